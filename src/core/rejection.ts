@@ -1,0 +1,43 @@
+// Rejections: what a peer sends that we refuse. They are values, returned and counted, never thrown (STYLE: three kinds of failure).
+import type { PeerId } from "./peer-id.ts";
+
+/** Why something from a peer was refused. Codes are stable: metrics, logs and other programs rely on them. */
+export type RejectionCode =
+  | "MALFORMED" // not a canonical tuple of ours
+  | "OVERSIZED" // more bytes, fields or depth than the limits allow
+  | "WRONG_CONTEXT" // signed as another kind of message, or by a newer major version
+  | "WRONG_MESH" // signed for another mesh
+  | "BAD_SIGNATURE" // the signature doesn't belong to the origin
+  | "BAD_SET" // a set's name that names no set
+  | "BAD_FIELD" // a known field with a value of the wrong type, or a record ID that its kind can't have
+  | "STAMP_TOO_FAR_AHEAD" // its stamp leads our clock by more than driftMaxMs
+  | "NOT_HELD" // a set that this node doesn't hold, or may not hold
+  | "DOES_NOT_COUNT" // well-formed, but its origin may not write this
+  | "QUOTA"; // kept aside no more: its signer's quota is used up
+
+/** One refusal. `origin` is known once the signature was checked; before that only the relaying peer is. */
+export type Rejection = { readonly code: RejectionCode; readonly detail: string; readonly origin?: PeerId };
+
+/** Whether the fault lies with who relayed it (it could have checked as we do) or with who signed it. */
+export function blamesRelay(code: RejectionCode): boolean {
+  return (
+    code === "MALFORMED" ||
+    code === "OVERSIZED" ||
+    code === "WRONG_CONTEXT" ||
+    code === "WRONG_MESH" ||
+    code === "BAD_SIGNATURE" ||
+    code === "BAD_SET"
+  );
+}
+
+export type Checked<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly rejection: Rejection };
+
+export function refuse(
+  code: RejectionCode,
+  detail: string,
+  origin?: PeerId,
+): { readonly ok: false; readonly rejection: Rejection } {
+  return { ok: false, rejection: origin === undefined ? { code, detail } : { code, detail, origin } };
+}

@@ -1,0 +1,145 @@
+// What a running node does for its operator: the verbs of the command line, and the shapes that they answer with.
+// Other programs rely on these shapes: keys may be added, never renamed or removed.
+import type { Scope } from "../core/kinds.ts";
+
+export type KeystoneState =
+  | "ok"
+  | "unreachable"
+  | "unauthorised"
+  | "restored"
+  | "wiped"
+  | "nodeRestored"
+  | "canaryMissing"
+  | "contested";
+export type ProjectState = "applied" | "pending" | "stuck" | "held" | "conflict" | "optedOut" | "orphaned";
+export type AgreementMode = "mirror" | "initial" | "observe" | "none";
+export type StampView = readonly [wallMs: number, counter: number];
+
+export type StatusView = {
+  readonly peerId: string;
+  readonly name: string;
+  readonly version: string;
+  readonly mesh: { readonly id: string; readonly name: string } | null;
+  readonly members: number;
+  readonly connected: readonly string[];
+  readonly addresses: readonly string[];
+  readonly replica: { readonly records: number; readonly root: string };
+  readonly keystone: {
+    readonly state: KeystoneState;
+    /** What is wrong and what to do, in an operator's words; null when the state is ok. */
+    readonly why: string | null;
+    readonly pending: number;
+    readonly stuck: number;
+    readonly held: number;
+    readonly lastScanMs: number | null;
+    /** Past states worth knowing, newest first: what happened, when, and how it ended. */
+    readonly events: readonly { readonly atMs: number; readonly state: KeystoneState; readonly what: string }[];
+  };
+  readonly clock: { readonly driftMs: number };
+  /** Refusals so far, by peer ID (or `-` where nobody is known) and code. */
+  readonly rejections: readonly { readonly peerId: string; readonly code: string; readonly count: number }[];
+};
+export type MemberView = {
+  readonly peerId: string;
+  readonly name: string;
+  readonly state: "active" | "retired" | "pending" | "blocked";
+  readonly voter: boolean;
+  readonly connected: boolean;
+  readonly addresses: readonly string[];
+  readonly root: string | null;
+  readonly inSync: boolean;
+};
+export type PendingView = {
+  readonly peerId: string;
+  readonly name: string | null;
+  readonly address: string;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly count: number;
+};
+export type DomainView = {
+  readonly id: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly ownerName: string;
+  readonly signers: { readonly [peerId: string]: readonly Scope[] };
+  readonly agreement: AgreementMode;
+  readonly projects: number;
+};
+export type ProjectView = {
+  readonly id: string;
+  readonly domainId: string;
+  readonly parentId: string | null;
+  readonly name: string;
+  readonly description: string | null;
+  readonly enabled: boolean;
+  readonly tags: readonly string[];
+  readonly deleted: boolean;
+  readonly state: ProjectState;
+};
+export type ExplainView = {
+  readonly id: string;
+  readonly kind: string;
+  readonly set: string;
+  readonly fields: {
+    readonly [field: string]: {
+      readonly value: unknown;
+      readonly stamp: StampView;
+      readonly origin: string;
+      readonly originName: string;
+    };
+  };
+  readonly keystone: { readonly [field: string]: unknown } | null;
+  readonly state: ProjectState;
+  readonly why: string;
+};
+export type PlanView = {
+  readonly action: "create" | "update" | "delete";
+  readonly kind: string;
+  readonly id: string;
+  readonly fields: { readonly [field: string]: unknown };
+  readonly because: string;
+};
+export type HoldView = {
+  readonly id: string;
+  readonly kind: string;
+  readonly what: string;
+  readonly why: string;
+  readonly count: number;
+  readonly since: number;
+  readonly objects: readonly string[];
+};
+
+/** Why the node refused a verb: one line that names the thing and the fix. */
+export class ControlError extends Error {
+  override readonly name = "ControlError";
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The verbs of a running node. Each either does the whole of it, durably, or throws a ControlError and has done nothing. */
+export interface Control {
+  status(): Promise<StatusView>;
+  createMesh(options: { name: string }): Promise<{ id: string; name: string }>;
+  /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
+  join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
+  admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }>;
+  members(): Promise<MemberView[]>;
+  pending(): Promise<PendingView[]>;
+  /** Shares a domain of the local Keystone, by ID or name. */
+  shareDomain(options: { domain: string }): Promise<DomainView>;
+  acceptDomain(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView>;
+  grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView>;
+  domains(): Promise<DomainView[]>;
+  projects(options: { domain?: string }): Promise<ProjectView[]>;
+  explain(options: { id: string }): Promise<ExplainView>;
+  plan(): Promise<PlanView[]>;
+  holds(): Promise<HoldView[]>;
+  decideHold(options: {
+    id: string;
+    decision: "approve" | "reject";
+  }): Promise<{ id: string; decision: "approve" | "reject" }>;
+}
