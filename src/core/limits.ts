@@ -19,6 +19,8 @@ export const UNKNOWN_ENTRIES_MAX = 1_000;
 export const SET_RECORDS_MAX = 1_000_000;
 /** Sets of one owner: a cloud with more domains than this splits its mesh. */
 export const SETS_PER_OWNER_MAX = 10_000;
+/** Sets that one signer may open in the name of others, by writing there before the owner's own word has come. */
+export const FOREIGN_SETS_MAX = 100;
 
 // --- Clock ---------------------------------------------------------------------------------------------------------
 /** How far a stamp may lead our clock. NTP keeps clouds within a second; a minute forgives a sick one. */
