@@ -56,7 +56,7 @@ export function foundingRoster(options: { name: string; founder: PeerId; nonce: 
 
 /** The body of a roster record's entry, if it is what its ID says. */
 export function rosterOf(entry: Entry): Roster | undefined {
-  const body = entry.fields["body"] as unknown as RosterBody | undefined;
+  const body = entry.fields.body as unknown as RosterBody | undefined;
   return entry.kind === "roster" && body !== undefined && rosterHash(body) === entry.id
     ? { ...body, hash: entry.id }
     : undefined;
@@ -120,10 +120,10 @@ function whoIsIn(
   for (const { id, stamp, fields } of [...admissions].sort(
     (a, b) => a.stamp.wallMs - b.stamp.wallMs || (a.hash < b.hash ? -1 : 1),
   )) {
-    if (roster === undefined || fields["roster"] !== roster.hash || !roster.voters.includes(stamp.origin)) continue;
+    if (roster === undefined || fields.roster !== roster.hash || !roster.voters.includes(stamp.origin)) continue;
     const peerId = id as PeerId;
     votes.set(peerId, (votes.get(peerId) ?? new Set()).add(stamp.origin));
-    if (typeof fields["name"] === "string") names.set(peerId, fields["name"]);
+    if (typeof fields.name === "string") names.set(peerId, fields.name);
   }
   for (const [peerId, voters] of votes)
     if (voters.size >= (roster?.thresholds.admit ?? 1) && !retired.has(peerId)) members.add(peerId);
@@ -135,9 +135,7 @@ export function controlCounts(membership: Membership): Counts {
   return ({ entry }) => {
     const { roster, chain, meshId } = membership;
     if (entry.kind === "admission")
-      return (
-        roster !== undefined && entry.fields["roster"] === roster.hash && roster.voters.includes(entry.stamp.origin)
-      );
+      return roster !== undefined && entry.fields.roster === roster.hash && roster.voters.includes(entry.stamp.origin);
     const proposed = rosterOf(entry);
     if (proposed === undefined) return false;
     if (proposed.version === 0) return proposed.hash === meshId && proposed.voters.includes(entry.stamp.origin);
