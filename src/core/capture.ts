@@ -6,6 +6,7 @@ import {
   type Decisions,
   type DomainView,
   decisionFor,
+  fieldValue,
   type Held,
   type Hold,
   type Intent,
@@ -15,7 +16,6 @@ import {
   type Seen,
   VALUE_FIELDS,
   type ValueField,
-  valueOf,
   valuesOf,
 } from "./keystone-view.ts";
 import { isMarkOf } from "./names.ts";
@@ -175,7 +175,7 @@ function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft
   const fields: Record<string, FieldValue> = {};
   for (const field of changed) {
     fields[field] = held[field];
-    const wanted = valueOf(record, field);
+    const wanted = fieldValue(record, field);
     if (wanted === undefined || isSameValue(field, wanted, row.values[field])) continue;
     const rival = record?.get(field)?.entry.stamp.origin ?? "?";
     draft.notes.push({

@@ -104,7 +104,7 @@ export function isTombstone(record: RecordView | undefined): boolean {
   return record?.get("deleted")?.value === true;
 }
 
-export function valueOf(record: RecordView | undefined, field: string): FieldValue | undefined {
+export function fieldValue(record: RecordView | undefined, field: string): FieldValue | undefined {
   return record?.get(field)?.value;
 }
 

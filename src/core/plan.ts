@@ -9,13 +9,13 @@ import {
   type Decisions,
   type DomainView,
   decisionFor,
+  fieldValue,
   type Hold,
   isSameValue,
   isTombstone,
   type ObjectKind,
   type RecordView,
   type Seen,
-  valueOf,
 } from "./keystone-view.ts";
 import { type FoldedName, foldName, markClashes, markedName, type NameClaim } from "./names.ts";
 import type { PeerId } from "./peer-id.ts";
@@ -79,11 +79,11 @@ class Planner {
     this.#input = input;
     const children = new Map<string, string[]>();
     for (const [id, record] of input.domain.projects) {
-      const parentId = valueOf(record, "parent_id");
+      const parentId = fieldValue(record, "parent_id");
       if (typeof parentId === "string") children.set(parentId, [...(children.get(parentId) ?? []), id]);
     }
     for (const [id, record] of input.domain.projects) {
-      const parentId = valueOf(record, "parent_id") ?? input.domain.domainId;
+      const parentId = fieldValue(record, "parent_id") ?? input.domain.domainId;
       this.#projects.set(id, {
         id,
         record,
@@ -134,26 +134,26 @@ class Planner {
       return false;
     }
     if (
-      typeof valueOf(record, "name") !== "string" ||
-      valueOf(record, "parent_id") === undefined ||
-      valueOf(record, "domain_id") === undefined
+      typeof fieldValue(record, "name") !== "string" ||
+      fieldValue(record, "parent_id") === undefined ||
+      fieldValue(record, "domain_id") === undefined
     ) {
       this.#stand(id, "pending", "its creation has not come yet");
       return false;
     }
-    if (valueOf(record, "domain_id") !== domain.domainId) {
-      this.#stand(id, "conflict", `its record names another domain, ${String(valueOf(record, "domain_id"))}`);
+    if (fieldValue(record, "domain_id") !== domain.domainId) {
+      this.#stand(id, "conflict", `its record names another domain, ${String(fieldValue(record, "domain_id"))}`);
       return false;
     }
     if (domain.mode === "initial" && (domain.placed.has(id) || row?.present === true)) {
       this.#stand(id, "applied", "placed once: it is this cloud's own");
       return false;
     }
-    if (row?.present && row.parentId !== null && row.parentId !== valueOf(record, "parent_id")) {
+    if (row?.present && row.parentId !== null && row.parentId !== fieldValue(record, "parent_id")) {
       this.#stand(
         id,
         "conflict",
-        `it stands under ${row.parentId} here and under ${String(valueOf(record, "parent_id"))} in the mesh`,
+        `it stands under ${row.parentId} here and under ${String(fieldValue(record, "parent_id"))} in the mesh`,
       );
     }
     return true;
@@ -166,7 +166,8 @@ class Planner {
     this.#enabled.set(id, false); // A cycle of parents, which only a malicious signer can make, ends here.
     const { domain } = this.#input;
     const project = this.#projects.get(id);
-    const own = valueOf(project?.record, "enabled") !== false && !domain.off.has(id) && !isTombstone(project?.record);
+    const own =
+      fieldValue(project?.record, "enabled") !== false && !domain.off.has(id) && !isTombstone(project?.record);
     const isTop = project === undefined || project.parentId === domain.domainId;
     const parent = isTop ? undefined : this.#projects.get(project.parentId);
     const isParentKept = parent !== undefined && isTombstone(parent.record) && parent.row?.values.enabled === true;
@@ -188,7 +189,7 @@ class Planner {
   }
 
   #wantedName(project: Project): string {
-    return this.#names.get(project.id) ?? String(valueOf(project.record, "name")).trim();
+    return this.#names.get(project.id) ?? String(fieldValue(project.record, "name")).trim();
   }
 
   // --- the steps ---
@@ -196,8 +197,8 @@ class Planner {
   #domainEnable(): Action[] {
     const { domain, seen } = this.#input;
     const row = seen.get(domain.domainId);
-    const name = domain.localName ?? valueOf(domain.domain, "name");
-    const description = valueOf(domain.domain, "description") ?? "";
+    const name = domain.localName ?? fieldValue(domain.domain, "name");
+    const description = fieldValue(domain.domain, "description") ?? "";
     if (typeof name !== "string") return [];
     if (row?.present !== true)
       return [this.#action("create", "domain", domain.domainId, { name, description, enabled: true }, domain.domain)];
@@ -213,14 +214,14 @@ class Planner {
   #domainDisable(): Action[] {
     const { domain, seen } = this.#input;
     const row = seen.get(domain.domainId);
-    if (this.#wantsDomainEnabled() || row?.values.enabled === false || valueOf(domain.domain, "name") === undefined)
+    if (this.#wantsDomainEnabled() || row?.values.enabled === false || fieldValue(domain.domain, "name") === undefined)
       return [];
     return [this.#action("update", "domain", domain.domainId, { enabled: false }, domain.domain)];
   }
 
   #wantsDomainEnabled(): boolean {
     const { domain } = this.#input;
-    return valueOf(domain.domain, "enabled") !== false && !domain.off.has(domain.domainId);
+    return fieldValue(domain.domain, "enabled") !== false && !domain.off.has(domain.domainId);
   }
 
   #enable(project: Project): Action[] {
@@ -236,7 +237,7 @@ class Planner {
     const name = isTombstone(record) ? this.#nameInTheWay(project) : this.#wantedName(project);
     if (name !== undefined && !isSameValue("name", name, row.values.name)) fields.name = name;
     for (const field of isTombstone(record) ? [] : (["description", "tags"] as const)) {
-      const wanted = valueOf(record, field);
+      const wanted = fieldValue(record, field);
       if (wanted !== undefined && !isSameValue(field, wanted, row.values[field])) fields[field] = wanted;
     }
     if (Object.keys(fields).length === 0) {
@@ -289,9 +290,9 @@ class Planner {
     );
     const fields = {
       name: this.#wantedName(project),
-      description: valueOf(record, "description") ?? null,
+      description: fieldValue(record, "description") ?? null,
       enabled: this.#wantsEnabled(id) || hasMore,
-      tags: valueOf(record, "tags") ?? [],
+      tags: fieldValue(record, "tags") ?? [],
       domain_id: domain.domainId,
       parent_id: parentId,
     };
@@ -303,7 +304,7 @@ class Planner {
     const { domain } = this.#input;
     if (row?.present !== true || !row.values.enabled || domain.optedOut.has(id) || domain.mode === "initial") return [];
     if (isTombstone(record)) return this.#disableDeleted(project);
-    if (this.#wantsEnabled(id) || valueOf(record, "name") === undefined) return [];
+    if (this.#wantsEnabled(id) || fieldValue(record, "name") === undefined) return [];
     this.#pend(id, "to be disabled");
     return [this.#action("update", "project", id, { enabled: false }, record, "enabled")];
   }
@@ -493,7 +494,7 @@ const TO_BE_CREATED = "to be created";
 function depthOf(id: string, domain: DomainView): number {
   const visited = new Set<string>();
   for (let at = id; ; ) {
-    const parentId = valueOf(domain.projects.get(at), "parent_id");
+    const parentId = fieldValue(domain.projects.get(at), "parent_id");
     visited.add(at);
     if (typeof parentId !== "string" || parentId === domain.domainId || visited.has(parentId)) return visited.size;
     at = parentId;
