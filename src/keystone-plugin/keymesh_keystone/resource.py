@@ -1,0 +1,3 @@
+from keystone.resource.backends import sql
+class Resource(sql.Resource):
+    pass
