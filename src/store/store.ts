@@ -53,11 +53,11 @@ export interface ReplicaStore {
    * disk is unknown until the store is opened again.
    */
   write(batch: StoreBatch): Promise<void>;
-  /** Every record, in the order of (set, kind, ID), as of the call; streamed, so that a million need no memory. */
+  /** Every record, in the order of (set, kind, ID), as of the first one; streamed, so that a million need no memory. */
   records(): AsyncIterable<StoredRecord>;
   /** The clock's high-water mark; INSTANT_ZERO in a new store. */
   instant(): Promise<Instant>;
-  /** Every value of an area with its ID, in the order of IDs, as of the call; streamed. */
+  /** Every value of an area with its ID, in the order of IDs, as of the first one; streamed. */
   values(area: StoreArea): AsyncIterable<readonly [id: string, value: StoredValue]>;
   /** One named value. */
   meta(name: string): Promise<StoredValue | undefined>;
