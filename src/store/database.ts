@@ -13,8 +13,11 @@ export interface Database {
   getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>;
   /** Atomic; with `sync`, on disk before it resolves. */
   batch(operations: Operation[], options: { sync: boolean }): Promise<void>;
-  /** In the order of keys, over a snapshot taken at the call. */
-  iterator(range: KeyRange): { nextv(size: number): Promise<[string, Uint8Array][]>; close(): Promise<void> };
+  /** In the order of keys, over a snapshot taken at the call. A page ends at its size or at `highWaterMarkBytes`. */
+  iterator(range: KeyRange & { highWaterMarkBytes: number }): {
+    nextv(size: number): Promise<[string, Uint8Array][]>;
+    close(): Promise<void>;
+  };
 }
 
 /** A damaged store: `what` says how, without a full stop. */
@@ -35,7 +38,7 @@ export function asStoreError(
 ): StoreError {
   if (cause instanceof StoreError) return cause;
   const codes = errorCodes(cause);
-  if (codes.includes("LEVEL_CORRUPTION")) return damaged(place, deepestMessage(cause), cause);
+  if (tellsDamage(cause)) return damaged(place, deepestMessage(cause), cause);
   if (codes.includes("LEVEL_DATABASE_NOT_OPEN") || codes.includes("LEVEL_ITERATOR_NOT_OPEN"))
     return new StoreError("STORE_CLOSED", `the store in ${place} is closed`, { details: { path: place }, cause });
   const verb = code === "STORE_READ_FAILED" ? "read from" : "write to";
@@ -43,6 +46,15 @@ export function asStoreError(
     details: { path: place },
     cause,
   });
+}
+
+/**
+ * Whether LevelDB found its files altered, cut off or missing. Of the last two it says what the system said: reading a
+ * mapped table past its end is an invalid argument.
+ */
+export function tellsDamage(error: unknown): boolean {
+  if (errorCodes(error).includes("LEVEL_CORRUPTION")) return true;
+  return /does not exist|No such file|Invalid argument|too short/.test(deepestMessage(error));
 }
 
 /** The codes of an error and of its causes, outermost first. */

@@ -1,7 +1,7 @@
 // The replica store on an ordered key-value database: LevelDB in a node (open-store.ts), memory-level in tests.
 // At open everything is read once and compared with the head, so that a store is either whole or refused.
 
-import { STORE_READ_PAGE_SIZE } from "../core/limits.ts";
+import { STORE_READ_PAGE_BYTES, STORE_READ_PAGE_SIZE } from "../core/limits.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, type UnixMs } from "../core/stamp.ts";
 import { type Changes, Commits } from "./commits.ts";
 import { asStoreError, type Database, damaged } from "./database.ts";
@@ -185,7 +185,7 @@ async function checkWhole(db: Database, place: string): Promise<Head> {
 async function* scan(db: Database, place: string, range: KeyRange): AsyncGenerator<[string, Uint8Array]> {
   let iterator: ReturnType<Database["iterator"]> | undefined;
   try {
-    iterator = db.iterator(range);
+    iterator = db.iterator({ ...range, highWaterMarkBytes: STORE_READ_PAGE_BYTES });
     for (;;) {
       const page = await iterator.nextv(STORE_READ_PAGE_SIZE);
       if (page.length === 0) return;

@@ -4,7 +4,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Level } from "level";
-import { damaged, deepestMessage, errorCodes } from "./database.ts";
+import { damaged, deepestMessage, errorCodes, tellsDamage } from "./database.ts";
 import { type HeadFile, openHeadFile } from "./head-file.ts";
 import { openStore } from "./level-store.ts";
 import { type ReplicaStore, StoreError } from "./store.ts";
@@ -49,15 +49,12 @@ function hasData(path: string): boolean {
 
 function openingError(place: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
-  const message = deepestMessage(error);
-  const codes = errorCodes(error);
-  if (codes.includes("LEVEL_LOCKED"))
+  if (errorCodes(error).includes("LEVEL_LOCKED"))
     return new StoreError("STORE_LOCKED", `the store in ${place} is in use by another process: one node per store`, {
       details: { path: place },
       cause: error,
     });
-  const missing = /does not exist|No such file|[Nn]ot found/.test(message);
-  if (codes.includes("LEVEL_CORRUPTION") || missing) return damaged(place, message, error);
+  if (tellsDamage(error)) return damaged(place, deepestMessage(error), error);
   return unavailable(place, error);
 }
 

@@ -4,21 +4,29 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { Level } from "level";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sha256 } from "../../../src/core/codec.ts";
 import { frame } from "../../../src/store/framing.ts";
 import { HEAD_KEY, LAYOUT_KEY } from "../../../src/store/keys.ts";
 import { openLevelStore } from "../../../src/store/open-store.ts";
 import { StoreError } from "../../../src/store/store.ts";
 
 const WRITES = 30;
-const VALUE = "v".repeat(3_000); // 30 of them span three 32 KiB blocks of a log.
+const VALUE_LENGTH = 4_096; // Together they span several 32 KiB blocks of a log.
 let folder: string;
 let whole: string;
+
+/** A value that doesn't compress, so that nearly all of a table file is data. */
+function incompressible(id: string): string {
+  const digests = Array.from({ length: VALUE_LENGTH / 64 }, (_, part) => sha256(Buffer.from(`${id}/${part}`)));
+  return digests.join("");
+}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "keymesh-damage-"));
   whole = join(folder, "whole");
   const store = await openLevelStore({ path: whole, version: "0.0.0" });
-  for (let count = 0; count < WRITES; count += 1) await store.write({ seen: [[String(count), VALUE + count]] });
+  for (let count = 0; count < WRITES; count += 1)
+    await store.write({ seen: [[String(count), incompressible(String(count))]] });
   await store.close();
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -85,7 +93,7 @@ it("opens a copy of the whole store, in a log or in tables", async () => {
   for (const path of [await copyOf(whole), await compactedCopy()]) {
     const store = await openLevelStore({ path, version: "0.0.0" });
     let count = 0;
-    for await (const [id, value] of store.values("seen")) if (value === VALUE + id) count += 1;
+    for await (const [id, value] of store.values("seen")) if (value === incompressible(id)) count += 1;
     expect(count).toBe(WRITES);
     await store.close();
   }
