@@ -125,8 +125,11 @@ export async function openStore(options: LevelStoreOptions): Promise<ReplicaStor
 }
 
 async function closeAll(db: Database, headFile: HeadFile | undefined): Promise<void> {
-  await db.close();
-  headFile?.close();
+  try {
+    await db.close();
+  } finally {
+    headFile?.close();
+  }
 }
 
 /** Undefined if there is no store yet. Nothing else is read before this: a newer layout may differ in everything else. */
