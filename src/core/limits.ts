@@ -108,3 +108,12 @@ export const HOLDS_MAX = 1_000;
 export const REJECTION_COUNTERS_MAX = 10_000;
 /** Bytes of one request to the control socket. */
 export const CONTROL_BODY_BYTES_MAX = 1024 * 1024;
+
+// --- Store ---------------------------------------------------------------------------------------------------------
+/** Bytes of waiting writes that share one sync: LevelDB's own write buffer, so one commit fills at most one. */
+export const STORE_COMMIT_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes that may wait to be written: a disk that hangs must not fill the memory. Writers are refused above it. */
+export const STORE_PENDING_BYTES_MAX = 256 * 1024 * 1024;
+/** Keys, and bytes, read from the store at once: a project's record has about 600 bytes. */
+export const STORE_READ_PAGE_SIZE = 1_000;
+export const STORE_READ_PAGE_BYTES = 1024 * 1024;
