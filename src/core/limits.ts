@@ -147,3 +147,25 @@ export const STORE_PENDING_BYTES_MAX = 256 * 1024 * 1024;
 /** Keys, and bytes, read from the store at once: a project's record has about 600 bytes. */
 export const STORE_READ_PAGE_SIZE = 1_000;
 export const STORE_READ_PAGE_BYTES = 1024 * 1024;
+/** Milliseconds that the command line waits for an answer: a plan over 50,000 projects takes seconds, a join tens of them. */
+export const CONTROL_ANSWER_TIMEOUT_MS = 180_000;
+/** Bytes of a unix socket's path: sun_path has 108 on Linux, the last of them 0. */
+export const SOCKET_PATH_BYTES_MAX = 107;
+/** Bytes of a keymesh.yaml that we read: ours has 3 KB. */
+export const CONFIG_BYTES_MAX = 256 * 1024;
+/** Characters of a cloud's own name, as its fellow members see it. */
+export const CLOUD_NAME_LENGTH_MAX = 64;
+/** Least milliseconds between two scans: below, Keystone does little else. */
+export const SCAN_INTERVAL_MIN_MS = 100;
+/** Greatest interval in milliseconds: timers of Node count in 32 bits, and fire at once above this. */
+export const INTERVAL_MAX_MS = 2 ** 31 - 1;
+/** Greatest grace of a delete, a year: longer is no grace but an opt-out. */
+export const DELETE_GRACE_LONGEST_MS = 365 * 86_400_000;
+/** Greatest drift that an operator may allow, a day: entries are held no longer (DESIGN section 2). */
+export const DRIFT_LONGEST_MS = 86_400_000;
+/** Tries to take a data directory whose lock is stale: each loses only to another process that does the same. */
+export const LOCK_TRIES_MAX = 5;
+/** Levels of nesting in one log line: deeper is cut, so that no object of a library fills the disk. */
+export const LOG_DEPTH_MAX = 6;
+/** Milliseconds after a clean stop before the process ends, even if something still holds it open. */
+export const EXIT_LINGER_MS = 1_000;
