@@ -13,12 +13,17 @@ export const CANARY_KEY = "keymesh_canary";
 
 /** What stands in `extra`: who raised it, for which project, how often, and the signature that says so. */
 export type CanaryMark = { readonly peerId: PeerId; readonly generation: number };
-/** What the store knows of the canary: the project that holds it, and the last generation that we wrote. */
-export type CanaryMemory = { readonly projectId: string; readonly generation: number };
+/**
+ * What the store knows of the canary: the project that holds it, the last generation that we know to be written, and one
+ * whose write is under way: after a crash either may stand there.
+ */
+export type CanaryMemory = { readonly projectId: string; readonly generation: number; readonly raising: number | null };
 
 export type CanaryFound =
   | { readonly is: "mark"; readonly projectId: string; readonly mark: CanaryMark }
   | { readonly is: "absent" }
+  /** A canary project without a mark: made, and not raised yet. */
+  | { readonly is: "blank"; readonly projectId: string }
   /** A canary project whose mark no key signed for this very project. */
   | { readonly is: "unreadable"; readonly projectId: string };
 
@@ -62,10 +67,12 @@ export function judgeCanary(options: {
   const { found, memory, self, remaining } = options;
   if (found.is === "unreadable") return "contested";
   if (found.is === "absent") return memory === undefined ? "first" : remaining > 0.5 ? "canaryMissing" : "wiped";
+  if (found.is === "blank") return memory === undefined || memory.generation === 0 ? "first" : "canaryMissing";
   if (found.mark.peerId !== self) return "contested";
-  const known = memory?.projectId === found.projectId ? memory.generation : 0;
-  if (found.mark.generation === known) return "ok";
-  return found.mark.generation < known ? "restored" : "nodeRestored";
+  const known = memory?.projectId === found.projectId ? memory : undefined;
+  const generation = found.mark.generation;
+  if (generation === known?.generation || generation === known?.raising) return "ok";
+  return generation < (known?.generation ?? 0) ? "restored" : "nodeRestored";
 }
 
 function canaryBytes(projectId: string, peerId: PeerId, generation: number): Uint8Array {
