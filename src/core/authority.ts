@@ -1,8 +1,11 @@
 // Domain authority: who may sign for what in a set, as its owner says (DESIGN section 4).
+import { encode } from "@ipld/dag-cbor";
+import { type MeshId, sha256 } from "./codec.ts";
 import type { Entry, FieldValue } from "./entry.ts";
-import { SCOPES, type Scope, SIGNER_PREFIX } from "./kinds.ts";
+import { POINTER_PREFIX, parseLocalId, SCOPES, type Scope, SIGNER_PREFIX } from "./kinds.ts";
 import type { PeerId } from "./peer-id.ts";
 import { type Counts, fieldStates, type Rec } from "./record.ts";
+import type { SetName } from "./set-name.ts";
 import { compareInstants, type Instant, type UnixMs } from "./stamp.ts";
 
 /** What one signer holds: since when, per scope; and the newest time at which a scope was taken away. */
@@ -12,7 +15,21 @@ export type Authority = {
   readonly signers: ReadonlyMap<PeerId, Grant>;
   /** Members that may hold the set; undefined for all. */
   readonly audience: readonly PeerId[] | undefined;
+  /** The sets of next owners that the owner pointed to: more than one is a quarrel for the chain of transfers to settle. */
+  readonly pointers: readonly SetName[];
+  /** The pointer that this set's owner accepted; undefined where the domain was first shared. */
+  readonly accepts: string | undefined;
 };
+
+export const POINTER_CONTEXT = "keymesh/pointer/1";
+
+/**
+ * What an acceptance names: the hash of what a pointer says, 64 hex digits. Not of the entry that says it, which a
+ * former owner could write again at a later stamp, and so pull the ground from under its successor.
+ */
+export function pointerHash(meshId: MeshId, transfer: { from: SetName; to: SetName }): string {
+  return sha256(encode([POINTER_CONTEXT, meshId, transfer.from, transfer.to]));
+}
 
 /** Only the owner's word counts in the authority record. */
 export function readAuthority(owner: PeerId, record: Rec | undefined): Authority {
@@ -21,10 +38,20 @@ export function readAuthority(owner: PeerId, record: Rec | undefined): Authority
       ? new Map()
       : fieldStates(record, { counts: (slot) => slot.entry.stamp.origin === owner, owner });
   const signers = new Map<PeerId, Grant>();
-  for (const [field, { value }] of states)
+  const pointers: SetName[] = [];
+  for (const [field, { value }] of states) {
     if (field.startsWith(SIGNER_PREFIX)) signers.set(field.slice(SIGNER_PREFIX.length) as PeerId, readGrant(value));
+    if (field.startsWith(POINTER_PREFIX)) pointers.push((value as { set: SetName }).set);
+  }
   const audience = states.get("audience")?.value;
-  return { owner, signers, audience: Array.isArray(audience) ? (audience as PeerId[]) : undefined };
+  const accepts = states.get("accepts")?.value;
+  return {
+    owner,
+    signers,
+    audience: Array.isArray(audience) ? (audience as PeerId[]) : undefined,
+    pointers: pointers.sort(),
+    accepts: typeof accepts === "string" ? accepts : undefined,
+  };
 }
 
 function readGrant(value: FieldValue): Grant {
@@ -52,7 +79,7 @@ export function scopesOf(authority: Authority, peerId: PeerId): readonly Scope[]
 export function domainCounts(authority: Authority): Counts {
   return (slot) => {
     const { kind, id, stamp } = slot.entry;
-    if (kind === "local") return stamp.origin === id;
+    if (kind === "local") return stamp.origin === parseLocalId(id)?.peerId;
     if (stamp.origin === authority.owner) return true;
     if (kind === "authority") return false;
     const since = authority.signers.get(stamp.origin)?.since.get(slot.scope);

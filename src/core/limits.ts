@@ -13,8 +13,16 @@ export const FIELD_DEPTH_MAX = 8;
 export const RECORD_ID_LENGTH_MAX = 128;
 /** Entries of one signer, in one set, that don't count (yet) and are kept aside for a grant still under way. */
 export const ASIDE_ENTRIES_MAX = 1_000;
-/** Fields or kinds of a newer node that are kept and relayed for one signer in one set. */
+/** Signers in one set that may have entries aside: keys cost nothing, so a bound for each is none. As many as members. */
+export const ASIDE_SIGNERS_MAX = 1_000;
+/** Fields (those of unknown kinds too) of a newer node that are kept and relayed for one signer and scope in one set. */
 export const UNKNOWN_ENTRIES_MAX = 1_000;
+/** Characters of a text value: the longest body that Keystone takes. */
+export const TEXT_LENGTH_MAX = 114_688;
+/** Characters of a name: four UTF-16 units for each of Keystone's 64, so that no name of a Keystone is refused here. */
+export const NAME_LENGTH_MAX = 255;
+/** Key objects that are kept for verifying: four times the largest mesh, so that outsiders' keys push none out for long. */
+export const PUBLIC_KEYS_MAX = 4_096;
 /** Records of one set. Ten times the largest domain that we design for, one tenth of all memory at 1,000,000. */
 export const SET_RECORDS_MAX = 1_000_000;
 /** Sets of one owner: a cloud with more domains than this splits its mesh. */

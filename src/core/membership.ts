@@ -2,9 +2,11 @@
 // Membership decides who may connect and receive. It never decides which entries count in a domain.
 import { encode } from "@ipld/dag-cbor";
 import { type MeshId, sha256 } from "./codec.ts";
-import type { Entry, FieldValue } from "./entry.ts";
+import { compareEntries, type Entry, type Fields, type FieldValue } from "./entry.ts";
+import { isKnown, ROSTER_PREFIX } from "./kinds.ts";
 import type { PeerId } from "./peer-id.ts";
-import type { Counts, Rec } from "./record.ts";
+import type { Counts, Rec, Slot } from "./record.ts";
+import { compareStamps, type Stamp } from "./stamp.ts";
 
 export const ROSTER_CONTEXT = "keymesh/roster/1";
 
@@ -30,6 +32,8 @@ export type Membership = {
   readonly chain: ReadonlyMap<string, Roster>;
   readonly members: ReadonlySet<PeerId>;
   readonly retired: ReadonlySet<PeerId>;
+  /** Everybody whom a roster of the chain lists or listed: their sets stay. */
+  readonly everListed: ReadonlySet<PeerId>;
   /** Names that a voter gave at admission. */
   readonly names: ReadonlyMap<PeerId, string>;
 };
@@ -67,28 +71,48 @@ export function bodyOf(roster: Roster): FieldValue {
   return body as unknown as FieldValue;
 }
 
-/** Computes who is in from the control set's records. A function of them alone, whatever their order. */
-export function readMembership(meshId: MeshId, records: Iterable<Rec>): Membership {
+/** The field by which a voter admits a peer under a roster, for the record ("admission", peer ID). */
+export function admissionFields(roster: Roster, name: string | null): Fields {
+  return { [ROSTER_PREFIX + roster.hash]: { name } };
+}
+
+/** The field by which a member leaves under a roster, for the record ("leave", its own peer ID). */
+export function leaveFields(roster: Roster): Fields {
+  return { [ROSTER_PREFIX + roster.hash]: true };
+}
+
+/**
+ * Computes who is in from the control set's records: a function of them alone, whatever their order, and of the rosters
+ * that are `final` for this node, which it has seen succeeded. No rival replaces one of those, so that the keys of
+ * voters long retired are worth nothing.
+ */
+export function readMembership(
+  meshId: MeshId,
+  records: Iterable<Rec>,
+  final: ReadonlySet<string> = new Set(),
+): Membership {
   const rosters = new Map<string, { roster: Roster; signers: Set<PeerId> }>();
-  const admissions: Entry[] = [];
+  const words: Slot[] = [];
   for (const { key, slots } of records) {
-    for (const { entry, field } of slots) {
-      if (key.kind === "admission" && field === "roster") admissions.push(entry);
+    for (const slot of slots) {
+      const { entry, field } = slot;
+      if (key.kind === "admission" || key.kind === "leave") words.push(slot);
       const roster = field === "body" ? rosterOf(entry) : undefined;
       if (roster === undefined) continue;
       const known = rosters.get(roster.hash) ?? { roster, signers: new Set() };
       rosters.set(roster.hash, { roster, signers: known.signers.add(entry.stamp.origin) });
     }
   }
-  const chain = rosterChain(meshId, rosters);
+  const chain = rosterChain(meshId, rosters, final);
   const roster = [...chain.values()].at(-1);
-  return { meshId, roster, chain, ...whoIsIn(roster, admissions) };
+  const everListed = new Set([...chain.values()].flatMap(({ members, retired }) => [...members, ...retired]));
+  return { meshId, roster, chain, everListed, ...whoIsIn(roster, words) };
 }
 
 type Proposals = ReadonlyMap<string, { readonly roster: Roster; readonly signers: ReadonlySet<PeerId> }>;
 
 /** From the founding on: each next roster is signed by a majority of its predecessor's voters; of rivals the lower hash. */
-function rosterChain(meshId: MeshId, proposals: Proposals): ReadonlyMap<string, Roster> {
+function rosterChain(meshId: MeshId, proposals: Proposals, final: ReadonlySet<string>): ReadonlyMap<string, Roster> {
   const chain = new Map<string, Roster>();
   const founding = proposals.get(meshId);
   let current =
@@ -101,6 +125,7 @@ function rosterChain(meshId: MeshId, proposals: Proposals): ReadonlyMap<string, 
         roster.previous === previous.hash && roster.version === previous.version + 1 && isMajority(previous, signers),
     );
     current = successors.map(({ roster }) => roster).sort((a, b) => (a.hash < b.hash ? -1 : 1))[0];
+    current = successors.find(({ roster }) => final.has(roster.hash))?.roster ?? current;
   }
   return chain;
 }
@@ -109,36 +134,55 @@ function isMajority(roster: Roster, signers: ReadonlySet<PeerId>): boolean {
   return roster.voters.filter((voter) => signers.has(voter)).length * 2 > roster.voters.length;
 }
 
+/** The roster's members, less those who left under it, and those whom enough of its voters admitted since. */
 function whoIsIn(
   roster: Roster | undefined,
-  admissions: readonly Entry[],
+  words: readonly Slot[],
 ): Pick<Membership, "members" | "retired" | "names"> {
   const retired = new Set(roster?.retired);
   const members = new Set(roster?.members);
   const names = new Map<PeerId, string>();
-  const votes = new Map<PeerId, Set<PeerId>>();
-  for (const { id, stamp, fields } of [...admissions].sort(
-    (a, b) => a.stamp.wallMs - b.stamp.wallMs || (a.hash < b.hash ? -1 : 1),
-  )) {
-    if (roster === undefined || fields.roster !== roster.hash || !roster.voters.includes(stamp.origin)) continue;
-    const peerId = id as PeerId;
-    votes.set(peerId, (votes.get(peerId) ?? new Set()).add(stamp.origin));
-    if (typeof fields.name === "string") names.set(peerId, fields.name);
+  if (roster === undefined) return { members, retired, names };
+  const left = new Map<string, Stamp>();
+  const votes = new Map<PeerId, number>();
+  const current = words.filter((slot) => isWordUnder(roster, slot)).map(({ entry }) => entry);
+  for (const { kind, id, stamp } of current) {
+    if (kind !== "leave") continue;
+    left.set(id, stamp);
+    members.delete(stamp.origin);
   }
-  for (const [peerId, voters] of votes)
-    if (voters.size >= (roster?.thresholds.admit ?? 1) && !retired.has(peerId)) members.add(peerId);
+  for (const { kind, id, stamp, fields } of current.sort(compareEntries)) {
+    const leftAt = left.get(id);
+    if (kind !== "admission" || (leftAt !== undefined && compareStamps(stamp, leftAt) < 0)) continue;
+    const peerId = id as PeerId;
+    votes.set(peerId, (votes.get(peerId) ?? 0) + 1);
+    const { name } = fields[ROSTER_PREFIX + roster.hash] as { name: string | null };
+    if (name !== null) names.set(peerId, name);
+  }
+  for (const [peerId, count] of votes)
+    if (count >= roster.thresholds.admit && !retired.has(peerId)) members.add(peerId);
   return { members, retired, names };
 }
 
-/** What counts in the control set: rosters signed by voters of their predecessor, admissions by voters of the current one. */
+/** Whether this is a voter's admission, or a member's own leave, under this roster. */
+function isWordUnder(roster: Roster, { field, entry }: Slot): boolean {
+  if (field !== ROSTER_PREFIX + roster.hash) return false;
+  return entry.kind === "leave" ? entry.stamp.origin === entry.id : roster.voters.includes(entry.stamp.origin);
+}
+
+/**
+ * What counts in the control set: rosters signed by voters of their predecessor, admissions by voters of the current
+ * one and a member's own leave, under that roster; and of what only a newer node knows, the word of members.
+ */
 export function controlCounts(membership: Membership): Counts {
-  return ({ entry }) => {
-    const { roster, chain, meshId } = membership;
-    if (entry.kind === "admission")
-      return roster !== undefined && entry.fields.roster === roster.hash && roster.voters.includes(entry.stamp.origin);
-    const proposed = rosterOf(entry);
+  return (slot) => {
+    const { roster, chain, meshId, members } = membership;
+    const { kind, stamp } = slot.entry;
+    if (!isKnown({ is: "control" }, kind, slot.field)) return members.has(stamp.origin);
+    if (kind !== "roster") return roster !== undefined && isWordUnder(roster, slot);
+    const proposed = rosterOf(slot.entry);
     if (proposed === undefined) return false;
-    if (proposed.version === 0) return proposed.hash === meshId && proposed.voters.includes(entry.stamp.origin);
-    return chain.get(proposed.previous ?? "")?.voters.includes(entry.stamp.origin) ?? false;
+    if (proposed.version === 0) return proposed.hash === meshId && proposed.voters.includes(stamp.origin);
+    return chain.get(proposed.previous ?? "")?.voters.includes(stamp.origin) ?? false;
   };
 }

@@ -4,7 +4,7 @@ import type { Authority } from "./authority.ts";
 import { compareEntries, type Entry, type RecordKey } from "./entry.ts";
 import { add, FINGERPRINT_ZERO, type Fingerprint, fingerprintOf, remove } from "./fingerprint.ts";
 import { isKnown } from "./kinds.ts";
-import { ASIDE_ENTRIES_MAX, SET_RECORDS_MAX, UNKNOWN_ENTRIES_MAX } from "./limits.ts";
+import { ASIDE_ENTRIES_MAX, ASIDE_SIGNERS_MAX, SET_RECORDS_MAX, UNKNOWN_ENTRIES_MAX } from "./limits.ts";
 import type { PeerId } from "./peer-id.ts";
 import { type Counts, emptyRecord, keep, type Rec, type Slot, type Version, versionOf } from "./record.ts";
 import type { SetIdentity, SetName } from "./set-name.ts";
@@ -24,7 +24,7 @@ export class ReplicaSet {
   #standings = new Map<RecordText, Standing>();
   #sum: Fingerprint = FINGERPRINT_ZERO;
   #asides = new Map<PeerId, Set<string>>();
-  #unknown = new Map<PeerId, { readonly text: RecordText; readonly slot: Slot }[]>();
+  #unknown = new Map<string, { readonly text: RecordText; readonly slot: Slot }[]>();
 
   constructor(name: SetName, identity: SetIdentity, self: PeerId) {
     this.name = name;
@@ -57,8 +57,11 @@ export class ReplicaSet {
     return this.#records.values();
   }
 
-  /** Takes one entry in; says what became of it. */
-  keep(entry: Entry): Kept {
+  /**
+   * Takes one entry in; says what became of it. An entry is kept for all of its fields or for none: a version names
+   * entries, so that two nodes of one version must hold the same fields of each.
+   */
+  keep(entry: Entry, options: { mayLieAside: boolean }): Kept {
     const text = textOf(entry.kind, entry.id);
     const before = this.#records.get(text);
     if (before === undefined && this.#records.size >= SET_RECORDS_MAX) return "quota";
@@ -68,12 +71,17 @@ export class ReplicaSet {
     const counts = fresh.some(this.#counts);
     const isOwn = entry.stamp.origin === this.#self;
     if (!counts && !isOwn) {
-      if (!this.#mayCountLater(entry)) return "never";
+      if (!options.mayLieAside || !this.#mayCountLater(entry)) return "never";
       if (!this.#fitsAside(entry)) return "quota";
     }
     this.#records.set(text, after);
-    this.#restand(text);
     this.#boundUnknown(text, entry, fresh);
+    this.#restand(text);
+    const slots = this.#records.get(text)?.slots ?? [];
+    for (const { entry: old } of before?.slots ?? [])
+      if (!slots.some((slot) => slot.entry === old)) this.#asides.get(old.stamp.origin)?.delete(old.hash);
+    if (!slots.some((slot) => slot.entry === entry))
+      return before?.slots.some((slot) => slot.entry.hash === entry.hash) ? "nothing-new" : "quota";
     return counts ? "counts" : "aside";
   }
 
@@ -91,11 +99,10 @@ export class ReplicaSet {
     this.#asides.clear();
     const dropped: RecordKey[] = [];
     for (const [text, record] of this.#records) {
+      const standing = new Set(record.slots.filter(counts).map((slot) => slot.entry));
       const slots = record.slots.filter(
-        (slot) =>
-          counts(slot) ||
-          slot.entry.stamp.origin === this.#self ||
-          (mayCountLater(slot.entry) && this.#fitsAside(slot.entry)),
+        ({ entry }) =>
+          standing.has(entry) || entry.stamp.origin === this.#self || (mayCountLater(entry) && this.#fitsAside(entry)),
       );
       if (slots.length < record.slots.length) {
         dropped.push(record.key);
@@ -108,7 +115,9 @@ export class ReplicaSet {
   }
 
   #fitsAside(entry: Entry): boolean {
-    const hashes = this.#asides.get(entry.stamp.origin) ?? new Set();
+    const known = this.#asides.get(entry.stamp.origin);
+    if (known === undefined && this.#asides.size >= ASIDE_SIGNERS_MAX) return false;
+    const hashes = known ?? new Set();
     if (!hashes.has(entry.hash) && hashes.size >= ASIDE_ENTRIES_MAX) return false;
     this.#asides.set(entry.stamp.origin, hashes.add(entry.hash));
     return true;
@@ -129,26 +138,34 @@ export class ReplicaSet {
     this.#standings.set(text, { version, fingerprint });
   }
 
-  /** Keeps only a signer's greatest unknown fields: the greatest, not the first to arrive, so that all nodes keep the same. */
+  /**
+   * Keeps only a signer's greatest unknown fields: the greatest, not the first to arrive, so that all nodes keep the
+   * same. One quota per scope: under one scope a greater entry counts if a lesser does, so what doesn't count, and
+   * others may lack, never takes the place of what does.
+   */
   #boundUnknown(text: RecordText, entry: Entry, fresh: readonly Slot[]): void {
     const unknown = fresh.filter((slot) => !isKnown(this.identity, entry.kind, slot.field));
-    if (unknown.length === 0) return;
-    const origin = entry.stamp.origin;
-    const held = (this.#unknown.get(origin) ?? []).filter(
-      ({ text: other, slot }) =>
-        other !== text || !unknown.some((one) => one.field === slot.field && one.scope === slot.scope),
-    );
-    held.push(...unknown.map((slot) => ({ text, slot })));
-    held.sort((a, b) => compareEntries(b.slot.entry, a.slot.entry));
-    for (const { text: from, slot } of held.splice(UNKNOWN_ENTRIES_MAX)) {
-      const record = this.#records.get(from);
-      if (record === undefined) continue;
-      const slots = record.slots.filter((other) => other !== slot);
-      if (slots.length === 0) this.#records.delete(from);
-      else this.#records.set(from, { key: record.key, slots });
-      this.#restand(from);
+    for (const scope of new Set(unknown.map((slot) => slot.scope))) {
+      const account = `${entry.stamp.origin} ${scope}`;
+      const incoming = unknown.filter((slot) => slot.scope === scope);
+      const held = (this.#unknown.get(account) ?? []).filter(
+        ({ text: other, slot }) => other !== text || !incoming.some((one) => one.field === slot.field),
+      );
+      held.push(...incoming.map((slot) => ({ text, slot })));
+      if (held.length > UNKNOWN_ENTRIES_MAX)
+        held.sort((a, b) => compareEntries(b.slot.entry, a.slot.entry) || (a.slot.field < b.slot.field ? -1 : 1));
+      for (const { text: from, slot } of held.splice(UNKNOWN_ENTRIES_MAX)) this.#drop(from, slot);
+      this.#unknown.set(account, held);
     }
-    this.#unknown.set(origin, held);
+  }
+
+  #drop(text: RecordText, slot: Slot): void {
+    const record = this.#records.get(text);
+    if (record === undefined) return;
+    const slots = record.slots.filter((other) => other !== slot);
+    if (slots.length === 0) this.#records.delete(text);
+    else this.#records.set(text, { key: record.key, slots });
+    this.#restand(text);
   }
 }
 

@@ -28,12 +28,15 @@ export type Joined = {
 export class Replica {
   readonly meshId: MeshId;
   readonly self: PeerId;
+  #final: ReadonlySet<string>;
   #sets = new Map<SetName, ReplicaSet>();
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
   #instant: Instant = INSTANT_ZERO;
 
-  constructor(options: { meshId: MeshId; self: PeerId; instant?: Instant }) {
+  /** `final`: hashes of rosters that this node has seen succeeded, from `finalRosters` of an earlier run. */
+  constructor(options: { meshId: MeshId; self: PeerId; instant?: Instant; final?: Iterable<string> }) {
+    this.#final = new Set(options.final);
     this.meshId = options.meshId;
     this.self = options.self;
     this.#instant = options.instant ?? INSTANT_ZERO;
@@ -42,6 +45,11 @@ export class Replica {
 
   get membership(): Membership {
     return this.#membership;
+  }
+
+  /** Rosters that no rival replaces here any more: durable, because the order in which we saw them is nowhere else. */
+  get finalRosters(): ReadonlySet<string> {
+    return this.#final;
   }
 
   /** The clock's high-water: durable with every write of our own, so that a restart never reuses a stamp. */
@@ -54,8 +62,7 @@ export class Replica {
     for (const { key, entries } of records) {
       this.#open(key.set, "store")?.load(entries.reduce(keep, emptyRecord(key)));
       for (const { stamp } of entries) {
-        if (stamp.origin === this.self && compareInstants(stamp, this.#instant) > 0)
-          this.#instant = { wallMs: stamp.wallMs, counter: stamp.counter };
+        if (compareInstants(stamp, this.#instant) > 0) this.#instant = { wallMs: stamp.wallMs, counter: stamp.counter };
       }
     }
   }
@@ -108,8 +115,9 @@ export class Replica {
     }
     const news: Entry[] = [];
     for (const entry of taken) {
-      if (this.#countsNow(entry)) news.push(entry);
-      else rejections.push(doesNotCount(entry));
+      const standing = this.#standing(entry);
+      if (standing === "new") news.push(entry);
+      if (standing === "never") rejections.push(doesNotCount(entry));
     }
     return { news, touched: [...touched.values()], rejections, membershipChanged };
   }
@@ -123,19 +131,22 @@ export class Replica {
       return { code: "BAD_FIELD", detail: "a roster's ID is its hash", origin };
     const set = this.#open(entry.set, origin);
     if (set === undefined) return { code: "NOT_HELD", detail: `this node doesn't hold ${entry.set}`, origin };
-    const kept = set.keep(entry);
+    const mayLieAside = set.identity.is === "control" || this.isKnownPeer(origin); // Anybody can make keys.
+    const kept = set.keep(entry, { mayLieAside });
     if (kept === "quota") return { code: "QUOTA", detail: `no more room for ${origin} in ${entry.set}`, origin };
     if (kept === "never") return doesNotCount(entry);
     this.#instant = witnessed.instant;
     return { kept, set };
   }
 
-  #countsNow(entry: Entry): boolean {
+  /** What a taken entry came to: it stands, or doesn't count, or its signer's own later word already lies over it. */
+  #standing(entry: Entry): "new" | "superseded" | "never" {
     const set = this.#sets.get(entry.set);
-    return (
-      set?.record(entry.kind, entry.id)?.slots.some((slot) => slot.entry.hash === entry.hash && set.counts(slot)) ??
-      false
-    );
+    if (set === undefined) return "never";
+    const slots = set.record(entry.kind, entry.id)?.slots ?? [];
+    if (slots.some((slot) => slot.entry === entry && set.counts(slot))) return "new";
+    const slotsAlone = keep(emptyRecord(entry), entry).slots;
+    return slotsAlone.some(set.counts) ? "superseded" : "never";
   }
 
   /**
@@ -150,8 +161,8 @@ export class Replica {
     const owner = ownerOf(identity);
     if (owner !== undefined && openedBy !== "store") {
       const count = this.#setsOpened.get(openedBy) ?? 0;
-      if (!this.isKnownPeer(owner) || count >= (openedBy === owner ? SETS_PER_OWNER_MAX : FOREIGN_SETS_MAX))
-        return undefined;
+      if (!this.isKnownPeer(owner) || !this.isKnownPeer(openedBy)) return undefined;
+      if (count >= (openedBy === owner ? SETS_PER_OWNER_MAX : FOREIGN_SETS_MAX)) return undefined;
       this.#setsOpened.set(openedBy, count + 1);
     }
     const set = new ReplicaSet(name, identity, this.self);
@@ -164,14 +175,15 @@ export class Replica {
 
   /** Whether this peer is or was a member, or is ourselves. Before the founding is known, nobody else is. */
   isKnownPeer(peerId: PeerId): boolean {
-    return peerId === this.self || this.#membership.members.has(peerId) || this.#membership.retired.has(peerId);
+    return peerId === this.self || this.#membership.members.has(peerId) || this.#membership.everListed.has(peerId);
   }
 
   #judgeControl(touched: Map<string, RecordKey>): boolean {
     const set = this.#sets.get(CONTROL_SET);
     if (set === undefined) return false;
     const before = this.#membership;
-    this.#membership = readMembership(this.meshId, set.records());
+    this.#membership = readMembership(this.meshId, set.records(), this.#final);
+    this.#final = new Set([...this.#final, ...[...this.#membership.chain.keys()].slice(0, -1)]);
     for (const key of set.judge(controlCounts(this.#membership), () => true)) touched.set(keyText(key), key);
     const { members, roster } = this.#membership;
     return (
@@ -234,11 +246,15 @@ export class Replica {
     return entriesOf(set?.record(key.kind, key.id)?.slots.filter(set.counts) ?? []);
   }
 
-  /** Roots of the sets that hold something that counts. */
+  /** Roots of the sets that hold something that counts, and belong to who is or was a member: as others have them. */
   roots(): Map<SetName, string> {
-    return new Map(
-      [...this.#sets.values()].filter((set) => set.size > 0).map((set) => [set.name, rootText(set.fingerprint)]),
-    );
+    const roots = new Map<SetName, string>();
+    for (const set of this.#sets.values()) {
+      const owner = ownerOf(set.identity);
+      if (set.size > 0 && (owner === undefined || this.isKnownPeer(owner)))
+        roots.set(set.name, rootText(set.fingerprint));
+    }
+    return roots;
   }
 
   root(): string {
