@@ -18,9 +18,11 @@ import {
   type ValueField,
   valuesOf,
 } from "./keystone-view.ts";
+import { localId } from "./kinds.ts";
 import { isMarkOf } from "./names.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Write } from "./replica.ts";
+import type { KeystoneId } from "./set-name.ts";
 
 /**
  * How to read differences. `capture`: they are edits. `heal`: Keystone or the node was restored, they are not, and the
@@ -53,7 +55,8 @@ export type Captured = {
 
 type Draft = {
   writes: Write[];
-  local: Record<string, FieldValue>;
+  /** This cloud's own word on an object: its opt-outs and switches. */
+  local: Map<string, Record<string, FieldValue>>;
   seen: Map<string, Seen>;
   unconfirmed: string[];
   differing: string[];
@@ -61,12 +64,14 @@ type Draft = {
 };
 
 export function capture(input: CaptureInput): Captured {
-  const draft: Draft = { writes: [], local: {}, seen: new Map(), unconfirmed: [], differing: [], notes: [] };
+  const draft: Draft = { writes: [], local: new Map(), seen: new Map(), unconfirmed: [], differing: [], notes: [] };
   for (const held of input.held.values()) captureHeld(input, held, draft);
   const missingHolds = captureMissing(input, draft);
   const { set, domainId } = input.domain;
-  if (Object.keys(draft.local).length > 0)
-    draft.writes.push({ set, kind: "local", id: input.self, fields: draft.local });
+  for (const [id, fields] of draft.local) {
+    const about = id === domainId ? undefined : (id as KeystoneId);
+    draft.writes.push({ set, kind: "local", id: localId(input.self, about), fields });
+  }
   const holds = [...missingHolds];
   if (draft.unconfirmed.length > 0) holds.push(unconfirmedHold(domainId, draft.unconfirmed));
   if (draft.differing.length > 0) holds.push(differencesHold(domainId, draft.differing));
@@ -190,7 +195,7 @@ function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft
 function captureLocally(held: Held, edits: readonly ValueField[], draft: Draft): void {
   for (const field of edits) {
     if (field === "enabled") {
-      draft.local[`off/${held.id}`] = !held.enabled;
+      say(draft, held.id, { off: !held.enabled });
       draft.notes.push({
         id: held.id,
         what: held.enabled
@@ -249,15 +254,19 @@ function captureDelete(input: CaptureInput, id: string, draft: Draft): void {
   const { domain } = input;
   if (domain.mode !== "mirror") return;
   if (id === domain.domainId) {
-    draft.local.mode = "none"; // A domain is never deleted by the mesh: this cloud lets go of it.
+    say(draft, id, { mode: "none" }); // A domain is never deleted by the mesh: this cloud lets go of it.
     return;
   }
   if (domain.scopes.has("delete"))
     draft.writes.push({ set: domain.set, kind: "project", id, fields: { deleted: true } });
   else {
-    draft.local[`optout/${id}`] = true;
+    say(draft, id, { optout: true });
     draft.notes.push({ id, what: "deleted here without the scope to: this cloud opts out of it" });
   }
+}
+
+function say(draft: Draft, id: string, fields: Record<string, FieldValue>): void {
+  draft.local.set(id, { ...draft.local.get(id), ...fields });
 }
 
 function firstLook(domain: DomainView, held: Held, from: { row: Seen | undefined; ours: boolean }): Seen {

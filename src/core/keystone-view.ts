@@ -81,7 +81,7 @@ export type RecordView = ReadonlyMap<string, FieldState>;
 /** Something kept back until an operator decides. */
 export type Hold = {
   readonly id: string;
-  readonly kind: "missing" | "unconfirmed" | "domainGone" | "deletes" | "differences";
+  readonly kind: "missing" | "unconfirmed" | "domainGone" | "deletes" | "differences" | "contested";
   readonly what: string;
   readonly why: string;
   readonly objects: readonly string[];

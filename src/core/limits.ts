@@ -134,6 +134,12 @@ export const KEYSTONE_CONNECTIONS_MAX = 8;
 export const SCAN_RESTARTS_MAX = 5;
 /** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */
 export const KEYSTONE_WORDS_LENGTH_MAX = 300;
+/** Objects that a confirmation reads one by one; above it, one list of the domain is cheaper (a list of 1,000 is 0.4 s). */
+export const CONFIRM_READS_MAX = 20;
+/** Plans made and carried out in a row before the loop looks at the clock again: a subtree needs one for each kind of step. */
+export const PLAN_PASSES_MAX = 8;
+/** Longest wait in milliseconds before a Keystone that failed is tried again. */
+export const RETRY_MAX_MS = 60_000;
 /** Seconds before its end at which a token is renewed. */
 export const TOKEN_RENEW_SECONDS = 300;
 /** Keystone's own bounds on a project (KEYSTONE API: name 64, 80 tags of 255). */
