@@ -206,6 +206,7 @@ function create(state: State, operation: string, wanted: NewRow, options: WriteO
     name: trimName(wanted.name),
     tags: [...wanted.tags].sort(),
     immutable: false,
+    extra: Object.fromEntries(Object.entries(wanted.extra).map(([key, value]) => [key.replace(/[-:]/g, "_"), value])),
   };
   checkCreate(operation, state.rows, row, state.database);
   checkStorable(operation, state.database, row);
