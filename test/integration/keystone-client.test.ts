@@ -1,6 +1,7 @@
 // The client against a real Keystone: the contract, and what only a real one can do: refuse a login, die, forget a token.
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { UnixMs } from "../../src/core/stamp.ts";
@@ -63,6 +64,30 @@ keystoneContract("a real Keystone", () => ({
     await byHand("PATCH", `/projects/${id}`, { project: { options: { immutable } } });
   },
 }));
+
+describe("a large domain", () => {
+  it("is listed whole: Keystone 27 ends a list at 1,000 projects and doesn't say so", async () => {
+    const domain = { id: newId(), name: `large-${newId()}`, description: null, enabled: true };
+    await api.createDomain(domain);
+    const ids = Array.from({ length: 2_001 }, newId).sort();
+    insertProjects(domain.id, ids);
+    const listed = await api.listProjects(domain.id);
+    expect(listed.map((project) => project.id)).toEqual(ids);
+    expect(listed[0]).toMatchObject({ domainId: domain.id, parentId: domain.id, enabled: true, tags: [] });
+  });
+});
+
+/** By SQL, because the API makes 20 to 40 a second. */
+function insertProjects(domainId: string, ids: readonly string[]): void {
+  const database = new DatabaseSync(keystone.database, { timeout: 10_000 });
+  const insert = database.prepare(
+    "INSERT INTO project (id, name, extra, description, enabled, domain_id, parent_id, is_domain) VALUES (?, ?, '{}', '', 1, ?, ?, 0)",
+  );
+  database.exec("BEGIN");
+  for (const id of ids) insert.run(id, `p-${id}`, domainId, domainId);
+  database.exec("COMMIT");
+  database.close();
+}
 
 describe("logins", () => {
   it("says in one line that the password is wrong, and doesn't say the password", async () => {
