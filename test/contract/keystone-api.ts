@@ -66,7 +66,7 @@ function creations(tools: () => Tools): void {
     const { api, newId, make, domainId, fresh } = tools();
     const id = newId();
     const name = fresh();
-    const made = await make({ id, name, tags: ["b", "a"], description: "text", extra: { "x-mark": { n: 1 } } });
+    const made = await make({ id, name, tags: ["b", "a"], description: "text", extra: { x_mark: { n: 1 } } });
     expect(made).toEqual({
       id,
       name,
@@ -77,7 +77,7 @@ function creations(tools: () => Tools): void {
       isDomain: false,
       tags: ["a", "b"],
       immutable: false,
-      extra: { "x-mark": { n: 1 } },
+      extra: { x_mark: { n: 1 } },
     });
     expect(await api.getProject(id)).toEqual(made);
   });
@@ -215,6 +215,13 @@ function values(tools: () => Tools): void {
     expect((await api.updateProject(id, { extra: { one: null } })).extra).toEqual({ one: null, two: [1, null] });
     expect((await api.updateProject(id, { description: "x" })).extra).toEqual({ one: null, two: [1, null] });
     expect((await api.getProject(id))?.extra).toEqual({ one: null, two: [1, null] });
+  });
+
+  it("writes - and : in an extra key as _ when a project is made, and only then", async () => {
+    const { api, make } = tools();
+    const made = await make({ extra: { "a-b:c": 1 } });
+    expect(made.extra).toEqual({ a_b_c: 1 });
+    expect((await api.updateProject(made.id, { extra: { "a-b:c": 2 } })).extra).toEqual({ a_b_c: 1, "a-b:c": 2 });
   });
 
   it("refuses a body that is too large", async () => {
