@@ -59,6 +59,36 @@ export const REDIAL_MAX_MS = 60_000;
 export const MALFORMED_PER_HOUR_MAX = 20;
 /** Addresses of one member. */
 export const ADDRESSES_MAX = 16;
+/** Milliseconds that one dial may take over all addresses of a member, and until the peer must have proved that it admits us. */
+export const DIAL_TIMEOUT_MS = 15_000;
+export const ADMISSION_TIMEOUT_MS = 10_000;
+/** Milliseconds a connection must last before its end counts as news and not as one more failure. */
+export const LINK_STEADY_MS = 60_000;
+/** Milliseconds between probes of a connection and for one answer, and misses in a row after which it is dead: TCP alone takes a quarter of an hour. */
+export const PROBE_INTERVAL_MS = 15_000;
+export const PROBE_TIMEOUT_MS = 10_000;
+export const PROBES_MISSED_MAX = 2;
+/** Connections at once: two with each member (both may have dialled), and some to greet newcomers. */
+export const CONNECTIONS_MAX = 2 * MEMBERS_MAX + 100;
+/** Connections taken from one host in one second: a whole federation behind one address may start at once, a flood may not. */
+export const INBOUND_PER_HOST_PER_SECOND_MAX = 50;
+/** Milliseconds between two log lines about one knocking peer, and lines about all of them in that time. */
+export const KNOCK_LOG_INTERVAL_MS = 60_000;
+export const KNOCK_LOGS_MAX = 10;
+/** Milliseconds over which malformed messages are counted, and for which a peer is then refused. */
+export const MALFORMED_WINDOW_MS = 3_600_000;
+/** Bytes of gossip waiting for one slow peer, after which its gossip stream is given up: 40 of the largest messages. */
+export const GOSSIP_OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
+/** Gossip messages of one peer being judged at once; what comes above is left to anti-entropy. */
+export const GOSSIP_PENDING_MAX = 64;
+/** Our own latest gossip, kept for peers that subscribe a moment too late: messages, milliseconds, and sendings of one message. */
+export const OUTBOX_MESSAGES_MAX = 64;
+export const OUTBOX_AGE_MAX_MS = 5_000;
+export const OUTBOX_SENDINGS_MAX = 4;
+/** Milliseconds that a served sync session may wait for the next request: a page is made durable in between. */
+export const SYNC_IDLE_TIMEOUT_MS = 60_000;
+/** Milliseconds for the whole of a welcome: dial, admission and answer. */
+export const WELCOME_TIMEOUT_MS = 20_000;
 
 // --- Keystone ------------------------------------------------------------------------------------------------------
 /** Milliseconds between scans of Keystone by default, and how many times a scan's own duration must lie between two. */
