@@ -111,6 +111,17 @@ export const KEYSTONE_ANSWER_BYTES_MAX = 128 * 1024 * 1024;
 /** Milliseconds between tries of a change that Keystone refused: doubled from the first to the last. */
 export const STUCK_RETRY_MIN_MS = 1_000;
 export const STUCK_RETRY_MAX_MS = 300_000;
+/** Tries of one read, and milliseconds before the second, doubled from then on: a restart of Keystone takes 2 to 3 s. */
+export const KEYSTONE_READ_TRIES_MAX = 5;
+export const KEYSTONE_READ_RETRY_MS = 250;
+/** Milliseconds to connect to Keystone: it stands beside us. */
+export const KEYSTONE_CONNECT_TIMEOUT_MS = 10_000;
+/** Connections to Keystone at once: eight writers doubled its speed, more gain nothing and starve its other clients. */
+export const KEYSTONE_CONNECTIONS_MAX = 8;
+/** Times that a scan starts anew because the project that it stood at was deleted. */
+export const SCAN_RESTARTS_MAX = 5;
+/** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */
+export const KEYSTONE_WORDS_LENGTH_MAX = 300;
 /** Seconds before its end at which a token is renewed. */
 export const TOKEN_RENEW_SECONDS = 300;
 /** Keystone's own bounds on a project (KEYSTONE API: name 64, 80 tags of 255). */
