@@ -22,6 +22,11 @@ const cloudName = text
     "holds characters that can't be printed, or spaces around",
   );
 
+/** What is wrong with a cloud's name, if anything. */
+export function cloudNameProblem(name: string): string | undefined {
+  return cloudName.safeParse(name).error?.issues[0]?.message;
+}
+
 const listenAddress = z.string().refine(
   (address) => {
     const parsed = parseTcpAddress(address);
@@ -77,14 +82,14 @@ const keystoneKeys = z.strictObject({
   cloudsYaml: text.exactOptional(),
   auth: auth.exactOptional(),
   region: text.exactOptional(),
-  interface: z.enum(["public", "internal", "admin"]).exactOptional(),
   cacert: text.exactOptional(),
+  verify: z.boolean().exactOptional(),
 });
 
 /** How to reach this cloud's Keystone. */
 export type KeystoneConfig =
   | { readonly cloud: string; readonly cloudsYaml?: string }
-  | { readonly auth: AuthConfig; readonly region?: string; readonly interface?: string; readonly cacert?: string };
+  | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean };
 
 const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
   const { cloud, cloudsYaml, auth, ...rest } = keys;
@@ -93,7 +98,7 @@ const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
   if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest };
   context.addIssue({
     code: "custom",
-    message: "needs either cloud (and cloudsYaml), a cloud of clouds.yaml, or auth (and region, interface, cacert)",
+    message: "needs either cloud (and cloudsYaml), a cloud of clouds.yaml, or auth (and region, cacert, verify)",
   });
   return z.NEVER;
 });

@@ -37,7 +37,9 @@ export async function writeConfig(dataDir: string, config: NewConfig, { replace 
     }
     if (replace) await rename(written, file);
   } catch (cause) {
-    const why = isErrno(cause, "EEXIST") ? "it is there already" : reason(cause);
+    const why = isErrno(cause, "EEXIST")
+      ? "it is there already (keymesh init --force writes it anew; the identity stays)"
+      : reason(cause);
     throw new ConfigError({ code: "CONFIG_UNREADABLE", file, cause }, `can't be written: ${why}`);
   }
 }

@@ -1,5 +1,6 @@
 // One process per data directory: a lock file that names its holder, and is stale once that process is gone, also after
 // SIGKILL or a power cut. Two nodes with one key would sign two histories under one name.
+import { createHash } from "node:crypto";
 import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { kill, platform } from "node:process";
@@ -20,10 +21,13 @@ export type DataLock = { release(): Promise<void> };
  */
 export async function lockDataDirectory(paths: DataPaths, { pid }: { pid: number }): Promise<DataLock> {
   const mine = JSON.stringify({ pid, birth: await birthOf(pid) } satisfies Holder);
-  const draft = `${paths.lock}.${pid}`;
+  const draft = `${paths.lock}.new-${digest(mine)}`;
   try {
-    await writeFile(draft, mine, { mode: 0o600 });
-    await takeLock(paths, draft);
+    await removeIfThere(draft); // Left by a crash it may be one file with the lock: writing into it would change both.
+    await writeFile(draft, mine, { mode: 0o600, flag: "wx" });
+    if (await answers(paths.socket)) throw inUse(paths, await readHolder(paths.lock));
+    const taken = await takeFile(paths.lock, draft);
+    if (!taken.held) throw inUse(paths, taken.holder);
     return { release: () => release(paths.lock, mine) };
   } catch (cause) {
     if (cause instanceof DataDirectoryError) throw cause;
@@ -33,16 +37,35 @@ export async function lockDataDirectory(paths: DataPaths, { pid }: { pid: number
   }
 }
 
-/** A link appears with its whole content or not at all, so nobody ever reads half a lock. */
-async function takeLock(paths: DataPaths, draft: string): Promise<void> {
-  for (let tries = 0; tries < LOCK_TRIES_MAX; tries += 1) {
-    if (await linked(draft, paths.lock)) return;
-    const found = await readIfThere(paths.lock);
-    const holder = found === undefined ? undefined : parseHolder(found);
-    if ((holder !== undefined && (await isAlive(holder))) || (await answers(paths.socket))) throw inUse(paths, holder);
-    if (found !== undefined) await removeStale(paths.lock, { as: `${draft}.stale`, found });
+type Taken = { readonly held: true } | { readonly held: false; readonly holder: Holder | undefined };
+
+/**
+ * Takes a lock file. A link appears with its whole content or not at all, so nobody ever reads half a lock. A stale one
+ * is replaced in one step, by the one process that holds the claim on exactly that content: of many that find it stale,
+ * one wins, and none removes the lock of the winner. A claim is a lock file itself, and may be stale in turn.
+ */
+async function takeFile(file: string, draft: string, tries = LOCK_TRIES_MAX): Promise<Taken> {
+  if (await linked(draft, file)) return { held: true };
+  const found = await readIfThere(file);
+  const holder = found === undefined ? undefined : parseHolder(found);
+  if (tries === 0 || (holder !== undefined && (await isAlive(holder)))) return { held: false, holder };
+  if (found === undefined) return takeFile(file, draft, tries - 1);
+  const claim = `${file}.${digest(found)}`;
+  const claimed = await takeFile(claim, draft, tries - 1);
+  if (!claimed.held) return claimed;
+  try {
+    if ((await readIfThere(file)) !== found) return await takeFile(file, draft, tries - 1);
+    await removeIfThere(`${draft}.next`);
+    await link(draft, `${draft}.next`); // The draft itself may be needed again: a claim's own taking over ends here too.
+    await rename(`${draft}.next`, file);
+    return { held: true };
+  } finally {
+    await removeIfThere(claim);
   }
-  throw inUse(paths, undefined);
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 function inUse(paths: DataPaths, holder: Holder | undefined): DataDirectoryError {
@@ -50,20 +73,13 @@ function inUse(paths: DataPaths, holder: Holder | undefined): DataDirectoryError
   return new DataDirectoryError("DATA_IN_USE", paths.data, `in use by ${who}: stop it first, or choose another --data`);
 }
 
-/** Moves the stale lock away, and looks what it moved: another process may just have replaced it by its own. */
-async function removeStale(lock: string, stale: { as: string; found: string }): Promise<void> {
-  try {
-    await rename(lock, stale.as);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return;
-    throw error;
-  }
-  if ((await readIfThere(stale.as)) !== stale.found) await linked(stale.as, lock);
-  await removeIfThere(stale.as);
-}
-
 async function release(lock: string, mine: string): Promise<void> {
   if ((await readIfThere(lock)) === mine) await removeIfThere(lock);
+}
+
+async function readHolder(file: string): Promise<Holder | undefined> {
+  const text = await readIfThere(file);
+  return text === undefined ? undefined : parseHolder(text);
 }
 
 async function isAlive(holder: Holder): Promise<boolean> {

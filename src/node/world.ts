@@ -1,5 +1,5 @@
-// What the node takes from outside itself, besides files and sockets: the clock and chance. Only the CLI's entry reads
-// the real ones; tests and the simulator hand in their own.
+// What the node takes from outside itself, besides files and sockets: the clock, chance, and the process's surroundings.
+// Only the CLI's entry reads the real ones; tests and the simulator hand in their own.
 import type { UnixMs } from "../core/stamp.ts";
 
 export type World = {
@@ -9,4 +9,8 @@ export type World = {
   randomBytes(count: number): Uint8Array;
   /** A number in [0, 1), for jitter and choices that need no secrecy. */
   random(): number;
+  /** Environment variables: OS_CLOUD and its like. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly homeDir: string;
+  readonly workingDir: string;
 };

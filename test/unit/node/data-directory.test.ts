@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -77,11 +78,18 @@ describe("lockDataDirectory", () => {
     await (await lockDataDirectory(paths, { pid: process.pid })).release();
   });
 
-  it("lets exactly one of many take over a stale lock", async () => {
-    const paths = dataPaths(base);
-    await writeFile(paths.lock, '{"pid":4194304,"birth":"boot 1"}');
-    const alive = [process.pid, process.ppid, 1];
-    const results = await Promise.allSettled(alive.map((pid) => lockDataDirectory(paths, { pid })));
-    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  it("lets exactly one of many take over a stale lock, also one whose taking over was cut off", async () => {
+    const stale = '{"pid":4194304,"birth":"boot 1"}';
+    const claim = createHash("sha256").update(stale).digest("hex").slice(0, 16);
+    for (let round = 0; round < 50; round += 1) {
+      const paths = dataPaths(join(base, String(round)));
+      await mkdir(paths.data);
+      await writeFile(paths.lock, stale);
+      if (round % 2 === 1) await writeFile(`${paths.lock}.${claim}`, '{"pid":4194303,"birth":"boot 1"}');
+      const alive = [process.pid, process.ppid, 1];
+      const results = await Promise.allSettled(alive.map((pid) => lockDataDirectory(paths, { pid })));
+      expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      expect(await readdir(paths.data)).toEqual(["keymesh.lock"]);
+    }
   });
 });
