@@ -3,7 +3,7 @@
 // After a failed write nothing more is written: LevelDB may have left half a record in its log, and what follows one
 // would be lost when the log is read again.
 import { STORE_COMMIT_BYTES_MAX, STORE_PENDING_BYTES_MAX } from "../core/limits.ts";
-import { asStoreError, type Database, damaged, type Operation } from "./database.ts";
+import { asStoreError, closed, type Database, damaged, type Operation } from "./database.ts";
 import { checksumOf, frame } from "./framing.ts";
 import { account, encodeHead, type Head } from "./head.ts";
 import { HEAD_KEY } from "./keys.ts";
@@ -52,9 +52,7 @@ export class Commits {
 
   /** Takes no more, and resolves when what waits is on disk or has failed. */
   async finish(): Promise<void> {
-    this.#refusal ??= new StoreError("STORE_CLOSED", `the store in ${this.#place} is closed`, {
-      details: { path: this.#place },
-    });
+    this.#refusal ??= closed(this.#place);
     await this.#running;
   }
 

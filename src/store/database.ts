@@ -30,6 +30,10 @@ export function damaged(place: string, what: string, cause?: unknown): StoreErro
   });
 }
 
+export function closed(place: string, cause?: unknown): StoreError {
+  return new StoreError("STORE_CLOSED", `the store in ${place} is closed`, { details: { path: place }, cause });
+}
+
 /** Turns what a read or write threw into a StoreError of `code`, or of a better one where the cause tells. */
 export function asStoreError(
   place: string,
@@ -40,7 +44,7 @@ export function asStoreError(
   const codes = errorCodes(cause);
   if (tellsDamage(cause)) return damaged(place, deepestMessage(cause), cause);
   if (codes.includes("LEVEL_DATABASE_NOT_OPEN") || codes.includes("LEVEL_ITERATOR_NOT_OPEN"))
-    return new StoreError("STORE_CLOSED", `the store in ${place} is closed`, { details: { path: place }, cause });
+    return closed(place, cause);
   const verb = code === "STORE_READ_FAILED" ? "read from" : "write to";
   return new StoreError(code, `can't ${verb} the store in ${place}: ${deepestMessage(cause)}`, {
     details: { path: place },

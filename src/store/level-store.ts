@@ -1,10 +1,12 @@
 // The replica store on an ordered key-value database: LevelDB in a node (open-store.ts), memory-level in tests.
 // At open everything is read once and compared with the head, so that a store is either whole or refused.
+// The clock and the named values are answered from that reading, and listings begin where it found them: a look-up of a
+// single key goes through filters and indexes of LevelDB's that nothing checks, and an altered one says "not there".
 
 import { STORE_READ_PAGE_BYTES, STORE_READ_PAGE_SIZE } from "../core/limits.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, type UnixMs } from "../core/stamp.ts";
 import { type Changes, Commits } from "./commits.ts";
-import { asStoreError, type Database, damaged } from "./database.ts";
+import { asStoreError, closed, type Database, damaged } from "./database.ts";
 import { asWireEntries, checksumOf, frame, unframe } from "./framing.ts";
 import { account, decodeHead, encodeHead, HEAD_ZERO, type Head } from "./head.ts";
 import type { HeadFile } from "./head-file.ts";
@@ -34,6 +36,9 @@ const WHOLE: KeyRange = { gte: "", lt: "~" }; // Every key begins with a small l
 /** Sequence of the commit that makes a new store: until it is in the head file, nothing was acknowledged. */
 const FIRST_SEQUENCE = 1;
 
+/** What opening a store found: its head, and the framed values that are kept in memory (`isSmall`). */
+type Whole = { readonly head: Head; readonly small: Map<string, Uint8Array> };
+
 /** `place` names the store in errors: its folder. `version` is this keymesh's, `headFile` is open. */
 export type LevelStoreOptions = {
   readonly db: Database;
@@ -47,14 +52,16 @@ class LevelStore implements ReplicaStore {
   readonly #place: string;
   readonly #headFile: HeadFile | undefined;
   readonly #commits: Commits;
+  readonly #small: Map<string, Uint8Array>;
   #instant: Instant;
   #closing: Promise<void> | undefined;
 
-  constructor({ db, place, headFile }: LevelStoreOptions, whole: { head: Head; instant: Instant }) {
+  constructor({ db, place, headFile }: LevelStoreOptions, whole: Whole) {
     this.#db = db;
     this.#place = place;
     this.#headFile = headFile;
-    this.#instant = whole.instant;
+    this.#small = whole.small;
+    this.#instant = instantOf(place, whole.small);
     const acknowledge = (sequence: number) => headFile?.write(sequence);
     this.#commits = new Commits({ db, place, head: whole.head, acknowledge });
   }
@@ -67,6 +74,10 @@ class LevelStore implements ReplicaStore {
       this.#instant = batch.instant;
     }
     if (changes.size > 0) await this.#commits.add(changes);
+    for (const [key, value] of changes) {
+      if (value === undefined) this.#small.delete(key);
+      else if (isSmall(key)) this.#small.set(key, value);
+    }
   }
 
   async *records(): AsyncIterable<StoredRecord> {
@@ -85,11 +96,15 @@ class LevelStore implements ReplicaStore {
   }
 
   async instant(): Promise<Instant> {
-    return readInstant(this.#db, this.#place);
+    if (this.#closing !== undefined) throw closed(this.#place);
+    return instantOf(this.#place, this.#small);
   }
 
   async meta(name: string): Promise<StoredValue | undefined> {
-    return readValue(this.#db, this.#place, valueKey("meta", name));
+    if (this.#closing !== undefined) throw closed(this.#place);
+    const key = valueKey("meta", name);
+    const framed = this.#small.get(key);
+    return framed === undefined ? undefined : openValue(this.#place, key, framed);
   }
 
   close(): Promise<void> {
@@ -107,7 +122,8 @@ export async function openStore(options: LevelStoreOptions): Promise<ReplicaStor
   try {
     await db.open();
     const layout = await readLayout(options);
-    const head = layout === undefined ? await makeStore(options) : await checkWhole(db, place);
+    const whole = layout === undefined ? await makeStore(options) : await checkWhole(db, place);
+    const { head } = whole;
     const acknowledged = headFile?.read();
     if (acknowledged === "damaged" || (acknowledged === undefined && headFile && head.sequence > FIRST_SEQUENCE))
       throw damaged(place, "its head file is gone or cut off");
@@ -117,7 +133,7 @@ export async function openStore(options: LevelStoreOptions): Promise<ReplicaStor
         `of ${acknowledged} commits that were on disk the last ${acknowledged - head.sequence} are gone`,
       );
     headFile?.write(head.sequence);
-    return new LevelStore(options, { head, instant: await readInstant(db, place) });
+    return new LevelStore(options, whole);
   } catch (error) {
     await closeAll(db, headFile);
     throw error;
@@ -152,7 +168,7 @@ async function readLayout({ db, place, version }: LevelStoreOptions): Promise<nu
   return layout;
 }
 
-async function makeStore({ db, place, version }: LevelStoreOptions): Promise<Head> {
+async function makeStore({ db, place, version }: LevelStoreOptions): Promise<Whole> {
   const head = { ...HEAD_ZERO, sequence: FIRST_SEQUENCE };
   const first: [string, StoredValue][] = [
     [LAYOUT_KEY, { layout: LAYOUT, writtenBy: version }],
@@ -166,31 +182,49 @@ async function makeStore({ db, place, version }: LevelStoreOptions): Promise<Hea
   } catch (cause) {
     throw asStoreError(place, "STORE_WRITE_FAILED", cause);
   }
-  return head;
+  return { head, small: new Map() };
 }
 
 /** Reads everything once, and compares its number and sum with the head. */
-async function checkWhole(db: Database, place: string): Promise<Head> {
+async function checkWhole(db: Database, place: string): Promise<Whole> {
   const head = decodeHead(await readValue(db, place, HEAD_KEY));
   if (head === undefined) throw damaged(place, "it has no head");
   let found: Head = { ...HEAD_ZERO, sequence: head.sequence };
+  const small = new Map<string, Uint8Array>();
+  const firstKeys = new Map<string, string>();
   for await (const [key, value] of scan(db, place, WHOLE)) {
     if (key === HEAD_KEY || key === LAYOUT_KEY) continue;
     const checksum = checksumOf(key, value);
     if (checksum === undefined) throw damaged(place, `the value of ${key.slice(0, 200)} was altered`);
     found = account(found, undefined, checksum);
+    if (isSmall(key)) small.set(key, value);
+    const area = key.slice(0, key.indexOf(" "));
+    if (!firstKeys.has(area)) firstKeys.set(area, key);
   }
   if (found.keys !== head.keys) throw damaged(place, `it holds ${found.keys} keys of ${head.keys}`);
   if (found.sum !== head.sum) throw damaged(place, "some of its values are older than they should be");
-  return head;
+  for (const area of [...AREAS, "records"] as const)
+    if ((await firstKeyOf(db, place, rangeOf(area))) !== firstKeys.get(area))
+      throw damaged(place, "an index was altered");
+  return { head, small };
 }
 
-async function* scan(db: Database, place: string, range: KeyRange): AsyncGenerator<[string, Uint8Array]> {
+async function firstKeyOf(db: Database, place: string, range: KeyRange): Promise<string | undefined> {
+  for await (const [key] of scan(db, place, range, 1)) return key;
+  return undefined;
+}
+
+async function* scan(
+  db: Database,
+  place: string,
+  range: KeyRange,
+  pageSize = STORE_READ_PAGE_SIZE,
+): AsyncGenerator<[string, Uint8Array]> {
   let iterator: ReturnType<Database["iterator"]> | undefined;
   try {
     iterator = db.iterator({ ...range, highWaterMarkBytes: STORE_READ_PAGE_BYTES });
     for (;;) {
-      const page = await iterator.nextv(STORE_READ_PAGE_SIZE);
+      const page = await iterator.nextv(pageSize);
       if (page.length === 0) return;
       yield* page;
     }
@@ -216,12 +250,18 @@ function openValue(place: string, key: string, framed: Uint8Array): StoredValue 
   return value;
 }
 
-async function readInstant(db: Database, place: string): Promise<Instant> {
-  const value = await readValue(db, place, INSTANT_KEY);
-  if (value === undefined) return INSTANT_ZERO;
+function instantOf(place: string, small: Whole["small"]): Instant {
+  const framed = small.get(INSTANT_KEY);
+  if (framed === undefined) return INSTANT_ZERO;
+  const value = openValue(place, INSTANT_KEY, framed);
   const [wallMs, counter] = Array.isArray(value) ? value : [];
   if (typeof wallMs !== "number" || typeof counter !== "number") throw damaged(place, "its clock is no instant");
   return { wallMs: wallMs as UnixMs, counter };
+}
+
+/** Few and small enough to keep in memory: the clock and the named values. */
+function isSmall(key: string): boolean {
+  return key === INSTANT_KEY || key.startsWith(rangeOf("meta").gte);
 }
 
 function changesOf(batch: StoreBatch): Changes {
