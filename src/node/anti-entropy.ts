@@ -27,6 +27,8 @@ export type AntiEntropyOptions = {
   now(): UnixMs;
   random(): number;
   refuse(rejections: readonly Rejection[], relay: PeerId): void;
+  /** A session ended, whole or not: a plan that waited for it may be made. */
+  onEnd(): void;
 };
 export type PeerRoot = { readonly root: string; readonly atMs: UnixMs };
 
@@ -83,7 +85,10 @@ export class AntiEntropy {
   sync(peer: PeerId): Promise<boolean> {
     const running = this.#running.get(peer);
     if (running !== undefined) return running;
-    const session = this.#session(peer).finally(() => this.#running.delete(peer));
+    const session = this.#session(peer).finally(() => {
+      this.#running.delete(peer);
+      this.#options.onEnd();
+    });
     this.#running.set(peer, session);
     return session;
   }

@@ -188,6 +188,7 @@ export class KeystoneLoop {
     if (this.#driver?.explicitIds !== true) this.#driver = await api.checkDriver();
     const scan = await scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
     this.#lastScanMs = now();
+    this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (this.#lastScanMs - startedMs) * SCAN_DUTY_FACTOR);
     const mode = await this.#judge(scan);
     if (mode === "stop") return;
     const holds = await this.#capture(scan, mode);
@@ -197,10 +198,6 @@ export class KeystoneLoop {
     if (mode === "hold" && !holds.some(({ kind }) => kind === "differences"))
       await this.#end(scan.canary, "canaryMissing");
     if (mode === "heal" && isEmpty) await this.#end(scan.canary, memory.state.state);
-    this.#nextScanMs = Math.max(
-      this.#nextScanMs,
-      startedMs + (now() - startedMs) * SCAN_DUTY_FACTOR * Number(this.#nextScanMs > 0),
-    );
   }
 
   /** What this scan may be used for, by the canary. Writes a state down before anything is done in it. */

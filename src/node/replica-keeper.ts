@@ -7,7 +7,7 @@ import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
 import { type Joined, Replica, type Write } from "../core/replica.ts";
-import type { UnixMs } from "../core/stamp.ts";
+import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 
 export type KeeperOptions = {
@@ -60,12 +60,17 @@ export class ReplicaKeeper {
     this.#listeners.add(listener);
   }
 
-  /** Signs writes of our own, and writes `beside` in the same batch: both are durable, or neither. */
+  /**
+   * Signs writes of our own, and writes `beside` in the same batch: both are durable, or neither. Writes that speak of
+   * their own stamp are made from it: the function gets the instant that the first of them will bear.
+   */
   async write(
-    writes: readonly Write[],
+    writes: readonly Write[] | ((next: Instant) => readonly Write[]),
     beside: Omit<StoreBatch, "records" | "instant"> = {},
   ): Promise<readonly Entry[]> {
-    const joined = this.replica.write(writes, this.#options.signer, this.#options.now());
+    const nowMs = this.#options.now();
+    const made = typeof writes === "function" ? writes(tick(this.replica.instant, nowMs)) : writes;
+    const joined = this.replica.write(made, this.#options.signer, nowMs);
     await this.#persist(joined, beside);
     this.#tell(joined, true);
     return joined.entries;
