@@ -2,7 +2,13 @@
 // What to do is decided by links.ts and redial.ts; this file carries it out on libp2p.
 import type { Connection, PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
-import { DIAL_TIMEOUT_MS, PROBE_INTERVAL_MS, PROBE_TIMEOUT_MS, PROBES_MISSED_MAX } from "../core/limits.ts";
+import {
+  ADMISSION_TIMEOUT_MS,
+  DIAL_TIMEOUT_MS,
+  PROBE_INTERVAL_MS,
+  PROBE_TIMEOUT_MS,
+  PROBES_MISSED_MAX,
+} from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { dialTargets } from "./address.ts";
@@ -17,6 +23,8 @@ export type LinkKeeperOptions = Pick<MeshOptions, "membersToReach" | "now" | "ra
   readonly self: PeerId;
   /** Whether a connection with this peer may stand. */
   admits(peerId: PeerId): boolean;
+  /** Whether a connected peer takes part in gossip, as it should once it is connected. */
+  gossips(peerId: PeerId): boolean;
   onConnect(peerId: PeerId): void;
   onDisconnect(peerId: PeerId): void;
   /** A member ended our connection before it answered: it hasn't admitted us. Called when that is news. */
@@ -162,7 +170,15 @@ export class LinkKeeper {
     const known = new Set(members.map(({ peerId }) => peerId));
     this.#schedule.keepOnly(known);
     for (const peerId of this.#refusedBy) if (!known.has(peerId)) this.#refusedBy.delete(peerId);
-    for (const peerId of this.connected()) void this.probe(peerId);
+    for (const peerId of this.connected()) void this.#tend(peerId, nowMs);
+  }
+
+  /** Asks for a sign of life. A peer that is connected but has long been silent in gossip gets a new connection. */
+  async #tend(peerId: PeerId, nowMs: UnixMs): Promise<void> {
+    await this.probe(peerId);
+    if (this.#options.gossips(peerId) || this.#links.lastedMs(peerId, nowMs) < ADMISSION_TIMEOUT_MS) return;
+    this.#options.log.warn({ peerId }, "connected but silent in gossip: the connection is renewed");
+    await this.close(peerId);
   }
 
   #isWanted({ peerId }: MemberAddresses, nowMs: UnixMs): boolean {

@@ -85,7 +85,7 @@ export type Mesh = {
   knocks(): Knock[];
   /** Forgets a knock, say once its peer was admitted. */
   forgetKnock(peerId: PeerId): void;
-  /** Enters a mesh: subscribes to its topic and serves its protocols. Again with the same ID it does nothing. Errors: STOPPED. */
+  /** Enters a mesh: gossips in its topic and serves its protocols. Again with the same ID it does nothing; another ID is a bug of ours. Errors: STOPPED. */
   setMesh(meshId: MeshId): Promise<void>;
   /** Dials all members that aren't connected at once: call it after an admission or when addresses changed. */
   reach(): void;

@@ -72,6 +72,7 @@ class MeshNode implements Mesh {
       random: () => options.random(),
       log: options.log,
       admits: (peerId) => gate.admits(peerId),
+      gossips: (peerId) => this.#entered?.gossip.subscribers().includes(peerId) === true,
       onConnect: (peerId) => options.handlers.onConnect?.(peerId),
       onDisconnect: (peerId) => options.handlers.onDisconnect?.(peerId),
       onNotAdmitted: (peerId) => options.handlers.onNotAdmitted?.(peerId),
