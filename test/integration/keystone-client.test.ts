@@ -28,9 +28,9 @@ function open(using: Credentials, options: { readTriesMax?: number } = {}): Keys
   return client;
 }
 
-function credentialsOf(cloud: string): Credentials {
+function credentialsOf(cloud: string, cloudsYaml = keystones.cloudsYaml): Credentials {
   return findCredentials({
-    env: { OS_CLIENT_CONFIG_FILE: keystones.cloudsYaml, OS_CLOUD: cloud },
+    env: { OS_CLIENT_CONFIG_FILE: cloudsYaml, OS_CLOUD: cloud },
     homeDir: "/nonexistent",
     workingDir: "/nonexistent",
     readFile: (path) => (existsSync(path) ? readFileSync(path, "utf8") : undefined),
@@ -192,5 +192,22 @@ describe("a Keystone that dies", () => {
     await keystones.start(keystone.name);
     await Promise.allSettled([waiting]);
     expect(await client.getProject("default")).toMatchObject({ id: "default" });
+  });
+});
+
+describe("a Keystone without the driver plugin", () => {
+  it("is found out, and left as it was", async () => {
+    await using stock = await startKeystones({ count: 1, driver: "sql" });
+    const client = open(credentialsOf(stock.all[0].cloud, stock.cloudsYaml));
+    const before = [await client.listDomains(), await client.listProjects("default")];
+    expect(await client.checkDriver()).toMatchObject({ explicitIds: false });
+    const domain = { id: newId(), name: "domain", description: null, enabled: true };
+    await expect(client.createDomain(domain)).rejects.toMatchObject({ code: "WRONG_ID" });
+    const project = { id: newId(), name: "p", domainId: "default", parentId: "default", description: null };
+    await expect(client.createProject({ ...project, enabled: true, tags: [] })).rejects.toMatchObject({
+      code: "WRONG_ID",
+      message: expect.stringContaining("deleted again"),
+    });
+    expect([await client.listDomains(), await client.listProjects("default")]).toEqual(before);
   });
 });
