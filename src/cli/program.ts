@@ -9,6 +9,7 @@ import { addMesh } from "./mesh.ts";
 import { addPlan } from "./plan.ts";
 import { addProject } from "./project.ts";
 import { reportFailure } from "./report.ts";
+import { addRun } from "./run.ts";
 import type { Shell } from "./shell.ts";
 import { addStatus } from "./status.ts";
 
@@ -17,6 +18,7 @@ export type AddVerb = (program: Command, shell: Shell) => void;
 
 const VERBS: readonly AddVerb[] = [
   addInit,
+  addRun,
   addMesh,
   addJoin,
   addMember,

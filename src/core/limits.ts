@@ -62,6 +62,8 @@ export const SYNC_SESSIONS_PER_PEER_MAX = 2;
 export const SYNC_INTERVAL_MS = 30_000;
 /** Milliseconds from a peer's differing root to a session of our own: two nodes that differ must not chase each other. */
 export const SYNC_REPLY_GAP_MS = 1_000;
+/** Milliseconds that `join` waits for the roster before it says that the node goes on alone. */
+export const JOIN_WAIT_MS = 20_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */
 export const KNOCKS_MAX = 100;
 /** Milliseconds between dials to a member that is away: doubled from the first to the last, for ever. */

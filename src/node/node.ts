@@ -1,6 +1,8 @@
 // The node: store, replica, mesh and Keystone loop wired together. Everything that crosses between them crosses here.
+import { setTimeout } from "node:timers/promises";
 import { type MeshId, parseMeshId, wireOf } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
+import { JOIN_WAIT_MS, REDIAL_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
@@ -250,8 +252,22 @@ export class Node {
     const memory: MeshMemory = { id: meshId, through: this.#through };
     await this.#store.write({ meta: [["mesh", memory]] });
     const membered = await this.#enter(await this.#openKeeper(meshId), meshId);
-    await membered.antiEntropy.sync(peerId);
+    await this.#firstSession(membered, peerId);
     return membered;
+  }
+
+  /** Waits until the roster has come through the member that we joined through. It goes on coming if this gives up. */
+  async #firstSession({ keeper, antiEntropy }: Membered, peerId: PeerId): Promise<void> {
+    const { world } = this.options;
+    const untilMs = world.now() + JOIN_WAIT_MS;
+    while (keeper.replica.membership.roster === undefined && world.now() < untilMs) {
+      if (!(await antiEntropy.sync(peerId))) await setTimeout(REDIAL_MIN_MS);
+    }
+    if (keeper.replica.membership.roster === undefined)
+      throw new ControlError(
+        "JOIN_INCOMPLETE",
+        `the mesh is known, but its roster has not come from ${peerId} yet: the node goes on trying, keymesh status shows when it is in`,
+      );
   }
 
   #refuseSecondMesh(): void {

@@ -1,0 +1,17 @@
+// keymesh run: the node itself, in the foreground, until a signal stops it.
+import type { Command } from "commander";
+import { startNode } from "../node/node.ts";
+import { placeOf } from "./place.ts";
+import { runNode } from "./run-node.ts";
+import type { Shell } from "./shell.ts";
+
+export function addRun(program: Command, shell: Shell): void {
+  program
+    .command("run")
+    .summary("run the node until SIGTERM or SIGINT")
+    .description(
+      "Runs this cloud's node in the foreground. Logs go to stdout: JSON lines, or readable ones on a terminal.",
+    )
+    .addHelpText("after", "\nExample:\n  keymesh run --data /var/lib/keymesh")
+    .action((_options: object, command: Command) => runNode(placeOf(command, shell), startNode));
+}
