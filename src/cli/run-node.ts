@@ -12,7 +12,13 @@ import type { Place } from "./place.ts";
 import { EXIT_FAILED } from "./report.ts";
 
 /** Starts a node on a data directory that is this process's own. `stop` ends it cleanly, with everything durable. */
-export type StartNode = (options: { dataDir: string; config: Config; world: World; log: Log }) => Promise<RunningNode>;
+export type StartNode = (options: {
+  dataDir: string;
+  version: string;
+  config: Config;
+  world: World;
+  log: Log;
+}) => Promise<RunningNode>;
 export type RunningNode = { readonly control: Control; stop(): Promise<void> };
 
 /** Runs until a signal comes, then resolves. Errors before the node is up are thrown, for one line on stderr. */
@@ -25,7 +31,7 @@ export async function runNode(place: Place, startNode: StartNode): Promise<void>
     const log = createRunLog(place, config);
     const stopped = stopSignal(place, log);
     log.info({ data: paths.data, pid: shell.pid, version: shell.version, cloud: config.name }, "starting");
-    const node = await startNode({ dataDir: paths.data, config, world: shell.world, log });
+    const node = await startNode({ dataDir: paths.data, version: shell.version, config, world: shell.world, log });
     try {
       const server = await serveControl({ control: node.control, socketPath: paths.socket, log });
       log.info({ socket: paths.socket }, "running");

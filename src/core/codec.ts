@@ -17,6 +17,7 @@ import {
   ENTRY_FIELDS_MAX,
   FIELD_DEPTH_MAX,
   FIELD_NAME_LENGTH_MAX,
+  PUBLIC_KEYS_MAX,
   STAMP_COUNTER_MAX,
 } from "./limits.ts";
 import { type PeerId, parsePeerId, publicKeyOf } from "./peer-id.ts";
@@ -32,6 +33,10 @@ export type MeshId = string & { readonly brand: "mesh-id" };
 
 /** An entry as it travels: what was signed, and the signature. */
 export type WireEntry = readonly [bytes: Uint8Array, signature: Uint8Array];
+
+export function wireOf(entry: { readonly bytes: Uint8Array; readonly signature: Uint8Array }): WireEntry {
+  return [entry.bytes, entry.signature];
+}
 
 /** Signs bytes with the node's own key; made once by the identity. */
 export type Signer = { readonly peerId: PeerId; sign(bytes: Uint8Array): Uint8Array };
@@ -56,7 +61,6 @@ export function createSigner(peerId: PeerId, seed: Uint8Array): Signer {
 }
 
 const publicKeys = new Map<PeerId, KeyObject>(); // Making a key object costs more than a verify; bounded below.
-const PUBLIC_KEYS_MAX = 4_096; // Four times the members of the largest mesh, so that outsiders' keys push none out for long.
 
 export function verifySignature(origin: PeerId, bytes: Uint8Array, signature: Uint8Array): boolean {
   let key = publicKeys.get(origin);
@@ -77,21 +81,22 @@ export function signedBytes(meshId: MeshId, draft: Draft): Uint8Array {
 /** Signs a write of our own. Throws on a draft that others would refuse: a broken invariant of ours must not spread. */
 export function signEntry(meshId: MeshId, draft: Draft, signer: Signer): Entry {
   if (draft.stamp.origin !== signer.peerId) throw new Error("an entry is signed by its origin");
-  const bytes = signedBytes(meshId, draft);
+  const bytes = signedBytes(meshId, { ...draft, fields: signable(draft.fields) as Fields });
   const checked = checkSigned(meshId, bytes);
   if (!checked.ok) throw new Error(`own entry is not valid: ${checked.rejection.code} ${checked.rejection.detail}`);
   return { ...checked.value, hash: sha256(bytes) as EntryHash, bytes, signature: signer.sign(bytes) };
 }
 
 /**
- * Checks an entry from a peer, whole: size, canonical bytes, context, mesh, set, kind, fields, then its signature.
+ * Checks an entry from a peer, whole: size, canonical bytes, context, mesh, set, its signature, and its fields.
  * Whether it counts depends on other entries, and is the replica's to say.
  */
 export function openEntry(meshId: MeshId, wire: WireEntry): Checked<Entry> {
   const opened = openStored(meshId, wire);
-  if (!opened.ok) return opened;
-  const { bytes, signature, stamp } = opened.value;
-  if (!verifySignature(stamp.origin, bytes, signature)) return refuse("BAD_SIGNATURE", `not signed by ${stamp.origin}`);
+  const origin = opened.ok ? opened.value.stamp.origin : opened.rejection.origin;
+  // A fault in what was signed is the origin's only if it signed that: else whoever relays could blame anybody.
+  if (origin !== undefined && !verifySignature(origin, wire[0], wire[1]))
+    return refuse("BAD_SIGNATURE", `not signed by ${origin}`);
   return opened;
 }
 
@@ -112,13 +117,13 @@ function checkSigned(meshId: MeshId, bytes: Uint8Array): Checked<Draft> {
   const tuple = decodeCanonical(bytes);
   if (!Array.isArray(tuple)) return refuse("MALFORMED", "not a canonical dag-cbor tuple");
   const [context, mesh, setText, kind, id, instant, originText, fields] = tuple as unknown[];
-  if (context !== ENTRY_CONTEXT) return refuse("WRONG_CONTEXT", `context ${JSON.stringify(context)?.slice(0, 40)}`);
+  if (context !== ENTRY_CONTEXT) return refuse("WRONG_CONTEXT", `context ${shown(context)}`);
   if (tuple.length !== 8) return refuse("MALFORMED", `a tuple of ${tuple.length}, not 8`);
-  if (mesh !== meshId) return refuse("WRONG_MESH", `signed for mesh ${String(mesh).slice(0, 16)}`);
+  if (mesh !== meshId) return refuse("WRONG_MESH", `signed for mesh ${shown(mesh)}`);
   const origin = typeof originText === "string" ? parsePeerId(originText) : undefined;
   if (origin === undefined) return refuse("MALFORMED", "origin is no Ed25519 peer ID");
   const set = typeof setText === "string" ? parseSetName(setText) : undefined;
-  if (set === undefined) return refuse("BAD_SET", `set ${String(setText).slice(0, 80)}`);
+  if (set === undefined) return refuse("BAD_SET", `set ${shown(setText)}`);
   if (typeof kind !== "string" || typeof id !== "string") return refuse("MALFORMED", "kind and ID are text");
   if (!Array.isArray(instant) || instant.length !== 2 || !isTime(instant[0]) || !isCounter(instant[1]))
     return refuse("MALFORMED", "stamp is [wallMs, counter]");
@@ -147,20 +152,43 @@ function checkBounds(fields: unknown): Checked<Fields> {
   if (names.length > ENTRY_FIELDS_MAX)
     return refuse("OVERSIZED", `${names.length} fields, at most ${ENTRY_FIELDS_MAX}`);
   for (const name of names) {
-    if (name.length === 0 || name.length > FIELD_NAME_LENGTH_MAX)
-      return refuse("OVERSIZED", "a field's name is too long");
-    if (!isFieldValue(fields[name], FIELD_DEPTH_MAX))
-      return refuse("MALFORMED", `field ${name.slice(0, 40)} holds no field value`);
+    if (name.length === 0) return refuse("MALFORMED", "a field without a name");
+    if (name.length > FIELD_NAME_LENGTH_MAX)
+      return refuse("OVERSIZED", `a field's name of ${name.length} characters, at most ${FIELD_NAME_LENGTH_MAX}`);
+    if (isDeeper(fields[name], FIELD_DEPTH_MAX))
+      return refuse("OVERSIZED", `field ${shown(name)} is nested deeper than ${FIELD_DEPTH_MAX}`);
+    if (!isFieldValue(fields[name])) return refuse("MALFORMED", `field ${shown(name)} holds no field value`);
   }
   return { ok: true, value: fields as Fields };
 }
 
-function isFieldValue(value: unknown, depth: number): value is FieldValue {
+function isFieldValue(value: unknown): value is FieldValue {
   if (value === null || typeof value === "boolean" || typeof value === "string") return true;
   if (typeof value === "number") return Number.isSafeInteger(value);
-  if (depth === 0) return false;
-  if (Array.isArray(value)) return value.every((item) => isFieldValue(item, depth - 1));
-  return isMap(value) && Object.values(value).every((item) => isFieldValue(item, depth - 1));
+  if (Array.isArray(value)) return value.every(isFieldValue);
+  return isMap(value) && Object.values(value).every(isFieldValue);
+}
+
+/** Whether a value nests more lists and maps than this; looks no deeper, so that no peer decides how deep our stack goes. */
+function isDeeper(value: unknown, depthMax: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return depthMax === 0 || Object.values(value).some((item) => isDeeper(item, depthMax - 1));
+}
+
+/**
+ * What of a value survives a text's way through UTF-8: no lone surrogates, and no byte order mark in front (decoders
+ * eat it). Keystone holds such names; one must not keep its project, or the others, from being captured.
+ */
+function signable(value: FieldValue): FieldValue {
+  if (typeof value === "string") return value.toWellFormed().replace(/^\ufeff+/, "");
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(signable);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, signable(item as FieldValue)]));
+}
+
+/** A peer's value in a message of ours: short, and never by way of its own `toString`. */
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : `of type ${typeof value}`;
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

@@ -4,13 +4,15 @@ import type { Fields, FieldValue } from "./entry.ts";
 import {
   ADDRESSES_MAX,
   MEMBERS_MAX,
+  NAME_LENGTH_MAX,
   PROJECT_TAG_LENGTH_MAX,
   PROJECT_TAGS_MAX,
   RECORD_ID_LENGTH_MAX,
   STAMP_COUNTER_MAX,
+  TEXT_LENGTH_MAX,
 } from "./limits.ts";
-import { parsePeerId } from "./peer-id.ts";
-import { parseKeystoneId, type SetIdentity } from "./set-name.ts";
+import { type PeerId, parsePeerId } from "./peer-id.ts";
+import { type KeystoneId, parseKeystoneId, parseSetName, type SetIdentity } from "./set-name.ts";
 
 /** What an owner may grant on a domain (DESIGN section 4). */
 export type Scope = "create" | "update" | "delete";
@@ -19,6 +21,10 @@ export const SCOPES: readonly Scope[] = ["create", "update", "delete"];
 /** Set once and for ever in Keystone: a project's place. */
 export const CREATION_FIELDS: ReadonlySet<string> = new Set(["domain_id", "parent_id"]);
 export const SIGNER_PREFIX = "signer/";
+/** One field per next owner: `pointer/<peerId>`. So none of two pointers at one n is ever lost beneath the other. */
+export const POINTER_PREFIX = "pointer/";
+/** One field per roster: `roster/<hash>`, so that a word under one roster never hides the same voter's under another. */
+export const ROSTER_PREFIX = "roster/";
 
 type FieldCheck = (value: FieldValue) => boolean;
 type KindRule = {
@@ -29,11 +35,11 @@ type KindRule = {
 
 const KIND_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
 const HASH_PATTERN = /^[0-9a-f]{64}$/;
-const TEXT_LENGTH_MAX = 114_688; // The longest body that Keystone takes.
 
 const isText: FieldCheck = (value) => typeof value === "string" && value.length <= TEXT_LENGTH_MAX;
 const isTextOrNull: FieldCheck = (value) => value === null || isText(value);
-const isName: FieldCheck = (value) => typeof value === "string" && value.trim().length > 0 && value.length <= 255;
+const isName: FieldCheck = (value) =>
+  typeof value === "string" && value.trim().length > 0 && value.length <= NAME_LENGTH_MAX;
 const isBoolean: FieldCheck = (value) => typeof value === "boolean";
 const isTrue: FieldCheck = (value) => value === true;
 const isKeystoneId: FieldCheck = (value) => typeof value === "string" && parseKeystoneId(value) !== undefined;
@@ -43,7 +49,7 @@ const isTags: FieldCheck = (value) =>
   isListOf(
     value,
     PROJECT_TAGS_MAX,
-    (tag) => typeof tag === "string" && tag.length > 0 && tag.length <= PROJECT_TAG_LENGTH_MAX,
+    (tag) => typeof tag === "string" && tag.length > 0 && [...tag].length <= PROJECT_TAG_LENGTH_MAX,
   ) && isSortedSet(value as readonly string[]);
 const isPeerIds: FieldCheck = (value) =>
   isListOf(value, MEMBERS_MAX, isPeerId) && isSortedSet(value as readonly string[]);
@@ -54,13 +60,13 @@ const isInstant: FieldCheck = (value) =>
   isCount(value[1] as FieldValue) &&
   (value[1] as number) <= STAMP_COUNTER_MAX;
 
-/** A signer's field: {scope: since} for each scope held, and `takenAt` once one was taken away. */
-const isGrant: FieldCheck = (value) =>
-  isMapOf(value, (key, item) => ((SCOPES as readonly string[]).includes(key) || key === "takenAt") && isInstant(item));
-/** A pointer names the next owner; its hash is what the acceptance names. */
+const GRANT_KEYS: readonly string[] = [...SCOPES, "takenAt"];
+/** A signer's field: {scope: since} for each scope held, and `takenAt` once one was taken away. Newer nodes may say more. */
+const isGrant: FieldCheck = (value) => isMapOf(value, (key, item) => !GRANT_KEYS.includes(key) || isInstant(item));
+/** A pointer names the set that goes on: {set: domain/<next owner>/<same domain>/<n + 1>}. */
 const isPointer: FieldCheck = (value) =>
-  isShape(value, { owner: isPeerId, domain_id: isKeystoneId, transfers: isCount });
-const isRoster: FieldCheck = (value) =>
+  isShape(value, { set: (set) => typeof set === "string" && parseSetName(set)?.identity.is === "domain" });
+const isRosterShape: FieldCheck = (value) =>
   isShape(value, {
     version: isCount,
     previous: (previous) => previous === null || isHash(previous),
@@ -71,6 +77,15 @@ const isRoster: FieldCheck = (value) =>
     retired: isPeerIds,
     thresholds: (thresholds) => isShape(thresholds, { admit: (admit) => isCount(admit) && (admit as number) > 0 }),
   });
+/** A roster's shape, and its sense: voters are members, and nobody retired is one. */
+const isRoster: FieldCheck = (value) => {
+  if (!isRosterShape(value)) return false;
+  const { members, voters, retired } = value as Record<"members" | "voters" | "retired", readonly string[]>;
+  const isMember = new Set(members);
+  return voters.every((voter) => isMember.has(voter)) && !retired.some((peerId) => isMember.has(peerId));
+};
+/** A voter's word for a newcomer, under the roster that the field names. */
+const isAdmission: FieldCheck = (value) => isShape(value, { name: (name) => name === null || isName(name) });
 
 const KEYSTONE_FIELDS: [string, FieldCheck][] = [
   ["name", isName],
@@ -86,10 +101,16 @@ const RULES: Record<SetIdentity["is"], ReadonlyMap<string, KindRule>> = {
       "admission",
       {
         id: (id) => parsePeerId(id) !== undefined,
-        fields: new Map([
-          ["roster", isHash],
-          ["name", isName],
-        ]),
+        fields: new Map(),
+        prefixes: new Map([[ROSTER_PREFIX, isAdmission]]),
+      },
+    ],
+    [
+      "leave",
+      {
+        id: (id) => parsePeerId(id) !== undefined,
+        fields: new Map(),
+        prefixes: new Map([[ROSTER_PREFIX, isTrue]]),
       },
     ],
   ]),
@@ -112,10 +133,12 @@ const RULES: Record<SetIdentity["is"], ReadonlyMap<string, KindRule>> = {
         id: isOwnDomain,
         fields: new Map([
           ["audience", (value) => value === null || isPeerIds(value)],
-          ["pointer", isPointer],
           ["accepts", isHash],
         ]),
-        prefixes: new Map([[SIGNER_PREFIX, isGrant]]),
+        prefixes: new Map([
+          [SIGNER_PREFIX, isGrant],
+          [POINTER_PREFIX, isPointer],
+        ]),
       },
     ],
     ["domain", { id: isOwnDomain, fields: new Map(KEYSTONE_FIELDS) }],
@@ -135,15 +158,13 @@ const RULES: Record<SetIdentity["is"], ReadonlyMap<string, KindRule>> = {
     [
       "local",
       {
-        id: (id) => parsePeerId(id) !== undefined,
+        id: (id) => parseLocalId(id) !== undefined,
         fields: new Map<string, FieldCheck>([
-          ["mode", isMode],
-          ["name", (value) => value === null || isName(value)],
-        ]),
-        prefixes: new Map([
-          ["optout/", isBoolean],
-          ["off/", isBoolean],
-          ["placed/", isBoolean],
+          ["mode", isMode], // of the domain
+          ["name", (value) => value === null || isName(value)], // of the domain, where its own is taken here
+          ["off", isBoolean], // of the domain, or of a project
+          ["optout", isBoolean], // of a project
+          ["placed", isBoolean], // of a project
         ]),
       },
     ],
@@ -161,14 +182,46 @@ export function checkFields(set: SetIdentity, entry: { kind: string; id: string;
   for (const [name, value] of Object.entries(fields)) {
     const check = fieldCheck(rule, name);
     if (check !== undefined && !check(value)) return `${kind} field ${name.slice(0, 70)} has a value of the wrong type`;
-    if (
-      name.startsWith(SIGNER_PREFIX) &&
-      kind === "authority" &&
-      parsePeerId(name.slice(SIGNER_PREFIX.length)) === undefined
-    )
-      return "signer/ without a peer ID";
+    const wrong = wrongSubject(set, { kind, name, value });
+    if (wrong !== undefined) return wrong;
   }
   return undefined;
+}
+
+/** What is wrong with whom or what a field's name itself speaks of. */
+function wrongSubject(
+  set: SetIdentity,
+  { kind, name, value }: { kind: string; name: string; value: FieldValue },
+): string | undefined {
+  const subject = name.slice(name.indexOf("/") + 1);
+  if (set.is === "control" && name.startsWith(ROSTER_PREFIX) && (kind === "admission" || kind === "leave"))
+    return HASH_PATTERN.test(subject) ? undefined : "roster/ without a roster's hash";
+  if (set.is !== "domain" || kind !== "authority") return undefined;
+  if (name.startsWith(SIGNER_PREFIX))
+    return parsePeerId(subject) === undefined ? "signer/ without a peer ID" : undefined;
+  if (!name.startsWith(POINTER_PREFIX)) return undefined;
+  const to = parseSetName((value as { set: string }).set)?.identity;
+  const follows =
+    to?.is === "domain" &&
+    to.owner === subject &&
+    to.domainId === set.domainId &&
+    to.transfers === set.transfers + 1 &&
+    to.owner !== set.owner;
+  return follows ? undefined : "a pointer names another owner's set of the same domain, one transfer on";
+}
+
+/** The ID of a cloud's `local` record about the domain, or about one of its projects: each a record, so that none grows. */
+export function localId(peerId: PeerId, projectId?: KeystoneId): string {
+  return projectId === undefined ? peerId : `${peerId}/${projectId}`;
+}
+
+/** Whose `local` record this is, and about which project; undefined if it is nobody's. */
+export function parseLocalId(id: string): { peerId: PeerId; projectId: KeystoneId | undefined } | undefined {
+  const [peer = "", project, ...rest] = id.split("/");
+  const peerId = parsePeerId(peer);
+  const projectId = project === undefined ? undefined : parseKeystoneId(project);
+  if (peerId === undefined || rest.length > 0 || (project !== undefined && projectId === undefined)) return undefined;
+  return { peerId, projectId };
 }
 
 /** Whether this node knows what a field of this kind means. */

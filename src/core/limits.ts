@@ -13,12 +13,22 @@ export const FIELD_DEPTH_MAX = 8;
 export const RECORD_ID_LENGTH_MAX = 128;
 /** Entries of one signer, in one set, that don't count (yet) and are kept aside for a grant still under way. */
 export const ASIDE_ENTRIES_MAX = 1_000;
-/** Fields or kinds of a newer node that are kept and relayed for one signer in one set. */
+/** Signers in one set that may have entries aside: keys cost nothing, so a bound for each is none. As many as members. */
+export const ASIDE_SIGNERS_MAX = 1_000;
+/** Fields (those of unknown kinds too) of a newer node that are kept and relayed for one signer and scope in one set. */
 export const UNKNOWN_ENTRIES_MAX = 1_000;
+/** Characters of a text value: the longest body that Keystone takes. */
+export const TEXT_LENGTH_MAX = 114_688;
+/** Characters of a name: four UTF-16 units for each of Keystone's 64, so that no name of a Keystone is refused here. */
+export const NAME_LENGTH_MAX = 255;
+/** Key objects that are kept for verifying: four times the largest mesh, so that outsiders' keys push none out for long. */
+export const PUBLIC_KEYS_MAX = 4_096;
 /** Records of one set. Ten times the largest domain that we design for, one tenth of all memory at 1,000,000. */
 export const SET_RECORDS_MAX = 1_000_000;
 /** Sets of one owner: a cloud with more domains than this splits its mesh. */
 export const SETS_PER_OWNER_MAX = 10_000;
+/** Sets that one signer may open in the name of others, by writing there before the owner's own word has come. */
+export const FOREIGN_SETS_MAX = 100;
 
 // --- Clock ---------------------------------------------------------------------------------------------------------
 /** How far a stamp may lead our clock. NTP keeps clouds within a second; a minute forgives a sick one. */
@@ -50,6 +60,8 @@ export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;
 /** Milliseconds between anti-entropy sessions with a random member, before jitter. */
 export const SYNC_INTERVAL_MS = 30_000;
+/** Milliseconds from a peer's differing root to a session of our own: two nodes that differ must not chase each other. */
+export const SYNC_REPLY_GAP_MS = 1_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */
 export const KNOCKS_MAX = 100;
 /** Milliseconds between dials to a member that is away: doubled from the first to the last, for ever. */
@@ -122,6 +134,12 @@ export const KEYSTONE_CONNECTIONS_MAX = 8;
 export const SCAN_RESTARTS_MAX = 5;
 /** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */
 export const KEYSTONE_WORDS_LENGTH_MAX = 300;
+/** Objects that a confirmation reads one by one; above it, one list of the domain is cheaper (a list of 1,000 is 0.4 s). */
+export const CONFIRM_READS_MAX = 20;
+/** Plans made and carried out in a row before the loop looks at the clock again: a subtree needs one for each kind of step. */
+export const PLAN_PASSES_MAX = 8;
+/** Longest wait in milliseconds before a Keystone that failed is tried again. */
+export const RETRY_MAX_MS = 60_000;
 /** Seconds before its end at which a token is renewed. */
 export const TOKEN_RENEW_SECONDS = 300;
 /** Keystone's own bounds on a project (KEYSTONE API: name 64, 80 tags of 255). */
@@ -136,6 +154,15 @@ export const HOLDS_MAX = 1_000;
 export const REJECTION_COUNTERS_MAX = 10_000;
 /** Bytes of one request to the control socket. */
 export const CONTROL_BODY_BYTES_MAX = 1024 * 1024;
+
+// --- Store ---------------------------------------------------------------------------------------------------------
+/** Bytes of waiting writes that share one sync: LevelDB's own write buffer, so one commit fills at most one. */
+export const STORE_COMMIT_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes that may wait to be written: a disk that hangs must not fill the memory. Writers are refused above it. */
+export const STORE_PENDING_BYTES_MAX = 256 * 1024 * 1024;
+/** Keys, and bytes, read from the store at once: a project's record has about 600 bytes. */
+export const STORE_READ_PAGE_SIZE = 1_000;
+export const STORE_READ_PAGE_BYTES = 1024 * 1024;
 /** Milliseconds that the command line waits for an answer: a plan over 50,000 projects takes seconds, a join tens of them. */
 export const CONTROL_ANSWER_TIMEOUT_MS = 180_000;
 /** Bytes of a unix socket's path: sun_path has 108 on Linux, the last of them 0. */

@@ -18,8 +18,8 @@ const projectSchema = z.looseObject({
   tags: z.array(z.string()).nullish(),
   options: z.looseObject({ immutable: z.boolean().nullish() }).nullish(),
   // Keystone's own wrapping: `extra` stands in answers to PATCH only and repeats the unknown keys.
-  links: z.unknown(),
-  extra: z.unknown(),
+  links: z.unknown().optional(),
+  extra: z.unknown().optional(),
 });
 const domainSchema = z.looseObject({ id: z.string().min(1), name: z.string(), description, enabled });
 const errorSchema = z.looseObject({

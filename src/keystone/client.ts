@@ -52,11 +52,15 @@ export function createKeystoneClient(options: KeystoneClientOptions): KeystoneCl
     updateProject: (id, patch, write) => {
       const { extra, ...fields } = patch;
       const project = { ...extra, id, ...fields };
-      return writeOne(session, { method: "PATCH", path: projectPath(id), body: { project } }, write).then(projectOf);
+      return writeOne(session, { method: "PATCH", path: projectPath(id), body: { project } }, write).then(
+        written(projectOf),
+      );
     },
     updateDomain: (id, patch, write) => {
       const domain: DomainPatch & { id: string } = { id, ...patch };
-      return writeOne(session, { method: "PATCH", path: domainPath(id), body: { domain } }, write).then(domainOf);
+      return writeOne(session, { method: "PATCH", path: domainPath(id), body: { domain } }, write).then(
+        written(domainOf),
+      );
     },
     deleteProject: async (id, write) => {
       await writeOne(session, { method: "DELETE", path: projectPath(id) }, write);
@@ -81,6 +85,18 @@ function projectOf({ answer, operation }: Answered): ProjectObject {
 }
 function domainOf({ answer, operation }: Answered): DomainObject {
   return readDomain(unwrap(answer.json, "domain", operation), operation);
+}
+
+/** A write that was answered in a shape we can't read was done, but what Keystone holds now is unknown. */
+function written<T>(read: (answered: Answered) => T): (answered: Answered) => T {
+  return (answered) => {
+    try {
+      return read(answered);
+    } catch (cause) {
+      if (!(cause instanceof KeystoneError) || cause.code !== "BAD_ANSWER") throw cause;
+      throw new KeystoneError("UNKNOWN_OUTCOME", cause.message, { operation: cause.operation, cause });
+    }
+  };
 }
 
 async function version(session: Session, baseUrl: string): Promise<string> {
@@ -169,7 +185,8 @@ async function createProject(
     tags,
     ...chosen(id),
   };
-  const made = projectOf(await writeOne(session, { method: "POST", path: PROJECTS, body: { project } }, write));
+  const answered = await writeOne(session, { method: "POST", path: PROJECTS, body: { project } }, write);
+  const made = written(projectOf)(answered);
   if (id === undefined || made.id === id) return made;
   throw await undo(session, { wanted: id, made });
 }
@@ -185,7 +202,8 @@ async function createDomain(
 ): Promise<DomainObject> {
   const { id, name, description, enabled } = creation;
   const project = { name, description, enabled, is_domain: true, ...chosen(id) };
-  const made = projectOf(await writeOne(session, { method: "POST", path: PROJECTS, body: { project } }, write));
+  const answered = await writeOne(session, { method: "POST", path: PROJECTS, body: { project } }, write);
+  const made = written(projectOf)(answered);
   if (id !== undefined && made.id !== id) throw await undo(session, { wanted: id, made });
   return { id: made.id, name: made.name, description: made.description, enabled: made.enabled };
 }

@@ -14,6 +14,7 @@ import {
 } from "../core/limits.ts";
 import { oneLine } from "./answers.ts";
 import { KeystoneError } from "./api.ts";
+import { CredentialsError } from "./credentials.ts";
 
 export type HttpRequest = {
   readonly method: "GET" | "HEAD" | "POST" | "PATCH" | "DELETE";
@@ -46,24 +47,31 @@ export type TransportOptions = {
   readonly readTriesMax?: number | undefined;
 };
 
+/** A certificate that we don't trust: nothing was sent, and the next try would see the same one. */
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+]);
 /** Failures before the first byte of a request was sent: Keystone can't have seen it. */
 const NOT_SENT: ReadonlySet<string> = new Set([
+  ...UNTRUSTED,
   "ECONNREFUSED",
   "ENOTFOUND",
   "EAI_AGAIN",
   "EHOSTUNREACH",
   "ENETUNREACH",
   "UND_ERR_CONNECT_TIMEOUT",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "CERT_HAS_EXPIRED",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
   "ERR_SSL_WRONG_VERSION_NUMBER",
 ]);
-/** Failures that the next try would meet again, after the same long wait. */
+/** Failures that the next try would meet again, some of them after the same long wait. */
 const NOT_RETRIED: ReadonlySet<string> = new Set([
+  ...UNTRUSTED,
   "UND_ERR_HEADERS_TIMEOUT",
   "UND_ERR_BODY_TIMEOUT",
   "UND_ERR_CONNECT_TIMEOUT",
@@ -146,7 +154,8 @@ async function receive(wire: Wire, request: HttpRequest): Promise<Omit<HttpAnswe
 function missingAnswer(wire: Wire, request: HttpRequest, cause: unknown): KeystoneError {
   const operation = operationOf(request);
   const code = codeOf(cause);
-  const why = cause instanceof Error ? oneLine(cause.message) || code : String(cause);
+  const reason = cause instanceof Error ? oneLine(cause.message) || code : String(cause);
+  const why = UNTRUSTED.has(code) ? `${reason}. Name its authority as cacert, or set verify: false` : reason;
   if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE" && request.read)
     return new KeystoneError(
       "BAD_ANSWER",
@@ -194,6 +203,7 @@ function readCertificate(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new Error(`can't read cacert ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CredentialsError("BAD_CLOUD", `can't read cacert ${path}: ${why}`, { cause });
   }
 }

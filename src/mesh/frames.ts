@@ -18,6 +18,7 @@ export class FrameError extends Error {
   }
 }
 
+const OVER = Symbol("over");
 const PREFIX_BYTES_MAX = 8; // A varint of any length that it-length-prefixed takes.
 const CLOSE_TIMEOUT_MS = 500; // The peer had its say; whatever it still holds open is cut off.
 /** Names of it-length-prefixed's errors: it exports no classes. */
@@ -31,13 +32,15 @@ const MALFORMED_NAMES: ReadonlySet<string> = new Set([
 
 export class Frames {
   readonly #stream: Stream;
-  readonly #incoming: AsyncIterator<{ subarray(): Uint8Array }, unknown>;
+  readonly #incoming: AsyncIterator<{ subarray(): Uint8Array }, void>;
   readonly #outgoing: Uint8Array[] = [];
   #wake = Promise.withResolvers<void>();
   #ended = false;
   /** Bytes that arrived and were not read yet. */
   #unread = 0;
   readonly #closed = Promise.withResolvers<void>();
+  /** Resolves when no more data will come. */
+  readonly #over = Promise.withResolvers<void>();
 
   /** Frames of at most `bytesMax` bytes each. The stream is this object's from now on. */
   constructor(stream: Stream, bytesMax: number) {
@@ -47,10 +50,8 @@ export class Frames {
       if (this.#unread > bytesMax + PREFIX_BYTES_MAX)
         stream.abort(new FrameError("oversized", `more than ${bytesMax} bytes came in one turn`));
     });
-    stream.addEventListener("close", () => {
-      this.#end();
-      this.#closed.resolve();
-    });
+    stream.addEventListener("end", () => this.#over.resolve());
+    stream.addEventListener("close", () => this.#onClose());
     const duplex = messageStreamToDuplex(stream);
     this.#incoming = pipe(duplex.source, (source) => decode(source, { maxDataLength: bytesMax }))[
       Symbol.asyncIterator
@@ -60,14 +61,18 @@ export class Frames {
       (source) => encode(source, { maxDataLength: bytesMax }),
       duplex.sink,
     ).catch((error: unknown) => this.abort(toError(error))); // Whoever reads learns of it: the stream ends with this error.
+    // A stream may have ended while it was still being negotiated. Its events are gone then, and nobody repeats them.
+    if (stream.status !== "open" && stream.status !== "closing") this.#onClose();
+    if (stream.readableEnded) this.#over.resolve();
   }
 
   /** The next frame, or undefined once the peer has closed its side. Throws FrameError, or the error given to `abort`. */
   async read(): Promise<Uint8Array | undefined> {
     try {
-      const { done, value } = await this.#incoming.next();
-      if (done === true) return undefined;
-      const frame = (value as { subarray(): Uint8Array }).subarray();
+      const next = await Promise.race([this.#incoming.next(), this.#over.promise.then(afterPending)]);
+      if (next === OVER) return this.#atEnd();
+      if (next.done === true) return undefined;
+      const frame = new Uint8Array(next.value.subarray()); // A copy of its own size: a view would pin the socket's buffers.
       this.#unread = Math.max(0, this.#unread - frame.length - PREFIX_BYTES_MAX);
       return frame;
     } catch (error) {
@@ -101,6 +106,18 @@ export class Frames {
     return this.#closed.promise;
   }
 
+  #atEnd(): undefined {
+    if (this.#stream.status === "reset" || this.#stream.status === "aborted")
+      throw new FrameError("closed", "the stream was cut");
+    if (this.#unread > 0) throw new FrameError("malformed", "the stream ended within a frame");
+  }
+
+  #onClose(): void {
+    this.#end();
+    this.#closed.resolve();
+    this.#over.resolve();
+  }
+
   #end(): void {
     this.#ended = true;
     this.#wake.resolve();
@@ -118,6 +135,12 @@ export class Frames {
       this.#wake = Promise.withResolvers<void>();
     }
   }
+}
+
+/** What arrived before the end is handed out first: it takes a turn of the event loop to be decoded. */
+async function afterPending(): Promise<typeof OVER> {
+  await new Promise((resolve) => setImmediate(resolve));
+  return OVER;
 }
 
 function faultOf(error: unknown): FrameError | MeshError {

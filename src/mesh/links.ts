@@ -69,6 +69,11 @@ export class Links {
     return this.#links.get(peerId)?.admittedMs !== undefined;
   }
 
+  /** Milliseconds since the peer answered; 0 if it hasn't. */
+  lastedMs(peerId: PeerId, nowMs: UnixMs): number {
+    return nowMs - (this.#links.get(peerId)?.admittedMs ?? nowMs);
+  }
+
   connected(): PeerId[] {
     return [...this.#links].filter(([, link]) => link.admittedMs !== undefined).map(([peerId]) => peerId);
   }

@@ -41,6 +41,8 @@ export type MeshHandlers = {
   /** A member is connected and has admitted us: both ends answered over the connection. */
   onConnect?(peerId: PeerId): void;
   onDisconnect?(peerId: PeerId): void;
+  /** A member that we dialled ended the connection before it answered: it hasn't admitted us. Called when that is news. */
+  onNotAdmitted?(peerId: PeerId): void;
   /** A peer outside was refused. Called for its first knock, and at most once a minute for each peer. */
   onKnock?(knock: Knock): void;
 };
@@ -60,6 +62,8 @@ export type MeshOptions = {
   random(): number;
   readonly log: MeshLog;
   readonly handlers: MeshHandlers;
+  /** Milliseconds that a sync session waits for one answer; SYNC_ANSWER_TIMEOUT_MS by default. */
+  readonly syncAnswerTimeoutMs?: number;
 };
 
 /** One session with one peer: strictly a request, then its answer. Every failure is a MeshError and ends the session. */
@@ -75,11 +79,13 @@ export type Mesh = {
   addresses(): string[];
   /** Members that are connected and have admitted us. */
   connected(): PeerId[];
+  /** Members that we can reach but that haven't admitted us. */
+  refusedBy(): PeerId[];
   /** Peers that were refused because they are no members, the latest knock first; at most KNOCKS_MAX. */
   knocks(): Knock[];
   /** Forgets a knock, say once its peer was admitted. */
   forgetKnock(peerId: PeerId): void;
-  /** Enters a mesh: subscribes to its topic and serves its protocols. Again with the same ID it does nothing. Errors: STOPPED. */
+  /** Enters a mesh: gossips in its topic and serves its protocols. Again with the same ID it does nothing; another ID is a bug of ours. Errors: STOPPED. */
   setMesh(meshId: MeshId): Promise<void>;
   /** Dials all members that aren't connected at once: call it after an admission or when addresses changed. */
   reach(): void;

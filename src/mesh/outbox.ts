@@ -42,8 +42,8 @@ export function nextSending(outgoing: Outgoing): Uint8Array {
   return data;
 }
 
-/** The message inside gossiped data; undefined if the number in front is none that an honest peer sends. */
+/** The message inside gossiped data, copied so that it pins no larger buffer; undefined if the number in front is none that an honest peer sends. */
 export function openSending(data: Uint8Array): Uint8Array | undefined {
   const number = data[0];
-  return number === undefined || number >= OUTBOX_SENDINGS_MAX ? undefined : data.subarray(1);
+  return number === undefined || number >= OUTBOX_SENDINGS_MAX ? undefined : new Uint8Array(data.subarray(1));
 }

@@ -96,7 +96,7 @@ export function createModelKeystone(options: ModelOptions): ModelKeystone {
       return action();
     }
     if (fault.fault === "unreachable" || !call.write) throw fail("UNREACHABLE", call.method, "no answer");
-    if (fault.landed === "yes") action(); // A refusal is an answer that was seen before it was lost: let it through.
+    if (fault.landed === "yes") lands(action);
     if (fault.landed === "late") late.push(action);
     throw fail("UNKNOWN_OUTCOME", call.method, "no answer");
   };
@@ -141,7 +141,7 @@ function lands(action: () => void): boolean {
     action();
     return true;
   } catch {
-    return false; // Refused by a rule: a client that had waited would have been told so.
+    return false; // Refused by a rule, which the client never hears.
   }
 }
 
@@ -206,6 +206,7 @@ function create(state: State, operation: string, wanted: NewRow, options: WriteO
     name: trimName(wanted.name),
     tags: [...wanted.tags].sort(),
     immutable: false,
+    extra: Object.fromEntries(Object.entries(wanted.extra).map(([key, value]) => [key.replace(/[-:]/g, "_"), value])),
   };
   checkCreate(operation, state.rows, row, state.database);
   checkStorable(operation, state.database, row);

@@ -1,0 +1,95 @@
+// Records: what is kept of one Keystone object, and what its fields' values are.
+// A record keeps, per field, signer and scope, the greatest entry; a value is the greatest of those that count. One per
+// signer, so that when somebody's word stops counting the honest value beneath is the same everywhere; one per scope,
+// because a creation needs another scope than an update and either may be taken away alone. So what is kept is a
+// function of the set of entries, whatever order they came in and whatever the authority record says meanwhile
+// (ADR 0001 says why creation fields keep the signer's greatest too, and not its earliest).
+import { createHash } from "node:crypto";
+import { compareEntries, type Entry, type FieldValue, type RecordKey } from "./entry.ts";
+import { CREATION_FIELDS, type Scope, scopeOf } from "./kinds.ts";
+import type { PeerId } from "./peer-id.ts";
+
+/** One kept entry, for one of its fields. */
+export type Slot = { readonly field: string; readonly scope: Scope; readonly entry: Entry };
+export type Rec = { readonly key: RecordKey; readonly slots: readonly Slot[] };
+
+/** Whether an entry's word on one of its fields counts. */
+export type Counts = (slot: Slot) => boolean;
+
+/** SHA-256 over the sorted hashes of the entries that count: equal if and only if the record is. 64 hex digits. */
+export type Version = string & { readonly brand: "version" };
+
+export type FieldState = { readonly value: FieldValue; readonly entry: Entry };
+
+export function emptyRecord(key: RecordKey): Rec {
+  return { key, slots: [] };
+}
+
+/** Adds an entry; the same record comes back if it already holds something greater for each field. */
+export function keep(record: Rec, entry: Entry): Rec {
+  let slots: Slot[] | undefined;
+  for (const field of Object.keys(entry.fields)) {
+    const slot: Slot = { field, scope: scopeOf(entry.fields, field), entry };
+    const current = slots ?? record.slots;
+    const at = current.findIndex((other) => isSamePlace(other, slot));
+    if (at < 0) slots = [...current, slot];
+    else if (compareEntries((current[at] as Slot).entry, entry) < 0) slots = current.with(at, slot) as Slot[];
+  }
+  return slots === undefined ? record : { key: record.key, slots };
+}
+
+function isSamePlace(a: Slot, b: Slot): boolean {
+  return a.field === b.field && a.scope === b.scope && a.entry.stamp.origin === b.entry.stamp.origin;
+}
+
+/** The distinct entries behind a record's slots. */
+export function entriesOf(slots: readonly Slot[]): Entry[] {
+  return [...new Map(slots.map((slot) => [slot.entry.hash, slot.entry])).values()];
+}
+
+/** The version of what counts in a record; undefined if nothing does. */
+export function versionOf(record: Rec, counts: Counts): Version | undefined {
+  const hashes = entriesOf(record.slots.filter(counts)).map((entry) => entry.hash);
+  if (hashes.length === 0) return undefined;
+  const digest = createHash("sha256");
+  for (const hash of hashes.sort()) digest.update(hash);
+  return digest.digest("hex") as Version;
+}
+
+/** The value of a field, and the entry that decides it; undefined if nobody whose word counts has written it. */
+export function fieldState(
+  record: Rec,
+  field: string,
+  rule: { counts: Counts; owner: PeerId | undefined },
+): FieldState | undefined {
+  const standing = record.slots.filter((slot) => slot.field === field && rule.counts(slot)).map((slot) => slot.entry);
+  const winner = CREATION_FIELDS.has(field) ? placing(standing, rule.owner) : standing.reduce(greater, undefined);
+  return winner === undefined ? undefined : { value: winner.fields[field] as FieldValue, entry: winner };
+}
+
+/** All fields of a record that have a value. */
+export function fieldStates(record: Rec, rule: { counts: Counts; owner: PeerId | undefined }): Map<string, FieldState> {
+  const states = new Map<string, FieldState>();
+  for (const { field } of record.slots) {
+    if (states.has(field)) continue;
+    const state = fieldState(record, field, rule);
+    if (state !== undefined) states.set(field, state);
+  }
+  return states;
+}
+
+/** Who places a project: the owner if it ever said so, else the earliest of those that count. */
+function placing(entries: readonly Entry[], owner: PeerId | undefined): Entry | undefined {
+  const ownersOwn = entries.filter((entry) => entry.stamp.origin === owner).reduce(greater, undefined);
+  return (
+    ownersOwn ??
+    entries.reduce<Entry | undefined>(
+      (least, entry) => (least === undefined || compareEntries(entry, least) < 0 ? entry : least),
+      undefined,
+    )
+  );
+}
+
+function greater(best: Entry | undefined, entry: Entry): Entry {
+  return best === undefined || compareEntries(entry, best) > 0 ? entry : best;
+}

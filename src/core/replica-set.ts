@@ -1,0 +1,174 @@
+// One set of a replica: its records, what of them counts, and the fingerprint of that.
+// A change of a record costs O(its slots); only a change of who counts walks the set.
+import type { Authority } from "./authority.ts";
+import { compareEntries, type Entry, type RecordKey } from "./entry.ts";
+import { add, FINGERPRINT_ZERO, type Fingerprint, fingerprintOf, remove } from "./fingerprint.ts";
+import { isKnown } from "./kinds.ts";
+import { ASIDE_ENTRIES_MAX, ASIDE_SIGNERS_MAX, SET_RECORDS_MAX, UNKNOWN_ENTRIES_MAX } from "./limits.ts";
+import type { PeerId } from "./peer-id.ts";
+import { type Counts, emptyRecord, keep, type Rec, type Slot, type Version, versionOf } from "./record.ts";
+import type { SetIdentity, SetName } from "./set-name.ts";
+
+export type Kept = "counts" | "aside" | "nothing-new" | "quota" | "never";
+type Standing = { readonly version: Version; readonly fingerprint: Fingerprint };
+type RecordText = string & { readonly brand: "record-text" };
+
+export class ReplicaSet {
+  readonly name: SetName;
+  readonly identity: SetIdentity;
+  authority: Authority | undefined;
+  #counts: Counts = () => false;
+  #mayCountLater: (entry: Entry) => boolean = () => true;
+  #self: PeerId;
+  #records = new Map<RecordText, Rec>();
+  #standings = new Map<RecordText, Standing>();
+  #sum: Fingerprint = FINGERPRINT_ZERO;
+  #asides = new Map<PeerId, Set<string>>();
+  #unknown = new Map<string, { readonly text: RecordText; readonly slot: Slot }[]>();
+
+  constructor(name: SetName, identity: SetIdentity, self: PeerId) {
+    this.name = name;
+    this.identity = identity;
+    this.#self = self;
+  }
+
+  get fingerprint(): Fingerprint {
+    return this.#sum;
+  }
+
+  /** Records of which something counts. */
+  get size(): number {
+    return this.#standings.size;
+  }
+
+  get counts(): Counts {
+    return this.#counts;
+  }
+
+  record(kind: string, id: string): Rec | undefined {
+    return this.#records.get(textOf(kind, id));
+  }
+
+  version(kind: string, id: string): Version | undefined {
+    return this.#standings.get(textOf(kind, id))?.version;
+  }
+
+  records(): IterableIterator<Rec> {
+    return this.#records.values();
+  }
+
+  /**
+   * Takes one entry in; says what became of it. An entry is kept for all of its fields or for none: a version names
+   * entries, so that two nodes of one version must hold the same fields of each.
+   */
+  keep(entry: Entry, options: { mayLieAside: boolean }): Kept {
+    const text = textOf(entry.kind, entry.id);
+    const before = this.#records.get(text);
+    if (before === undefined && this.#records.size >= SET_RECORDS_MAX) return "quota";
+    const after = keep(before ?? emptyRecord({ set: this.name, kind: entry.kind, id: entry.id }), entry);
+    if (after === before) return "nothing-new";
+    const fresh = after.slots.filter((slot) => slot.entry.hash === entry.hash);
+    const counts = fresh.some(this.#counts);
+    const isOwn = entry.stamp.origin === this.#self;
+    if (!counts && !isOwn) {
+      if (!options.mayLieAside || !this.#mayCountLater(entry)) return "never";
+      if (!this.#fitsAside(entry)) return "quota";
+    }
+    this.#records.set(text, after);
+    this.#boundUnknown(text, entry, fresh);
+    this.#restand(text);
+    const slots = this.#records.get(text)?.slots ?? [];
+    for (const { entry: old } of before?.slots ?? [])
+      if (!slots.some((slot) => slot.entry === old)) this.#asides.get(old.stamp.origin)?.delete(old.hash);
+    if (!slots.some((slot) => slot.entry === entry))
+      return before?.slots.some((slot) => slot.entry.hash === entry.hash) ? "nothing-new" : "quota";
+    return counts ? "counts" : "aside";
+  }
+
+  /** Puts a record from our own store in place, without judging it; `judge` follows once all are in. */
+  load(record: Rec): void {
+    const text = textOf(record.key.kind, record.key.id);
+    this.#records.set(text, record);
+    for (const slot of record.slots) this.#boundUnknown(text, slot.entry, [slot]);
+  }
+
+  /** Decides anew what counts, after the authority or the membership changed. Returns the records that had entries dropped. */
+  judge(counts: Counts, mayCountLater: (entry: Entry) => boolean): RecordKey[] {
+    this.#counts = counts;
+    this.#mayCountLater = mayCountLater;
+    this.#asides.clear();
+    const dropped: RecordKey[] = [];
+    for (const [text, record] of this.#records) {
+      const standing = new Set(record.slots.filter(counts).map((slot) => slot.entry));
+      const slots = record.slots.filter(
+        ({ entry }) =>
+          standing.has(entry) || entry.stamp.origin === this.#self || (mayCountLater(entry) && this.#fitsAside(entry)),
+      );
+      if (slots.length < record.slots.length) {
+        dropped.push(record.key);
+        if (slots.length === 0) this.#records.delete(text);
+        else this.#records.set(text, { key: record.key, slots });
+      }
+      this.#restand(text);
+    }
+    return dropped;
+  }
+
+  #fitsAside(entry: Entry): boolean {
+    const known = this.#asides.get(entry.stamp.origin);
+    if (known === undefined && this.#asides.size >= ASIDE_SIGNERS_MAX) return false;
+    const hashes = known ?? new Set();
+    if (!hashes.has(entry.hash) && hashes.size >= ASIDE_ENTRIES_MAX) return false;
+    this.#asides.set(entry.stamp.origin, hashes.add(entry.hash));
+    return true;
+  }
+
+  #restand(text: RecordText): void {
+    const old = this.#standings.get(text);
+    const record = this.#records.get(text);
+    const version = record === undefined ? undefined : versionOf(record, this.#counts);
+    if (old?.version === version) return;
+    if (old !== undefined) this.#sum = remove(this.#sum, old.fingerprint);
+    if (record === undefined || version === undefined) {
+      this.#standings.delete(text);
+      return;
+    }
+    const fingerprint = fingerprintOf({ kind: record.key.kind, id: record.key.id, version });
+    this.#sum = add(this.#sum, fingerprint);
+    this.#standings.set(text, { version, fingerprint });
+  }
+
+  /**
+   * Keeps only a signer's greatest unknown fields: the greatest, not the first to arrive, so that all nodes keep the
+   * same. One quota per scope: under one scope a greater entry counts if a lesser does, so what doesn't count, and
+   * others may lack, never takes the place of what does.
+   */
+  #boundUnknown(text: RecordText, entry: Entry, fresh: readonly Slot[]): void {
+    const unknown = fresh.filter((slot) => !isKnown(this.identity, entry.kind, slot.field));
+    for (const scope of new Set(unknown.map((slot) => slot.scope))) {
+      const account = `${entry.stamp.origin} ${scope}`;
+      const incoming = unknown.filter((slot) => slot.scope === scope);
+      const held = (this.#unknown.get(account) ?? []).filter(
+        ({ text: other, slot }) => other !== text || !incoming.some((one) => one.field === slot.field),
+      );
+      held.push(...incoming.map((slot) => ({ text, slot })));
+      if (held.length > UNKNOWN_ENTRIES_MAX)
+        held.sort((a, b) => compareEntries(b.slot.entry, a.slot.entry) || (a.slot.field < b.slot.field ? -1 : 1));
+      for (const { text: from, slot } of held.splice(UNKNOWN_ENTRIES_MAX)) this.#drop(from, slot);
+      this.#unknown.set(account, held);
+    }
+  }
+
+  #drop(text: RecordText, slot: Slot): void {
+    const record = this.#records.get(text);
+    if (record === undefined) return;
+    const slots = record.slots.filter((other) => other !== slot);
+    if (slots.length === 0) this.#records.delete(text);
+    else this.#records.set(text, { key: record.key, slots });
+    this.#restand(text);
+  }
+}
+
+function textOf(kind: string, id: string): RecordText {
+  return `${kind}\0${id}` as RecordText;
+}

@@ -1,0 +1,298 @@
+// The replica: this node's copy of every set that it may hold, and the join of entries into it.
+// Pure: it reads no clock and does no I/O. What `join` returns is what the caller must make durable, then gossip on.
+import { type Authority, domainCounts, mayCountLater, readAuthority } from "./authority.ts";
+import { type MeshId, type Signer, signEntry } from "./codec.ts";
+import type { Entry, Fields, RecordKey } from "./entry.ts";
+import { rootOfRoots, rootText } from "./fingerprint.ts";
+import { FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
+import { controlCounts, type Membership, readMembership, rosterOf } from "./membership.ts";
+import type { PeerId } from "./peer-id.ts";
+import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep, type Version } from "./record.ts";
+import type { Rejection } from "./rejection.ts";
+import { type Kept, ReplicaSet } from "./replica-set.ts";
+import { CONTROL_SET, parseSetName, type SetIdentity, type SetName } from "./set-name.ts";
+import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
+
+export type Clock = { readonly nowMs: UnixMs; readonly driftMaxMs: number };
+export type Write = RecordKey & { readonly fields: Fields };
+
+export type Joined = {
+  /** New entries that count: gossip them on once they are durable. */
+  readonly news: readonly Entry[];
+  /** Records whose kept entries changed: to be written. */
+  readonly touched: readonly RecordKey[];
+  readonly rejections: readonly Rejection[];
+  readonly membershipChanged: boolean;
+};
+
+export class Replica {
+  readonly meshId: MeshId;
+  readonly self: PeerId;
+  #final: ReadonlySet<string>;
+  #sets = new Map<SetName, ReplicaSet>();
+  #setsOpened = new Map<PeerId, number>();
+  #membership: Membership;
+  #instant: Instant = INSTANT_ZERO;
+
+  /** `final`: hashes of rosters that this node has seen succeeded, from `finalRosters` of an earlier run. */
+  constructor(options: { meshId: MeshId; self: PeerId; instant?: Instant; final?: Iterable<string> }) {
+    this.#final = new Set(options.final);
+    this.meshId = options.meshId;
+    this.self = options.self;
+    this.#instant = options.instant ?? INSTANT_ZERO;
+    this.#membership = readMembership(this.meshId, []);
+  }
+
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  /** Rosters that no rival replaces here any more: durable, because the order in which we saw them is nowhere else. */
+  get finalRosters(): ReadonlySet<string> {
+    return this.#final;
+  }
+
+  /** The clock's high-water: durable with every write of our own, so that a restart never reuses a stamp. */
+  get instant(): Instant {
+    return this.#instant;
+  }
+
+  /** Puts stored records back in place. Their signatures were checked before they were stored. */
+  load(records: Iterable<{ key: RecordKey; entries: readonly Entry[] }>): void {
+    for (const { key, entries } of records) {
+      this.#open(key.set, "store")?.load(entries.reduce(keep, emptyRecord(key)));
+      for (const { stamp } of entries) {
+        if (compareInstants(stamp, this.#instant) > 0) this.#instant = { wallMs: stamp.wallMs, counter: stamp.counter };
+      }
+    }
+  }
+
+  /** Decides what counts once everything stored is loaded. */
+  loaded(): void {
+    this.#judgeControl(new Map());
+    for (const set of this.#sets.values()) {
+      if (set.identity.is === "domain") this.#judgeDomain(set, new Map());
+      if (set.identity.is === "cloud") judgeCloud(set);
+    }
+  }
+
+  /** Signs and joins writes of our own. One stamp for each, all after everything we have seen. */
+  write(writes: readonly Write[], signer: Signer, nowMs: UnixMs): Joined & { readonly entries: readonly Entry[] } {
+    const entries = writes.map(({ set, kind, id, fields }) => {
+      this.#instant = tick(this.#instant, nowMs);
+      return signEntry(
+        this.meshId,
+        { set, kind, id, fields, stamp: { ...this.#instant, origin: signer.peerId } },
+        signer,
+      );
+    });
+    return { ...this.join(entries, { nowMs, driftMaxMs: Number.MAX_SAFE_INTEGER }), entries };
+  }
+
+  /** Joins checked entries, in any order. Idempotent, commutative, associative. */
+  join(entries: readonly Entry[], clock: Clock): Joined {
+    const taken: Entry[] = [];
+    const touched = new Map<string, RecordKey>();
+    const rejections: Rejection[] = [];
+    let membershipChanged = false;
+    for (const stage of stagesOf(entries)) {
+      const changedSets = new Set<ReplicaSet>();
+      for (const entry of stage) {
+        const outcome = this.#take(entry, clock);
+        if ("code" in outcome) {
+          rejections.push(outcome);
+          continue;
+        }
+        if (outcome.kept === "nothing-new") continue;
+        touched.set(keyText(entry), { set: entry.set, kind: entry.kind, id: entry.id });
+        taken.push(entry);
+        if (entry.kind === "authority" || outcome.set.identity.is === "control") changedSets.add(outcome.set);
+      }
+      for (const set of changedSets) {
+        if (set.identity.is === "control") membershipChanged = this.#judgeControl(touched) || membershipChanged;
+        else this.#judgeDomain(set, touched);
+      }
+    }
+    const news: Entry[] = [];
+    for (const entry of taken) {
+      const standing = this.#standing(entry);
+      if (standing === "new") news.push(entry);
+      if (standing === "never") rejections.push(doesNotCount(entry));
+    }
+    return { news, touched: [...touched.values()], rejections, membershipChanged };
+  }
+
+  #take(entry: Entry, clock: Clock): Rejection | { kept: Kept; set: ReplicaSet } {
+    const { origin } = entry.stamp;
+    const witnessed = witness({ last: this.#instant, ...clock }, entry.stamp);
+    if (!witnessed.ok)
+      return { code: witnessed.code, detail: `its stamp leads our clock by ${witnessed.aheadMs} ms`, origin };
+    if (entry.kind === "roster" && rosterOf(entry) === undefined)
+      return { code: "BAD_FIELD", detail: "a roster's ID is its hash", origin };
+    const set = this.#open(entry.set, origin);
+    if (set === undefined) return { code: "NOT_HELD", detail: `this node doesn't hold ${entry.set}`, origin };
+    const mayLieAside = set.identity.is === "control" || this.isKnownPeer(origin); // Anybody can make keys.
+    const kept = set.keep(entry, { mayLieAside });
+    if (kept === "quota") return { code: "QUOTA", detail: `no more room for ${origin} in ${entry.set}`, origin };
+    if (kept === "never") return doesNotCount(entry);
+    this.#instant = witnessed.instant;
+    return { kept, set };
+  }
+
+  /** What a taken entry came to: it stands, or doesn't count, or its signer's own later word already lies over it. */
+  #standing(entry: Entry): "new" | "superseded" | "never" {
+    const set = this.#sets.get(entry.set);
+    if (set === undefined) return "never";
+    const slots = set.record(entry.kind, entry.id)?.slots ?? [];
+    if (slots.some((slot) => slot.entry === entry && set.counts(slot))) return "new";
+    const slotsAlone = keep(emptyRecord(entry), entry).slots;
+    return slotsAlone.some(set.counts) ? "superseded" : "never";
+  }
+
+  /**
+   * The set of this name, made if this node may hold it: a set belongs to somebody who is or was a member. Whoever
+   * opens a set pays for it: an owner may open many of its own, anybody else only a few in the name of others.
+   */
+  #open(name: SetName, openedBy: PeerId | "store"): ReplicaSet | undefined {
+    const known = this.#sets.get(name);
+    if (known !== undefined) return known;
+    const identity = parseSetName(name)?.identity;
+    if (identity === undefined) return undefined;
+    const owner = ownerOf(identity);
+    if (owner !== undefined && openedBy !== "store") {
+      const count = this.#setsOpened.get(openedBy) ?? 0;
+      if (!this.isKnownPeer(owner) || !this.isKnownPeer(openedBy)) return undefined;
+      if (count >= (openedBy === owner ? SETS_PER_OWNER_MAX : FOREIGN_SETS_MAX)) return undefined;
+      this.#setsOpened.set(openedBy, count + 1);
+    }
+    const set = new ReplicaSet(name, identity, this.self);
+    this.#sets.set(name, set);
+    if (identity.is === "control") this.#judgeControl(new Map());
+    if (identity.is === "domain") this.#judgeDomain(set, new Map());
+    if (identity.is === "cloud") judgeCloud(set);
+    return set;
+  }
+
+  /** Whether this peer is or was a member, or is ourselves. Before the founding is known, nobody else is. */
+  isKnownPeer(peerId: PeerId): boolean {
+    return peerId === this.self || this.#membership.members.has(peerId) || this.#membership.everListed.has(peerId);
+  }
+
+  #judgeControl(touched: Map<string, RecordKey>): boolean {
+    const set = this.#sets.get(CONTROL_SET);
+    if (set === undefined) return false;
+    const before = this.#membership;
+    this.#membership = readMembership(this.meshId, set.records(), this.#final);
+    this.#final = new Set([...this.#final, ...[...this.#membership.chain.keys()].slice(0, -1)]);
+    for (const key of set.judge(controlCounts(this.#membership), () => true)) touched.set(keyText(key), key);
+    const { members, roster } = this.#membership;
+    return (
+      roster?.hash !== before.roster?.hash ||
+      members.size !== before.members.size ||
+      [...members].some((one) => !before.members.has(one))
+    );
+  }
+
+  #judgeDomain(set: ReplicaSet, touched: Map<string, RecordKey>): void {
+    if (set.identity.is !== "domain") return;
+    const authority = readAuthority(set.identity.owner, set.record("authority", set.identity.domainId));
+    set.authority = authority;
+    for (const key of set.judge(domainCounts(authority), (entry) => mayCountLater(authority, entry)))
+      touched.set(keyText(key), key);
+  }
+
+  // --- reading ---
+
+  sets(): readonly ReplicaSet[] {
+    return [...this.#sets.values()];
+  }
+
+  set(name: SetName): ReplicaSet | undefined {
+    return this.#sets.get(name);
+  }
+
+  authority(name: SetName): Authority | undefined {
+    return this.#sets.get(name)?.authority;
+  }
+
+  field(key: RecordKey, field: string): FieldState | undefined {
+    const set = this.#sets.get(key.set);
+    const record = set?.record(key.kind, key.id);
+    return set === undefined || record === undefined
+      ? undefined
+      : fieldState(record, field, { counts: set.counts, owner: ownerOf(set.identity) });
+  }
+
+  fields(key: RecordKey): Map<string, FieldState> {
+    const set = this.#sets.get(key.set);
+    const record = set?.record(key.kind, key.id);
+    return set === undefined || record === undefined
+      ? new Map()
+      : fieldStates(record, { counts: set.counts, owner: ownerOf(set.identity) });
+  }
+
+  version(key: RecordKey): Version | undefined {
+    return this.#sets.get(key.set)?.version(key.kind, key.id);
+  }
+
+  /** All kept entries of a record, asides of our own among them: what the store holds. */
+  entries(key: RecordKey): readonly Entry[] {
+    return entriesOf(this.#sets.get(key.set)?.record(key.kind, key.id)?.slots ?? []);
+  }
+
+  /** The entries of a record that count: what a peer may ask for. */
+  standingEntries(key: RecordKey): readonly Entry[] {
+    const set = this.#sets.get(key.set);
+    return entriesOf(set?.record(key.kind, key.id)?.slots.filter(set.counts) ?? []);
+  }
+
+  /** Roots of the sets that hold something that counts, and belong to who is or was a member: as others have them. */
+  roots(): Map<SetName, string> {
+    const roots = new Map<SetName, string>();
+    for (const set of this.#sets.values()) {
+      const owner = ownerOf(set.identity);
+      if (set.size > 0 && (owner === undefined || this.isKnownPeer(owner)))
+        roots.set(set.name, rootText(set.fingerprint));
+    }
+    return roots;
+  }
+
+  root(): string {
+    return rootOfRoots(this.roots());
+  }
+
+  get recordCount(): number {
+    return [...this.#sets.values()].reduce((sum, set) => sum + set.size, 0);
+  }
+}
+
+/** Rosters before admissions before authority records before all else: each may decide whether the next counts. */
+function stagesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  const stages: [Entry[], Entry[], Entry[]] = [[], [], []];
+  for (const entry of entries) stages[entry.set === CONTROL_SET ? 0 : entry.kind === "authority" ? 1 : 2].push(entry);
+  return stages;
+}
+
+/** Of a cloud's set its own word counts, for ever. */
+function judgeCloud(set: ReplicaSet): void {
+  set.judge(
+    (slot) => set.identity.is === "cloud" && slot.entry.stamp.origin === set.identity.peerId,
+    () => false,
+  );
+}
+
+function ownerOf(identity: SetIdentity): PeerId | undefined {
+  return identity.is === "domain" ? identity.owner : identity.is === "cloud" ? identity.peerId : undefined;
+}
+
+function doesNotCount(entry: Entry): Rejection {
+  return {
+    code: "DOES_NOT_COUNT",
+    detail: `${entry.kind} ${entry.id} in ${entry.set}: ${entry.hash}`,
+    origin: entry.stamp.origin,
+  };
+}
+
+function keyText(key: RecordKey): string {
+  return `${key.set}\0${key.kind}\0${key.id}`;
+}
