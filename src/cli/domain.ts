@@ -6,7 +6,7 @@ import { peerIdArgument, scopesArgument } from "./arguments.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
-import { counted, shortPeer } from "./words.ts";
+import { counted, line, shortPeer } from "./words.ts";
 
 export function addDomain(program: Command, shell: Shell): void {
   const domain = program
@@ -72,7 +72,7 @@ function addGrant(domain: Command, shell: Shell): void {
       askNode(
         placeOf(command, shell),
         (node: Control) => node.grant({ domain: id, peerId, scopes }),
-        (view) => `${shortPeer(peerId)} may now ${(view.signers[peerId] ?? []).join(", ")} in ${view.name}.`,
+        (view) => line`${shortPeer(peerId)} may now ${(view.signers[peerId] ?? []).join(", ")} in ${view.name}.`,
       ),
     );
 }
@@ -98,9 +98,9 @@ function signersText(signers: DomainView["signers"]): string {
 }
 
 function sharedText(domain: DomainView): string {
-  return `Shared ${domain.name} (${domain.id}) with ${counted(domain.projects, "project")}. Elsewhere: keymesh domain accept ${domain.id}`;
+  return line`Shared ${domain.name} (${domain.id}) with ${counted(domain.projects, "project")}. Elsewhere: keymesh domain accept ${domain.id}`;
 }
 
 function acceptedText(domain: DomainView): string {
-  return `Accepted ${domain.name} (${domain.id}) of ${domain.ownerName} as ${domain.agreement}. See: keymesh plan`;
+  return line`Accepted ${domain.name} (${domain.id}) of ${domain.ownerName} as ${domain.agreement}. See: keymesh plan`;
 }

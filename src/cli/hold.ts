@@ -4,7 +4,7 @@ import type { HoldView } from "../node/control.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
-import { ago } from "./words.ts";
+import { ago, line } from "./words.ts";
 
 export function addHold(program: Command, shell: Shell): void {
   const hold = program
@@ -49,7 +49,7 @@ function addDecision(hold: Command, shell: Shell, decision: keyof typeof DECISIO
       askNode(
         placeOf(command, shell),
         (node) => node.decideHold({ id, decision }),
-        (decided) => `${done} ${decided.id}.`,
+        (decided) => line`${done} ${decided.id}.`,
       ),
     );
 }

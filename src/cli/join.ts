@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { memberAddressArgument } from "./arguments.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
-import { counted } from "./words.ts";
+import { counted, line } from "./words.ts";
 
 export function addJoin(program: Command, shell: Shell): void {
   program
@@ -16,7 +16,7 @@ export function addJoin(program: Command, shell: Shell): void {
       await askNode(
         placeOf(command, shell),
         (node) => node.join({ address }),
-        (mesh) => `Joined mesh ${mesh.name} with ${counted(mesh.members, "member")}. Next: keymesh domain list`,
+        (mesh) => line`Joined mesh ${mesh.name} with ${counted(mesh.members, "member")}. Next: keymesh domain list`,
       );
     });
 }

@@ -5,7 +5,7 @@ import { peerIdArgument } from "./arguments.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
-import { ago, shortHash, shortPeer, yesNo } from "./words.ts";
+import { ago, line, shortHash, shortPeer, yesNo } from "./words.ts";
 
 export function addMember(program: Command, shell: Shell): void {
   const member = program
@@ -50,7 +50,7 @@ function addAdmit(member: Command, shell: Shell): void {
       await askNode(
         placeOf(command, shell),
         (node) => node.admit({ peerId, ...options }),
-        (admitted) => `Admitted ${admitted.peerId}. There, run: keymesh join MULTIADDR-OF-A-MEMBER`,
+        (admitted) => line`Admitted ${admitted.peerId}. There, run: keymesh join MULTIADDR-OF-A-MEMBER`,
       );
     });
 }

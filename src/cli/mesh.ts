@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
-import { shortHash } from "./words.ts";
+import { line, shortHash } from "./words.ts";
 
 export function addMesh(program: Command, shell: Shell): void {
   const mesh = program.command("mesh").summary("found a mesh").description("Verbs about the mesh as a whole.");
@@ -16,7 +16,7 @@ export function addMesh(program: Command, shell: Shell): void {
       await askNode(
         placeOf(command, shell),
         (node) => node.createMesh({ name }),
-        (made) => `Founded mesh ${made.name} (${shortHash(made.id)}). Next: keymesh member admit PEERID`,
+        (made) => line`Founded mesh ${made.name} (${shortHash(made.id)}). Next: keymesh member admit PEERID`,
       );
     });
 }

@@ -5,7 +5,7 @@ import { askNode, placeOf } from "./place.ts";
 import { treeOrder } from "./project-tree.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
-import { shortPeer, shortValue, yesNo } from "./words.ts";
+import { line, shortPeer, shortValue, yesNo } from "./words.ts";
 
 export function addProject(program: Command, shell: Shell): void {
   const project = program
@@ -59,5 +59,5 @@ export function explainText(view: ExplainView): string {
   });
   const fields = table(["FIELD", "VALUE", "WRITTEN BY", "AT", "IN THIS KEYSTONE"], rows);
   const keystone = view.keystone === null ? "\n\nThis cloud's Keystone doesn't hold it." : "";
-  return `${table([view.kind, view.id, view.state], [])}: ${view.why}\n\n${fields}${keystone}`;
+  return `${line`${view.kind} ${view.id}, ${view.state}: ${view.why}`}\n\n${fields}${keystone}`;
 }

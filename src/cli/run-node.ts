@@ -30,7 +30,7 @@ export async function runNode(place: Place, startNode: StartNode): Promise<void>
   try {
     const log = createRunLog(place, config);
     const stopped = stopSignal(place, log);
-    log.info({ data: paths.data, pid: shell.pid, version: shell.version, name: config.name }, "starting");
+    log.info({ data: paths.data, pid: shell.pid, version: shell.version, cloud: config.name }, "starting");
     const node = await startNode({ dataDir: paths.data, version: shell.version, config, world: shell.world, log });
     try {
       const server = await serveControl({ control: node.control, socketPath: paths.socket, log });

@@ -1,5 +1,12 @@
 // Values in an operator's words: short peer IDs, times ago, counts.
 
+import { visible } from "../core/visible-text.ts";
+
+/** A template for one line: what is put into it may come from a peer, and is made visible. */
+export function line(words: TemplateStringsArray, ...values: readonly (string | number)[]): string {
+  return String.raw({ raw: words }, ...values.map((value) => visible(String(value))));
+}
+
 /** A peer ID as tables show it: they all begin alike, so the end tells. */
 export function shortPeer(peerId: string): string {
   return peerId.length > 16 ? `${peerId.slice(0, 8)}…${peerId.slice(-6)}` : peerId;

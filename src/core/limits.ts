@@ -169,7 +169,7 @@ export const STORE_READ_PAGE_BYTES = 1024 * 1024;
 export const CONTROL_ANSWER_TIMEOUT_MS = 180_000;
 /** Bytes of a unix socket's path: sun_path has 108 on Linux, the last of them 0. */
 export const SOCKET_PATH_BYTES_MAX = 107;
-/** Bytes of a keymesh.yaml that we read: ours has 3 KB. */
+/** Bytes of a keymesh.yaml that we read: the one that init writes has 2 KB. */
 export const CONFIG_BYTES_MAX = 256 * 1024;
 /** Characters of a cloud's own name, as its fellow members see it. */
 export const CLOUD_NAME_LENGTH_MAX = 64;

@@ -1,0 +1,75 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { domainsText } from "../../../src/cli/domain.ts";
+import { holdsText } from "../../../src/cli/hold.ts";
+import { membersText, pendingText } from "../../../src/cli/member.ts";
+import { planText } from "../../../src/cli/plan.ts";
+import { explainText, projectsText } from "../../../src/cli/project.ts";
+import { treeOrder } from "../../../src/cli/project-tree.ts";
+import { statusText } from "../../../src/cli/status.ts";
+import { fakeControl, HOSTILE_NAME, PEER_B, PROJECTS, project, STATUS } from "../../fixture/fake-control.ts";
+
+const NOW_MS = 65_000;
+
+describe("what people read", () => {
+  it("says so where there is nothing, with what to do next", () => {
+    expect(membersText([])).toContain("keymesh mesh create NAME");
+    expect(pendingText([], NOW_MS)).toContain("Nobody is waiting");
+    expect(domainsText([])).toContain("keymesh domain share");
+    expect(projectsText([])).toContain("keymesh domain list");
+    expect(planText([])).toContain("Nothing to do");
+    expect(holdsText([], NOW_MS)).toContain("Nothing waits");
+    expect(statusText({ ...STATUS, mesh: null }, NOW_MS)).toContain("keymesh join MULTIADDR");
+  });
+
+  it("shows a knocking peer's whole ID, since admitting takes it", async () => {
+    expect(pendingText(await fakeControl().pending(), NOW_MS)).toContain(PEER_B);
+  });
+
+  it("says what is wrong with Keystone and what happened to it", () => {
+    const text = statusText(STATUS, NOW_MS);
+    expect(text).toContain("restored, scanned 64 s ago; 1 pending, 0 stuck, 2 held (keymesh hold list)");
+    expect(text).toContain("it is being healed from the mesh");
+    expect(text).toContain("canary went from 7 to 5");
+  });
+
+  it("lets no name of a peer's choosing through as it is", () => {
+    const hostile = { ...STATUS, name: HOSTILE_NAME, mesh: { id: "x", name: HOSTILE_NAME } };
+    const explained = { id: "1", kind: "project", set: "s", fields: {}, keystone: { [HOSTILE_NAME]: HOSTILE_NAME } };
+    const texts = [
+      statusText(hostile, NOW_MS),
+      projectsText(PROJECTS),
+      explainText({ ...explained, state: "applied", why: HOSTILE_NAME }),
+    ];
+    for (const text of texts) expect(text).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+  });
+});
+
+describe("treeOrder", () => {
+  it("puts children under their parents, by name", () => {
+    const order = treeOrder([
+      project({ id: "b" }),
+      project({ id: "a2", parentId: "a" }),
+      project({ id: "a1", parentId: "a" }),
+      project({ id: "a" }),
+    ]);
+    expect(order.map(({ project: { id }, depth }) => [id, depth])).toEqual([
+      ["a", 0],
+      ["a1", 1],
+      ["a2", 1],
+      ["b", 0],
+    ]);
+  });
+
+  it("shows every project once, whatever parents peers claim: loops, themselves, strangers", () => {
+    const ids = ["a", "b", "c", "d", "e"];
+    const parent = fc.constantFrom(...ids, "stranger", null);
+    fc.assert(
+      fc.property(fc.tuple(parent, parent, parent, parent, parent), (parents) => {
+        const projects = ids.map((id, index) => project({ id, parentId: parents[index] ?? null }));
+        const shown = treeOrder(projects).map((placed) => placed.project.id);
+        expect(shown.toSorted()).toEqual(ids);
+      }),
+    );
+  });
+});
