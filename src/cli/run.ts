@@ -1,6 +1,5 @@
 // keymesh run: the node itself, in the foreground, until a signal stops it.
 import type { Command } from "commander";
-import { startNode } from "../node/node.ts";
 import { placeOf } from "./place.ts";
 import { runNode } from "./run-node.ts";
 import type { Shell } from "./shell.ts";
@@ -13,5 +12,9 @@ export function addRun(program: Command, shell: Shell): void {
       "Runs this cloud's node in the foreground. Logs go to stdout: JSON lines, or readable ones on a terminal.",
     )
     .addHelpText("after", "\nExample:\n  keymesh run --data /var/lib/keymesh")
-    .action((_options: object, command: Command) => runNode(placeOf(command, shell), startNode));
+    .action(async (_options: object, command: Command) => {
+      // Loaded here: every other verb is quicker without libp2p.
+      const { startNode } = await import("../node/node.ts");
+      await runNode(placeOf(command, shell), startNode);
+    });
 }

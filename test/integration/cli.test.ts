@@ -9,7 +9,7 @@ import { type ControlServer, serveControl } from "../../src/http/control-server.
 import type { Control } from "../../src/node/control.ts";
 import { dataPaths } from "../../src/node/data-directory.ts";
 import { createLog } from "../../src/node/logging.ts";
-import { DOMAIN, DOMAIN_ID, fakeControl, PEER_A, PEER_B, PROJECTS, STATUS } from "../fixture/fake-control.ts";
+import { DOMAIN, DOMAIN_ID, fakeControl, PEER_A, PEER_B, PROJECTS, STATUS } from "../fixtures/fake-control.ts";
 
 type Called = { readonly code: number; readonly stdout: string; readonly stderr: string };
 

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connectControl } from "../../src/http/control-client.ts";
 import { writeConfig } from "../../src/node/config-text.ts";
 import { dataPaths } from "../../src/node/data-directory.ts";
-import { STATUS } from "../fixture/fake-control.ts";
+import { STATUS } from "../fixtures/fake-control.ts";
 
 type Running = { readonly child: ChildProcess; readonly output: () => string; readonly ended: Promise<number | null> };
 
@@ -16,7 +16,7 @@ let data: string;
 let started: Running[] = [];
 
 function start(how = ""): Running {
-  const child = spawn(process.execPath, ["test/fixture/fake-node-process.ts", data, how]);
+  const child = spawn(process.execPath, ["test/fixtures/fake-node-process.ts", data, how]);
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk: Buffer) => {

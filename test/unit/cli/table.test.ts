@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sheet, table } from "../../../src/cli/table.ts";
 import { ago, counted, shortPeer, shortValue } from "../../../src/cli/words.ts";
-import { PEER_A } from "../../fixture/fake-control.ts";
+import { PEER_A } from "../../fixtures/fake-control.ts";
 
 describe("table", () => {
   it("aligns by what a terminal shows, not by code units", () => {

@@ -7,7 +7,7 @@ import { planText } from "../../../src/cli/plan.ts";
 import { explainText, projectsText } from "../../../src/cli/project.ts";
 import { treeOrder } from "../../../src/cli/project-tree.ts";
 import { statusText } from "../../../src/cli/status.ts";
-import { fakeControl, HOSTILE_NAME, PEER_B, PROJECTS, project, STATUS } from "../../fixture/fake-control.ts";
+import { fakeControl, HOSTILE_NAME, PEER_B, PROJECTS, project, STATUS } from "../../fixtures/fake-control.ts";
 
 const NOW_MS = 65_000;
 

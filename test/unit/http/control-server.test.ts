@@ -9,7 +9,7 @@ import { connectControl } from "../../../src/http/control-client.ts";
 import { type ControlServer, describeFailure, serveControl } from "../../../src/http/control-server.ts";
 import { type Control, ControlError } from "../../../src/node/control.ts";
 import { createLog } from "../../../src/node/logging.ts";
-import { fakeControl, STATUS } from "../../fixture/fake-control.ts";
+import { fakeControl, STATUS } from "../../fixtures/fake-control.ts";
 
 let data: string;
 let socketPath: string;
