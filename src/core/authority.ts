@@ -58,14 +58,14 @@ function readGrant(value: FieldValue): Grant {
   const map = value as { readonly [key: string]: readonly [number, number] };
   const since = new Map<Scope, Instant>();
   for (const scope of SCOPES) if (map[scope] !== undefined) since.set(scope, instantOf(map[scope]));
-  return { since, takenAt: map["takenAt"] === undefined ? undefined : instantOf(map["takenAt"]) };
+  return { since, takenAt: map.takenAt === undefined ? undefined : instantOf(map.takenAt) };
 }
 
 /** The field value that grants these scopes; a scope that is held keeps its `since`. */
 export function grantValue(held: Grant | undefined, scopes: readonly Scope[], since: Instant): FieldValue {
   const value: Record<string, FieldValue> = {};
   for (const scope of scopes) value[scope] = pairOf(held?.since.get(scope) ?? since);
-  if (held?.takenAt !== undefined) value["takenAt"] = pairOf(held.takenAt);
+  if (held?.takenAt !== undefined) value.takenAt = pairOf(held.takenAt);
   return value;
 }
 

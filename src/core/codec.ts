@@ -34,6 +34,10 @@ export type MeshId = string & { readonly brand: "mesh-id" };
 /** An entry as it travels: what was signed, and the signature. */
 export type WireEntry = readonly [bytes: Uint8Array, signature: Uint8Array];
 
+export function wireOf(entry: { readonly bytes: Uint8Array; readonly signature: Uint8Array }): WireEntry {
+  return [entry.bytes, entry.signature];
+}
+
 /** Signs bytes with the node's own key; made once by the identity. */
 export type Signer = { readonly peerId: PeerId; sign(bytes: Uint8Array): Uint8Array };
 

@@ -60,6 +60,8 @@ export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;
 /** Milliseconds between anti-entropy sessions with a random member, before jitter. */
 export const SYNC_INTERVAL_MS = 30_000;
+/** Milliseconds from a peer's differing root to a session of our own: two nodes that differ must not chase each other. */
+export const SYNC_REPLY_GAP_MS = 1_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */
 export const KNOCKS_MAX = 100;
 /** Milliseconds between dials to a member that is away: doubled from the first to the last, for ever. */
@@ -69,6 +71,36 @@ export const REDIAL_MAX_MS = 60_000;
 export const MALFORMED_PER_HOUR_MAX = 20;
 /** Addresses of one member. */
 export const ADDRESSES_MAX = 16;
+/** Milliseconds that one dial may take over all addresses of a member, and until the peer must have proved that it admits us. */
+export const DIAL_TIMEOUT_MS = 15_000;
+export const ADMISSION_TIMEOUT_MS = 10_000;
+/** Milliseconds a connection must last before its end counts as news and not as one more failure. */
+export const LINK_STEADY_MS = 60_000;
+/** Milliseconds between probes of a connection and for one answer, and misses in a row after which it is dead: TCP alone takes a quarter of an hour. */
+export const PROBE_INTERVAL_MS = 15_000;
+export const PROBE_TIMEOUT_MS = 10_000;
+export const PROBES_MISSED_MAX = 2;
+/** Connections at once: two with each member (both may have dialled), and some to greet newcomers. */
+export const CONNECTIONS_MAX = 2 * MEMBERS_MAX + 100;
+/** Connections taken from one host in one second: a whole federation behind one address may start at once, a flood may not. */
+export const INBOUND_PER_HOST_PER_SECOND_MAX = 50;
+/** Milliseconds between two log lines about one knocking peer, and lines about all of them in that time. */
+export const KNOCK_LOG_INTERVAL_MS = 60_000;
+export const KNOCK_LOGS_MAX = 10;
+/** Milliseconds over which malformed messages are counted, and for which a peer is then refused. */
+export const MALFORMED_WINDOW_MS = 3_600_000;
+/** Bytes of gossip waiting for one slow peer, after which its gossip stream is given up: 40 of the largest messages. */
+export const GOSSIP_OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
+/** Gossip messages of one peer being judged at once; what comes above is left to anti-entropy. */
+export const GOSSIP_PENDING_MAX = 64;
+/** Our own latest gossip, kept for peers that subscribe a moment too late: messages, milliseconds, and sendings of one message. */
+export const OUTBOX_MESSAGES_MAX = 64;
+export const OUTBOX_AGE_MAX_MS = 5_000;
+export const OUTBOX_SENDINGS_MAX = 4;
+/** Milliseconds that a served sync session may wait for the next request: a page is made durable in between. */
+export const SYNC_IDLE_TIMEOUT_MS = 60_000;
+/** Milliseconds for the whole of a welcome: dial, admission and answer. */
+export const WELCOME_TIMEOUT_MS = 20_000;
 
 // --- Keystone ------------------------------------------------------------------------------------------------------
 /** Milliseconds between scans of Keystone by default, and how many times a scan's own duration must lie between two. */
@@ -91,6 +123,23 @@ export const KEYSTONE_ANSWER_BYTES_MAX = 128 * 1024 * 1024;
 /** Milliseconds between tries of a change that Keystone refused: doubled from the first to the last. */
 export const STUCK_RETRY_MIN_MS = 1_000;
 export const STUCK_RETRY_MAX_MS = 300_000;
+/** Tries of one read, and milliseconds before the second, doubled from then on: a restart of Keystone takes 2 to 3 s. */
+export const KEYSTONE_READ_TRIES_MAX = 5;
+export const KEYSTONE_READ_RETRY_MS = 250;
+/** Milliseconds to connect to Keystone: it stands beside us. */
+export const KEYSTONE_CONNECT_TIMEOUT_MS = 10_000;
+/** Connections to Keystone at once: eight writers doubled its speed, more gain nothing and starve its other clients. */
+export const KEYSTONE_CONNECTIONS_MAX = 8;
+/** Times that a scan starts anew because the project that it stood at was deleted. */
+export const SCAN_RESTARTS_MAX = 5;
+/** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */
+export const KEYSTONE_WORDS_LENGTH_MAX = 300;
+/** Objects that a confirmation reads one by one; above it, one list of the domain is cheaper (a list of 1,000 is 0.4 s). */
+export const CONFIRM_READS_MAX = 20;
+/** Plans made and carried out in a row before the loop looks at the clock again: a subtree needs one for each kind of step. */
+export const PLAN_PASSES_MAX = 8;
+/** Longest wait in milliseconds before a Keystone that failed is tried again. */
+export const RETRY_MAX_MS = 60_000;
 /** Seconds before its end at which a token is renewed. */
 export const TOKEN_RENEW_SECONDS = 300;
 /** Keystone's own bounds on a project (KEYSTONE API: name 64, 80 tags of 255). */
@@ -105,3 +154,34 @@ export const HOLDS_MAX = 1_000;
 export const REJECTION_COUNTERS_MAX = 10_000;
 /** Bytes of one request to the control socket. */
 export const CONTROL_BODY_BYTES_MAX = 1024 * 1024;
+
+// --- Store ---------------------------------------------------------------------------------------------------------
+/** Bytes of waiting writes that share one sync: LevelDB's own write buffer, so one commit fills at most one. */
+export const STORE_COMMIT_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes that may wait to be written: a disk that hangs must not fill the memory. Writers are refused above it. */
+export const STORE_PENDING_BYTES_MAX = 256 * 1024 * 1024;
+/** Keys, and bytes, read from the store at once: a project's record has about 600 bytes. */
+export const STORE_READ_PAGE_SIZE = 1_000;
+export const STORE_READ_PAGE_BYTES = 1024 * 1024;
+/** Milliseconds that the command line waits for an answer: a plan over 50,000 projects takes seconds, a join tens of them. */
+export const CONTROL_ANSWER_TIMEOUT_MS = 180_000;
+/** Bytes of a unix socket's path: sun_path has 108 on Linux, the last of them 0. */
+export const SOCKET_PATH_BYTES_MAX = 107;
+/** Bytes of a keymesh.yaml that we read: ours has 3 KB. */
+export const CONFIG_BYTES_MAX = 256 * 1024;
+/** Characters of a cloud's own name, as its fellow members see it. */
+export const CLOUD_NAME_LENGTH_MAX = 64;
+/** Least milliseconds between two scans: below, Keystone does little else. */
+export const SCAN_INTERVAL_MIN_MS = 100;
+/** Greatest interval in milliseconds: timers of Node count in 32 bits, and fire at once above this. */
+export const INTERVAL_MAX_MS = 2 ** 31 - 1;
+/** Greatest grace of a delete, a year: longer is no grace but an opt-out. */
+export const DELETE_GRACE_LONGEST_MS = 365 * 86_400_000;
+/** Greatest drift that an operator may allow, a day: entries are held no longer (DESIGN section 2). */
+export const DRIFT_LONGEST_MS = 86_400_000;
+/** Tries to take a data directory whose lock is stale: each loses only to another process that does the same. */
+export const LOCK_TRIES_MAX = 5;
+/** Levels of nesting in one log line: deeper is cut, so that no object of a library fills the disk. */
+export const LOG_DEPTH_MAX = 6;
+/** Milliseconds after a clean stop before the process ends, even if something still holds it open. */
+export const EXIT_LINGER_MS = 1_000;

@@ -60,7 +60,7 @@ export function foundingRoster(options: { name: string; founder: PeerId; nonce: 
 
 /** The body of a roster record's entry, if it is what its ID says. */
 export function rosterOf(entry: Entry): Roster | undefined {
-  const body = entry.fields["body"] as unknown as RosterBody | undefined;
+  const body = entry.fields.body as unknown as RosterBody | undefined;
   return entry.kind === "roster" && body !== undefined && rosterHash(body) === entry.id
     ? { ...body, hash: entry.id }
     : undefined;

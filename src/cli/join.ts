@@ -1,0 +1,22 @@
+// keymesh join: enter a mesh through any of its members.
+import type { Command } from "commander";
+import { memberAddressArgument } from "./arguments.ts";
+import { askNode, placeOf } from "./place.ts";
+import type { Shell } from "./shell.ts";
+import { counted } from "./words.ts";
+
+export function addJoin(program: Command, shell: Shell): void {
+  program
+    .command("join")
+    .summary("enter a mesh through one of its members")
+    .description("Enters a mesh through one of its members, once a voter there ran: keymesh member admit OUR-PEERID")
+    .argument("<multiaddr>", "a member's address, with its peer ID at the end", memberAddressArgument)
+    .addHelpText("after", "\nExample:\n  keymesh join /ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…")
+    .action(async (address: string, _options: object, command: Command) => {
+      await askNode(
+        placeOf(command, shell),
+        (node) => node.join({ address }),
+        (mesh) => `Joined mesh ${mesh.name} with ${counted(mesh.members, "member")}. Next: keymesh domain list`,
+      );
+    });
+}

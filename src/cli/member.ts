@@ -1,0 +1,84 @@
+// keymesh member: who is in the mesh, who knocks, and letting somebody in.
+import type { Command } from "commander";
+import type { MemberView, PendingView } from "../node/control.ts";
+import { peerIdArgument } from "./arguments.ts";
+import { askNode, placeOf } from "./place.ts";
+import type { Shell } from "./shell.ts";
+import { table } from "./table.ts";
+import { ago, shortHash, shortPeer, yesNo } from "./words.ts";
+
+export function addMember(program: Command, shell: Shell): void {
+  const member = program
+    .command("member")
+    .summary("admit, list and find members")
+    .description("Who is in the mesh, and who would like to be.");
+  addAdmit(member, shell);
+  member
+    .command("list")
+    .summary("list the members")
+    .description("Lists the members. In sync: its root, the hash of all that it holds, equals ours.")
+    .addHelpText("after", "\nExample:\n  keymesh member list")
+    .action((_options: object, command: Command) =>
+      askNode(placeOf(command, shell), (node) => node.members(), membersText),
+    );
+  member
+    .command("pending")
+    .summary("list the peers that were refused because nobody admitted them")
+    .description("Lists the peers that were refused because nobody admitted them, with their whole peer IDs.")
+    .addHelpText("after", "\nExample:\n  keymesh member pending")
+    .action(async (_options: object, command: Command) => {
+      const nowMs = shell.world.now();
+      await askNode(
+        placeOf(command, shell),
+        (node) => node.pending(),
+        (pending) => pendingText(pending, nowMs),
+      );
+    });
+}
+
+function addAdmit(member: Command, shell: Shell): void {
+  member
+    .command("admit")
+    .summary("make a peer a member")
+    .description(
+      "Makes a peer a member: it may connect, and gets what all members get. Ask its operator for its peer ID.",
+    )
+    .argument("<peerId>", "its whole peer ID", peerIdArgument)
+    .option("--name <name>", "what to call it until it says its own name")
+    .addHelpText("after", "\nExample:\n  keymesh member admit 12D3KooW… --name cloud-b")
+    .action(async (peerId: string, options: { name?: string }, command: Command) => {
+      await askNode(
+        placeOf(command, shell),
+        (node) => node.admit({ peerId, ...options }),
+        (admitted) => `Admitted ${admitted.peerId}. There, run: keymesh join MULTIADDR-OF-A-MEMBER`,
+      );
+    });
+}
+
+export function membersText(members: readonly MemberView[]): string {
+  if (members.length === 0) return "This node is in no mesh yet: keymesh mesh create NAME, or keymesh join MULTIADDR.";
+  return table(
+    ["PEER", "NAME", "STATE", "VOTER", "CONNECTED", "IN SYNC", "ROOT"],
+    members.map((member) => [
+      shortPeer(member.peerId),
+      member.name,
+      member.state,
+      yesNo(member.voter),
+      yesNo(member.connected),
+      yesNo(member.inSync),
+      member.root === null ? "-" : shortHash(member.root),
+    ]),
+  );
+}
+
+export function pendingText(pending: readonly PendingView[], nowMs: number): string {
+  if (pending.length === 0) return "Nobody is waiting. Who was refused at the connection shows here.";
+  const rows = pending.map(({ peerId, name, address, lastMs, count }) => [
+    peerId,
+    name ?? "-",
+    address,
+    ago(lastMs, nowMs),
+    String(count),
+  ]);
+  return `${table(["PEER", "NAME", "FROM", "LAST SEEN", "COUNT"], rows)}\n\nTo let one in: keymesh member admit PEERID`;
+}

@@ -1,0 +1,37 @@
+// Values in an operator's words: short peer IDs, times ago, counts.
+
+/** A peer ID as tables show it: they all begin alike, so the end tells. */
+export function shortPeer(peerId: string): string {
+  return peerId.length > 16 ? `${peerId.slice(0, 8)}…${peerId.slice(-6)}` : peerId;
+}
+
+/** The beginning of a hash: enough to compare by eye. */
+export function shortHash(hash: string): string {
+  return hash.slice(0, 12);
+}
+
+/** How long ago, in the one unit that matters. Both are Unix milliseconds. */
+export function ago(thenMs: number, nowMs: number): string {
+  const seconds = Math.max(0, Math.round((nowMs - thenMs) / 1_000));
+  if (seconds < 120) return `${seconds} s ago`;
+  if (seconds < 2 * 3_600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
+  return `${Math.floor(seconds / 86_400)} d ago`;
+}
+
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+export function yesNo(value: boolean): string {
+  return value ? "yes" : "no";
+}
+
+/** A field's value as JSON, cut where a table would become unreadable. */
+export function shortValue(value: unknown): string {
+  const text = JSON.stringify(value) ?? "-";
+  const characters = [...text];
+  return characters.length > VALUE_LENGTH_MAX ? `${characters.slice(0, VALUE_LENGTH_MAX - 1).join("")}…` : text;
+}
+
+const VALUE_LENGTH_MAX = 60; // Half a wide terminal: `--json` has the whole.

@@ -1,0 +1,80 @@
+// The canary: a generation number in a project of the node's own, which tells a restored Keystone from an edited one.
+// Here is only what can be decided without asking anybody; reading and raising it is the node's (DESIGN section 7).
+import { encode } from "@ipld/dag-cbor";
+import { fromString, toString as render } from "uint8arrays";
+import { type Signer, verifySignature } from "./codec.ts";
+import { type PeerId, parsePeerId } from "./peer-id.ts";
+
+export const CANARY_CONTEXT = "keymesh/canary/1";
+/** The canary project's name. One per Keystone, so that a second node on it finds the first one's. */
+export const CANARY_NAME = "keymesh-canary";
+/** Its key in the project's `extra`. Never in a domain's: that breaks every list of domains in Keystone 27. */
+export const CANARY_KEY = "keymesh_canary";
+
+/** What stands in `extra`: who raised it, for which project, how often, and the signature that says so. */
+export type CanaryMark = { readonly peerId: PeerId; readonly generation: number };
+/**
+ * What the store knows of the canary: the project that holds it, the last generation that we know to be written, and one
+ * whose write is under way: after a crash either may stand there.
+ */
+export type CanaryMemory = { readonly projectId: string; readonly generation: number; readonly raising: number | null };
+
+export type CanaryFound =
+  | { readonly is: "mark"; readonly projectId: string; readonly mark: CanaryMark }
+  | { readonly is: "absent" }
+  /** A canary project without a mark: made, and not raised yet. */
+  | { readonly is: "blank"; readonly projectId: string }
+  /** A canary project whose mark no key signed for this very project. */
+  | { readonly is: "unreadable"; readonly projectId: string };
+
+export type CanaryVerdict = "ok" | "first" | "restored" | "nodeRestored" | "wiped" | "canaryMissing" | "contested";
+
+export function sealCanary(mark: { projectId: string; generation: number }, signer: Signer): string {
+  const signature = signer.sign(canaryBytes(mark.projectId, signer.peerId, mark.generation));
+  return [signer.peerId, mark.generation, render(signature, "base64url")].join(" ");
+}
+
+/** Reads a mark; undefined unless its peer signed it for this project, so that no copy elsewhere passes for one. */
+export function openCanary(projectId: string, text: unknown): CanaryMark | undefined {
+  const [peerText, generationText, signature] = typeof text === "string" ? text.split(" ") : [];
+  const peerId = parsePeerId(peerText ?? "");
+  const generation = Number(generationText);
+  if (
+    peerId === undefined ||
+    !Number.isSafeInteger(generation) ||
+    generation < 0 ||
+    !/^[\w-]{86}$/.test(signature ?? "")
+  )
+    return undefined;
+  const signed = verifySignature(
+    peerId,
+    canaryBytes(projectId, peerId, generation),
+    fromString(signature as string, "base64url"),
+  );
+  return signed ? { peerId, generation } : undefined;
+}
+
+/**
+ * What the canary says, read after a scan. `remaining` is the share of what was last seen that the scan still found
+ * unchanged, 0 to 1; 1 if nothing had been seen yet.
+ */
+export function judgeCanary(options: {
+  found: CanaryFound;
+  memory: CanaryMemory | undefined;
+  self: PeerId;
+  remaining: number;
+}): CanaryVerdict {
+  const { found, memory, self, remaining } = options;
+  if (found.is === "unreadable") return "contested";
+  if (found.is === "absent") return memory === undefined ? "first" : remaining > 0.5 ? "canaryMissing" : "wiped";
+  if (found.is === "blank") return memory === undefined || memory.generation === 0 ? "first" : "canaryMissing";
+  if (found.mark.peerId !== self) return "contested";
+  const known = memory?.projectId === found.projectId ? memory : undefined;
+  const generation = found.mark.generation;
+  if (generation === known?.generation || generation === known?.raising) return "ok";
+  return generation < (known?.generation ?? 0) ? "restored" : "nodeRestored";
+}
+
+function canaryBytes(projectId: string, peerId: PeerId, generation: number): Uint8Array {
+  return encode([CANARY_CONTEXT, projectId, peerId, generation]);
+}

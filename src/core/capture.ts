@@ -1,0 +1,344 @@
+// Capture: what differs between what Keystone holds now and what keymesh last saw there becomes entries to sign.
+// Pure. Neither an echo nor a late write of our own comes back as an edit, and nothing that a restored backup brought
+// back or took away is taken for an operator's wish (DESIGN section 7).
+import type { FieldValue } from "./entry.ts";
+import {
+  type Decisions,
+  type DomainView,
+  decisionFor,
+  fieldValue,
+  type Held,
+  type Hold,
+  type Intent,
+  isSameValue,
+  isSameValues,
+  isTombstone,
+  type Seen,
+  VALUE_FIELDS,
+  type ValueField,
+  valuesOf,
+} from "./keystone-view.ts";
+import { localId } from "./kinds.ts";
+import { isMarkOf } from "./names.ts";
+import type { PeerId } from "./peer-id.ts";
+import type { Write } from "./replica.ts";
+import type { KeystoneId } from "./set-name.ts";
+
+/**
+ * How to read differences. `capture`: they are edits. `heal`: Keystone or the node was restored, they are not, and the
+ * mesh's values go back. `hold`: an operator decides.
+ */
+export type CaptureMode = "capture" | "heal" | "hold";
+
+export type CaptureInput = {
+  readonly self: PeerId;
+  readonly mode: CaptureMode;
+  readonly domain: DomainView;
+  /** The domain itself and its projects, by ID, as the scan found them. */
+  readonly held: ReadonlyMap<string, Held>;
+  /** Objects that the scan missed and for which a read of their own said 404. */
+  readonly gone: ReadonlySet<string>;
+  readonly seen: ReadonlyMap<string, Seen>;
+  readonly intents: ReadonlyMap<string, Intent>;
+  readonly decisions: Decisions;
+  readonly missingAtOnceMax: number;
+};
+
+export type Note = { readonly id: string; readonly what: string };
+export type Captured = {
+  readonly writes: readonly Write[];
+  /** Rows to write before anything else is done with this scan. */
+  readonly seen: ReadonlyMap<string, Seen>;
+  readonly holds: readonly Hold[];
+  readonly notes: readonly Note[];
+};
+
+type Draft = {
+  writes: Write[];
+  /** This cloud's own word on an object: its opt-outs and switches. */
+  local: Map<string, Record<string, FieldValue>>;
+  seen: Map<string, Seen>;
+  unconfirmed: string[];
+  differing: string[];
+  notes: Note[];
+};
+
+export function capture(input: CaptureInput): Captured {
+  const draft: Draft = { writes: [], local: new Map(), seen: new Map(), unconfirmed: [], differing: [], notes: [] };
+  for (const held of input.held.values()) captureHeld(input, held, draft);
+  const missingHolds = captureMissing(input, draft);
+  const { set, domainId } = input.domain;
+  for (const [id, fields] of draft.local) {
+    const about = id === domainId ? undefined : (id as KeystoneId);
+    draft.writes.push({ set, kind: "local", id: localId(input.self, about), fields });
+  }
+  const holds = [...missingHolds];
+  if (draft.unconfirmed.length > 0) holds.push(unconfirmedHold(domainId, draft.unconfirmed));
+  if (draft.differing.length > 0) holds.push(differencesHold(domainId, draft.differing));
+  return { writes: draft.writes, seen: draft.seen, holds, notes: draft.notes };
+}
+
+function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
+  const { domain, seen, intents } = input;
+  const row = seen.get(held.id);
+  const record = held.isDomain ? domain.domain : domain.projects.get(held.id);
+  const intent = intents.get(held.id);
+  if (row?.present !== true) {
+    const isOurs = row?.ours === true || intent?.action === "create";
+    if (isOurs || (record !== undefined && record.size > 0)) adopt(input, held, { row, ours: isOurs }, draft);
+    else captureNew(input, held, draft);
+    return;
+  }
+  if (input.mode === "heal") {
+    draft.seen.set(held.id, lookedAt(row, held));
+    return;
+  }
+  const changed = VALUE_FIELDS.filter((field) => !isSameValue(field, row.values[field], held[field]));
+  if (changed.length > 0) captureChanged(input, { held, row, changed }, draft);
+}
+
+/** An object that the mesh knows already, or that a write of ours made: what it holds is a base, not an edit. */
+function adopt(input: CaptureInput, held: Held, from: { row: Seen | undefined; ours: boolean }, draft: Draft): void {
+  draft.seen.set(held.id, firstLook(input.domain, held, from));
+}
+
+function captureNew(input: CaptureInput, held: Held, draft: Draft): void {
+  const { domain } = input;
+  if (held.isDomain || domain.mode !== "mirror" || !domain.scopes.has("create") || input.mode === "heal") return;
+  if (input.mode === "hold" && !isDecided(input, "differences", held.id, "approve")) {
+    draft.differing.push(held.id);
+    return;
+  }
+  draft.writes.push({
+    set: domain.set,
+    kind: "project",
+    id: held.id,
+    fields: {
+      ...valuesOf(held),
+      tags: [...held.tags].sort(byCodeUnit),
+      domain_id: domain.domainId,
+      parent_id: held.parentId ?? domain.domainId,
+    },
+  });
+  draft.seen.set(held.id, firstLook(domain, held, { row: undefined, ours: true }));
+}
+
+type Change = { readonly held: Held; readonly row: Seen; readonly changed: readonly ValueField[] };
+
+function captureChanged(input: CaptureInput, { held, row, changed }: Change, draft: Draft): void {
+  const { domain, intents } = input;
+  const record = held.isDomain ? domain.domain : domain.projects.get(held.id);
+  const intent = intents.get(held.id);
+  const edits = changed.filter((field) => !isOurOwn({ field, held, record, intent, domain }));
+  const decision =
+    decisionFor(input.decisions, holdId("differences", domain.domainId), held.id) ??
+    decisionFor(input.decisions, holdId("unconfirmed", domain.domainId), held.id);
+  if (decision === "reject") {
+    draft.seen.set(held.id, lookedAt(row, held));
+    return;
+  }
+  if (decision === undefined && edits.length > 0) {
+    if (input.mode === "hold") return void draft.differing.push(held.id);
+    const { before } = row;
+    if (
+      row.confirmedAt === null &&
+      before !== null &&
+      edits.every((field) => isSameValue(field, before[field], held[field]))
+    )
+      return void draft.unconfirmed.push(held.id);
+  }
+  draft.seen.set(held.id, lookedAt(row, held));
+  if (edits.length === 0 || domain.mode !== "mirror") return;
+  if (domain.scopes.has("update")) captureEdits(input, { held, row, changed: edits }, draft);
+  else captureLocally(held, edits, draft);
+}
+
+/** Ours is what equals an open intent or a mark that we put on a name, and what the mesh says anyway. */
+function isOurOwn(look: {
+  field: ValueField;
+  held: Held;
+  record: ReadonlyMap<string, { value: FieldValue }> | undefined;
+  intent: Intent | undefined;
+  domain: DomainView;
+}): boolean {
+  const { field, held, record, intent, domain } = look;
+  const value = held[field];
+  if (held.isDomain && field === "tags") return true; // A domain's tags are its cloud's own.
+  if (held.isDomain && field === "name" && domain.localName !== null) return true;
+  // A disable of which nobody knows whether it is ours or an operator's counts as the operator's: it must not be undone.
+  const isDoubtfulDisable = field === "enabled" && value === false && !domain.scopes.has("update");
+  if (intent !== undefined && intent.fields[field] !== undefined && isSameValue(field, intent.fields[field], value))
+    return !isDoubtfulDisable;
+  const wanted = record?.get(field)?.value;
+  if (wanted !== undefined && isSameValue(field, wanted, value)) return true;
+  return field === "name" && typeof wanted === "string" && isMarkOf(held.name, { name: wanted, id: held.id });
+}
+
+function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft: Draft): void {
+  const { domain } = input;
+  const record = held.isDomain ? domain.domain : domain.projects.get(held.id);
+  const fields: Record<string, FieldValue> = {};
+  for (const field of changed) {
+    fields[field] = held[field];
+    const wanted = fieldValue(record, field);
+    if (wanted === undefined || isSameValue(field, wanted, row.values[field])) continue;
+    const rival = record?.get(field)?.entry.stamp.origin ?? "?";
+    draft.notes.push({
+      id: held.id,
+      what: `${field} was changed here to ${JSON.stringify(held[field])} and by ${rival} to ${JSON.stringify(wanted)}: the later stamp stands`,
+    });
+  }
+  draft.writes.push({ set: domain.set, kind: held.isDomain ? "domain" : "project", id: held.id, fields });
+}
+
+/** Without the scope a disable is a local switch that stays until it is enabled by hand; all else is drift, and reverted. */
+function captureLocally(held: Held, edits: readonly ValueField[], draft: Draft): void {
+  for (const field of edits) {
+    if (field === "enabled") {
+      say(draft, held.id, { off: !held.enabled });
+      draft.notes.push({
+        id: held.id,
+        what: held.enabled
+          ? "enabled here by hand: the local switch ends"
+          : "disabled here by hand: stays off in this cloud",
+      });
+    } else
+      draft.notes.push({ id: held.id, what: `${field} was changed here without the scope to: put back to the mesh's` });
+  }
+}
+
+function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
+  const { domain, held, seen, gone } = input;
+  const missing = [...seen].filter(([id, row]) => row.present && !held.has(id) && gone.has(id));
+  const absent = (id: string, row: Seen) =>
+    draft.seen.set(id, { ...row, present: false, confirmedAt: null, before: null });
+  if (input.mode === "heal") {
+    for (const [id, row] of missing) absent(id, row);
+    return [];
+  }
+  const wished: (readonly [string, Seen])[] = [];
+  for (const [id, row] of missing) {
+    if (input.intents.get(id)?.action === "delete" || isTombstone(domain.projects.get(id))) absent(id, row);
+    else wished.push([id, row]);
+  }
+  if (wished.length === 0) return [];
+  const kind = input.gone.has(domain.domainId)
+    ? "domainGone"
+    : input.mode === "hold"
+      ? "differences"
+      : wished.length > input.missingAtOnceMax
+        ? "missing"
+        : undefined;
+  const heldBack: string[] = [];
+  for (const [id, row] of wished) {
+    const guard = kind ?? (row.confirmedAt === null ? "unconfirmed" : undefined);
+    // A missing object whose hold was raised for another reason before is still covered by that decision.
+    const decision = (["domainGone", "differences", "missing", "unconfirmed"] as const)
+      .map((one) => decisionFor(input.decisions, holdId(one, domain.domainId), id))
+      .find((one) => one !== undefined);
+    if (guard !== undefined && decision === undefined) {
+      if (guard === "unconfirmed") draft.unconfirmed.push(id);
+      else if (guard === "differences") draft.differing.push(id);
+      else heldBack.push(id);
+      continue;
+    }
+    absent(id, row);
+    if (decision !== "reject") captureDelete(input, id, draft);
+  }
+  return heldBack.length === 0
+    ? []
+    : [missingHold(kind === "domainGone" ? "domainGone" : "missing", domain.domainId, heldBack)];
+}
+
+function captureDelete(input: CaptureInput, id: string, draft: Draft): void {
+  const { domain } = input;
+  if (domain.mode !== "mirror") return;
+  if (id === domain.domainId) {
+    say(draft, id, { mode: "none" }); // A domain is never deleted by the mesh: this cloud lets go of it.
+    return;
+  }
+  if (domain.scopes.has("delete"))
+    draft.writes.push({ set: domain.set, kind: "project", id, fields: { deleted: true } });
+  else {
+    say(draft, id, { optout: true });
+    draft.notes.push({ id, what: "deleted here without the scope to: this cloud opts out of it" });
+  }
+}
+
+function say(draft: Draft, id: string, fields: Record<string, FieldValue>): void {
+  draft.local.set(id, { ...draft.local.get(id), ...fields });
+}
+
+function firstLook(domain: DomainView, held: Held, from: { row: Seen | undefined; ours: boolean }): Seen {
+  return {
+    set: domain.set,
+    kind: held.isDomain ? "domain" : "project",
+    present: true,
+    parentId: held.parentId,
+    values: valuesOf(held),
+    confirmedAt: null,
+    before: null,
+    ours: from.ours,
+    tombstone: from.row?.tombstone ?? null,
+  };
+}
+
+/** The row after a look: unconfirmed if its values changed, with the last confirmed ones beside them. */
+export function lookedAt(row: Seen, held: Held): Seen {
+  const values = valuesOf(held);
+  if (row.present && isSameValues(row.values, values)) return row;
+  return {
+    ...row,
+    present: true,
+    parentId: held.parentId,
+    values,
+    confirmedAt: null,
+    before: row.confirmedAt === null ? row.before : row.values,
+  };
+}
+
+function isDecided(input: CaptureInput, kind: Hold["kind"], id: string, decision: "approve" | "reject"): boolean {
+  return decisionFor(input.decisions, holdId(kind, input.domain.domainId), id) === decision;
+}
+
+export function holdId(kind: Hold["kind"], domainId: string, origin?: string): string {
+  return [kind, domainId.slice(0, 12), ...(origin === undefined ? [] : [origin.slice(-8)])].join("-");
+}
+
+function missingHold(kind: "missing" | "domainGone", domainId: string, objects: readonly string[]): Hold {
+  const what =
+    kind === "domainGone"
+      ? `domain ${domainId} and its ${objects.length - 1} projects are gone from this Keystone`
+      : `${objects.length} projects of domain ${domainId} are gone from this Keystone at once`;
+  return {
+    id: holdId(kind, domainId),
+    kind,
+    what,
+    why: "approve to delete them in the mesh as well (without the scope: to opt out of them), reject to put them back here",
+    objects,
+  };
+}
+
+function unconfirmedHold(domainId: string, objects: readonly string[]): Hold {
+  return {
+    id: holdId("unconfirmed", domainId),
+    kind: "unconfirmed",
+    what: `${objects.length} changes in domain ${domainId} look undone, and were never confirmed by the canary`,
+    why: "Keystone may have been restored just after them: approve if an operator undid them, reject to put the mesh's values back",
+    objects,
+  };
+}
+
+function differencesHold(domainId: string, objects: readonly string[]): Hold {
+  return {
+    id: holdId("differences", domainId),
+    kind: "differences",
+    what: `${objects.length} objects of domain ${domainId} differ from what was last seen, and the canary that would tell a restore from edits is gone`,
+    why: "approve to take the differences for edits, reject to put the mesh's values back",
+    objects,
+  };
+}
+
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,91 @@
+// The node's verbs as its operator's command line calls them: a Control on the other side of the unix socket.
+import { Client } from "undici";
+import { z } from "zod";
+import { CONTROL_ANSWER_TIMEOUT_MS } from "../core/limits.ts";
+import { type Control, ControlError } from "../node/control.ts";
+import { VERBS, type Verb } from "./control-verbs.ts";
+
+export type ControlClient = Control & { close(): Promise<void> };
+
+const refusal = z.object({ code: z.string(), message: z.string() });
+
+/**
+ * Speaks to the node that runs on a data directory. Every verb throws ControlError: with the node's own code where it
+ * refused, else NO_NODE (nobody answers), NO_RIGHT (not the node's user), NODE_GONE or NO_ANSWER (outcome unknown).
+ */
+export function connectControl(node: { socketPath: string; data: string }): ControlClient {
+  const timeouts = { headersTimeout: CONTROL_ANSWER_TIMEOUT_MS, bodyTimeout: CONTROL_ANSWER_TIMEOUT_MS };
+  const client = new Client("http://keymesh", { socketPath: node.socketPath, allowH2: false, ...timeouts });
+  async function ask<Body, Answer>(verb: Verb<Body, Answer>, body: Body): Promise<Answer> {
+    const { status, text } = await send(client, { path: `/v1/${verb.path}`, body: JSON.stringify(body) }).catch(
+      (error: unknown) => {
+        throw unanswered(error, node.data);
+      },
+    );
+    return readAnswer(verb, status, text);
+  }
+  return {
+    status: () => ask(VERBS.status, {}),
+    createMesh: (options) => ask(VERBS.createMesh, options),
+    join: (options) => ask(VERBS.join, options),
+    admit: (options) => ask(VERBS.admit, options),
+    members: () => ask(VERBS.members, {}),
+    pending: () => ask(VERBS.pending, {}),
+    shareDomain: (options) => ask(VERBS.shareDomain, options),
+    acceptDomain: (options) => ask(VERBS.acceptDomain, options),
+    grant: ({ scopes, ...options }) => ask(VERBS.grant, { ...options, scopes: [...scopes] }),
+    domains: () => ask(VERBS.domains, {}),
+    projects: (options) => ask(VERBS.projects, options),
+    explain: (options) => ask(VERBS.explain, options),
+    plan: () => ask(VERBS.plan, {}),
+    holds: () => ask(VERBS.holds, {}),
+    decideHold: (options) => ask(VERBS.decideHold, options),
+    close: () => client.close(),
+  };
+}
+
+async function send(
+  client: Client,
+  request: { path: string; body: string },
+): Promise<{ status: number; text: string }> {
+  const headers = { "content-type": "application/json" };
+  const { statusCode, body } = await client.request({ ...request, method: "POST", headers });
+  return { status: statusCode, text: await body.text() };
+}
+
+function readAnswer<Body, Answer>(verb: Verb<Body, Answer>, status: number, text: string): Answer {
+  const raw = parseJson(text);
+  if (status === 200) {
+    const answer = verb.answer.safeParse(raw);
+    if (answer.success) return answer.data;
+  } else {
+    const refused = refusal.safeParse(raw);
+    if (refused.success) throw new ControlError(refused.data.code, refused.data.message);
+  }
+  throw new ControlError(
+    "BAD_ANSWER",
+    `the node's answer to ${verb.path} makes no sense here: use the keymesh command of the version that runs`,
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // No answer of a node: the caller says so.
+  }
+}
+
+function unanswered(error: unknown, data: string): ControlError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTDIR")
+    return new ControlError("NO_NODE", `no node is running for ${data}: start it with keymesh run --data ${data}`);
+  if (code === "EACCES" || code === "EPERM")
+    return new ControlError("NO_RIGHT", `may not speak to the node of ${data}: be the user that it runs as`);
+  if (code.endsWith("_TIMEOUT"))
+    return new ControlError("NO_ANSWER", "the node gave no answer in time; it may still do what it was asked");
+  return new ControlError(
+    "NODE_GONE",
+    "the node ended before it answered; whether it did what it was asked is unknown",
+  );
+}

@@ -1,0 +1,129 @@
+// The shapes of src/node/control.ts as checks: the command line may be older or newer than the node that it asks, so it
+// believes an answer only after it looked. Keys that it doesn't know are kept and shown.
+import { z } from "zod";
+import { SCOPES } from "../core/kinds.ts";
+import type {
+  DomainView,
+  ExplainView,
+  HoldView,
+  MemberView,
+  PendingView,
+  PlanView,
+  ProjectView,
+  StatusView,
+} from "../node/control.ts";
+
+const text = z.string();
+const count = z.number();
+const texts = z.array(text);
+const fields = z.record(text, z.unknown());
+
+export const scope = z.enum(SCOPES);
+export const agreementMode = z.enum(["mirror", "initial", "observe", "none"]);
+export const decision = z.enum(["approve", "reject"]);
+const keystoneState = z.enum([
+  "ok",
+  "unreachable",
+  "unauthorised",
+  "restored",
+  "wiped",
+  "nodeRestored",
+  "canaryMissing",
+  "contested",
+]);
+const projectState = z.enum(["applied", "pending", "stuck", "held", "conflict", "optedOut", "orphaned"]);
+
+export const statusView: z.ZodType<StatusView> = z.looseObject({
+  peerId: text,
+  name: text,
+  version: text,
+  mesh: z.looseObject({ id: text, name: text }).nullable(),
+  members: count,
+  connected: texts,
+  addresses: texts,
+  replica: z.looseObject({ records: count, root: text }),
+  keystone: z.looseObject({
+    state: keystoneState,
+    why: text.nullable(),
+    pending: count,
+    stuck: count,
+    held: count,
+    lastScanMs: count.nullable(),
+    events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
+  }),
+  clock: z.looseObject({ driftMs: count }),
+  rejections: z.array(z.looseObject({ peerId: text, code: text, count })),
+});
+
+export const memberView: z.ZodType<MemberView> = z.looseObject({
+  peerId: text,
+  name: text,
+  state: z.enum(["active", "retired", "pending", "blocked"]),
+  voter: z.boolean(),
+  connected: z.boolean(),
+  addresses: texts,
+  root: text.nullable(),
+  inSync: z.boolean(),
+});
+
+export const pendingView: z.ZodType<PendingView> = z.looseObject({
+  peerId: text,
+  name: text.nullable(),
+  address: text,
+  firstMs: count,
+  lastMs: count,
+  count,
+});
+
+export const domainView: z.ZodType<DomainView> = z.looseObject({
+  id: text,
+  name: text,
+  owner: text,
+  ownerName: text,
+  signers: z.record(text, z.array(scope)),
+  agreement: agreementMode,
+  projects: count,
+});
+
+export const projectView: z.ZodType<ProjectView> = z.looseObject({
+  id: text,
+  domainId: text,
+  parentId: text.nullable(),
+  name: text,
+  description: text.nullable(),
+  enabled: z.boolean(),
+  tags: texts,
+  deleted: z.boolean(),
+  state: projectState,
+});
+
+export const explainView: z.ZodType<ExplainView> = z.looseObject({
+  id: text,
+  kind: text,
+  set: text,
+  fields: z.record(
+    text,
+    z.looseObject({ value: z.unknown(), stamp: z.tuple([count, count]), origin: text, originName: text }),
+  ),
+  keystone: fields.nullable(),
+  state: projectState,
+  why: text,
+});
+
+export const planView: z.ZodType<PlanView> = z.looseObject({
+  action: z.enum(["create", "update", "delete"]),
+  kind: text,
+  id: text,
+  fields,
+  because: text,
+});
+
+export const holdView: z.ZodType<HoldView> = z.looseObject({
+  id: text,
+  kind: text,
+  what: text,
+  why: text,
+  count,
+  since: count,
+  objects: texts,
+});

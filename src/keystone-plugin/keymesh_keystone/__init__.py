@@ -1,0 +1,1 @@
+"""keymesh's driver plugin for Keystone; see resource.py."""

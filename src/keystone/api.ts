@@ -1,0 +1,139 @@
+// What keymesh asks of one Keystone, and the ways it can fail. The client (client.ts) and the model of the tests
+// (test/model/keystone.ts) both run test/contract/keystone-api.ts, so the simulator lives by the real one's rules.
+// This interface checks nothing that Keystone does not: a project's ID may be a domain's (see updateProject), so
+// whoever writes reads the object first (DESIGN section 7, Apply).
+
+/** A project, or a domain seen as a project (`isDomain`), as Keystone holds it. */
+export type ProjectObject = {
+  readonly id: string;
+  readonly name: string;
+  /** null and "" are different values: Keystone keeps both. */
+  readonly description: string | null;
+  readonly enabled: boolean;
+  /** null for a domain. */
+  readonly domainId: string | null;
+  /** The domain's ID for a project at the top; null for a domain. */
+  readonly parentId: string | null;
+  readonly isDomain: boolean;
+  /** Sorted by code unit. */
+  readonly tags: readonly string[];
+  /** `options.immutable`: Keystone refuses every write but the one that clears it. */
+  readonly immutable: boolean;
+  /** Keys that Keystone itself doesn't know. They can be set and nulled, never removed. */
+  readonly extra: Readonly<Record<string, unknown>>;
+};
+
+export type DomainObject = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly enabled: boolean;
+};
+
+export type ProjectCreation = {
+  /** 32 lower-case hex digits: needs the driver plugin in Keystone. Without it Keystone chooses. */
+  readonly id?: string;
+  readonly name: string;
+  readonly domainId: string;
+  /** The domain's ID for a project at the top. */
+  readonly parentId: string;
+  readonly description: string | null;
+  readonly enabled: boolean;
+  readonly tags: readonly string[];
+  readonly extra?: Readonly<Record<string, unknown>>;
+};
+export type DomainCreation = {
+  readonly id?: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly enabled: boolean;
+};
+
+/** Only what changes: Keystone takes every field that it is sent, stale or not. */
+export type ProjectPatch = {
+  readonly name?: string;
+  readonly description?: string | null;
+  readonly enabled?: boolean;
+  readonly tags?: readonly string[];
+  /** Keys to set; keys that are not named stay. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+};
+export type DomainPatch = { readonly name?: string; readonly description?: string | null; readonly enabled?: boolean };
+
+/** A mark for one write, `req-<uuid4>`: comes back in Keystone's notification as `global_request_id`. Others are dropped by Keystone. */
+export type WriteOptions = { readonly requestId?: string };
+
+/** Whether projects and domains can be created with a chosen ID here, and in an operator's words why not. */
+export type DriverState = { readonly explicitIds: boolean; readonly detail: string };
+
+export interface KeystoneApi {
+  /** The API version that Keystone names, such as `v3.14`. Needs no login. */
+  version(): Promise<string>;
+  /** Throws unless Keystone answers and our login is good. */
+  ping(): Promise<void>;
+  /** Whether the driver plugin is at work. Leaves nothing behind in Keystone. */
+  checkDriver(): Promise<DriverState>;
+
+  /**
+   * All projects of one domain, sorted by ID, without the domain itself. An unknown domain has none: its absence
+   * is for `getDomain` to say. Not one moment's picture: a project that is created or deleted meanwhile may be in it or not.
+   * Errors: LIST_TRUNCATED if Keystone keeps part of the list from us.
+   */
+  listProjects(domainId: string): Promise<readonly ProjectObject[]>;
+  /** A project or a domain by its ID; undefined where Keystone says 404 to a login that it knows. */
+  getProject(id: string): Promise<ProjectObject | undefined>;
+  /** Projects of a domain with exactly this name, as the database compares: MariaDB ignores case and accents. */
+  findProjects(by: { readonly name: string; readonly domainId: string }): Promise<readonly ProjectObject[]>;
+  listDomains(): Promise<readonly DomainObject[]>;
+  getDomain(id: string): Promise<DomainObject | undefined>;
+
+  /**
+   * Errors: WRONG_ID if Keystone chose another ID than `id` (what was made is deleted again); CONFLICT if ID or name is
+   * taken; BAD_REQUEST for an unknown or disabled parent or domain; FORBIDDEN below the greatest depth.
+   */
+  createProject(creation: ProjectCreation, options?: WriteOptions): Promise<ProjectObject>;
+  createDomain(creation: DomainCreation, options?: WriteOptions): Promise<DomainObject>;
+  /**
+   * Changes the given fields only, and answers what Keystone holds now. The ID of a domain is taken too, and changes the
+   * domain: read `isDomain` and `domainId` first. A project that is disabled under a disabled parent needs `enabled: false`.
+   */
+  updateProject(id: string, patch: ProjectPatch, options?: WriteOptions): Promise<ProjectObject>;
+  /** NOT_FOUND for the ID of a project: only a domain is changed here. */
+  updateDomain(id: string, patch: DomainPatch, options?: WriteOptions): Promise<DomainObject>;
+  /** The ID of a disabled domain is taken too, and all its projects and users go: read `isDomain` first. */
+  deleteProject(id: string, options?: WriteOptions): Promise<void>;
+}
+
+export type KeystoneErrorCode =
+  | "UNREACHABLE" // nothing was sent, or a read found no answer: Keystone is as it was
+  | "UNKNOWN_OUTCOME" // a write whose answer we never saw: it may have landed, and may still land
+  | "UNAUTHORISED" // Keystone doesn't take our login
+  | "FORBIDDEN" // a rule or a missing role
+  | "NOT_FOUND"
+  | "CONFLICT" // ID or name is taken
+  | "BAD_REQUEST"
+  | "TOO_LARGE"
+  | "WRONG_ID" // the driver plugin is not at work
+  | "LIST_TRUNCATED" // a list that can't be read to its end must never pass for the whole
+  | "BAD_ANSWER"; // not what a Keystone would say
+
+export type KeystoneErrorDetails = {
+  /** What was asked, such as `PATCH /v3/projects/<id>`. Holds no secret. */
+  readonly operation: string;
+  readonly status?: number;
+  readonly cause?: unknown;
+};
+
+/** `message` is one line for an operator and holds Keystone's own words, never a password or token. */
+export class KeystoneError extends Error {
+  override readonly name = "KeystoneError";
+  readonly code: KeystoneErrorCode;
+  readonly operation: string;
+  readonly status: number | undefined;
+  constructor(code: KeystoneErrorCode, message: string, details: KeystoneErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.operation = details.operation;
+    this.status = details.status;
+  }
+}

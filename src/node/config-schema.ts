@@ -1,0 +1,128 @@
+// The keys of keymesh.yaml and what each may hold. Messages are the second half of a line that begins with file and key.
+import { z } from "zod";
+import {
+  ADDRESSES_MAX,
+  CLOUD_NAME_LENGTH_MAX,
+  DELETE_GRACE_LONGEST_MS,
+  DRIFT_LONGEST_MS,
+  INTERVAL_MAX_MS,
+  SCAN_INTERVAL_MIN_MS,
+  SET_RECORDS_MAX,
+} from "../core/limits.ts";
+import { visible } from "../core/visible-text.ts";
+import { LOG_LEVELS } from "./logging.ts";
+import { parseTcpAddress } from "./tcp-address.ts";
+
+const text = z.string().min(1, "is empty");
+
+const cloudName = text
+  .max(CLOUD_NAME_LENGTH_MAX, `is longer than ${CLOUD_NAME_LENGTH_MAX} characters`)
+  .refine(
+    (name) => name.trim() === name && visible(name) === name,
+    "holds characters that can't be printed, or spaces around",
+  );
+
+/** What is wrong with a cloud's name, if anything. */
+export function cloudNameProblem(name: string): string | undefined {
+  return cloudName.safeParse(name).error?.issues[0]?.message;
+}
+
+const listenAddress = z.string().refine(
+  (address) => {
+    const parsed = parseTcpAddress(address);
+    return parsed !== undefined && !parsed.isName && parsed.peerId === undefined;
+  },
+  { error: "is no address to listen on: write it as /ip4/0.0.0.0/tcp/4001 or /ip6/::/tcp/4001" },
+);
+
+const announcedAddress = z.string().refine(
+  (address) => {
+    const parsed = parseTcpAddress(address);
+    return parsed !== undefined && parsed.port > 0;
+  },
+  {
+    error: "is no address that others can dial: write it as /ip4/192.0.2.1/tcp/4001 or /dns4/mesh.example.org/tcp/4001",
+  },
+);
+
+function whole(least: number, most: number, unit: string) {
+  const bounds = `must be a whole number of ${unit} from ${least} to ${most}`;
+  return z.int({ error: bounds }).min(least, bounds).max(most, bounds);
+}
+
+function addresses(address: z.ZodString) {
+  return z.array(address).max(ADDRESSES_MAX, `lists more than ${ADDRESSES_MAX} addresses`);
+}
+
+/** The auth block of clouds.yaml, as password logins use it. */
+const auth = z
+  .strictObject({
+    auth_url: z.url({ protocol: /^https?$/, error: "must be a URL such as https://keystone.example.org:5000/v3" }),
+    username: text.exactOptional(),
+    user_id: text.exactOptional(),
+    password: z.string({ error: "must be text: write it in quotes" }),
+    user_domain_name: text.exactOptional(),
+    user_domain_id: text.exactOptional(),
+    system_scope: z.literal("all").exactOptional(),
+    project_name: text.exactOptional(),
+    project_id: text.exactOptional(),
+    project_domain_name: text.exactOptional(),
+    project_domain_id: text.exactOptional(),
+    domain_name: text.exactOptional(),
+    domain_id: text.exactOptional(),
+  })
+  .refine((block) => block.username !== undefined || block.user_id !== undefined, "needs username or user_id");
+
+/** How to log in to Keystone: the keys of clouds.yaml, so that a block may be moved from there as it is. */
+export type AuthConfig = z.infer<typeof auth>;
+
+/** A cloud of clouds.yaml, or the same keys here: never a mixture, so that one place says who logs in where. */
+const keystoneKeys = z.strictObject({
+  cloud: text.exactOptional(),
+  cloudsYaml: text.exactOptional(),
+  auth: auth.exactOptional(),
+  region: text.exactOptional(),
+  cacert: text.exactOptional(),
+  verify: z.boolean().exactOptional(),
+});
+
+/** How to reach this cloud's Keystone. */
+export type KeystoneConfig =
+  | { readonly cloud: string; readonly cloudsYaml?: string }
+  | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean };
+
+const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
+  const { cloud, cloudsYaml, auth, ...rest } = keys;
+  if (cloud !== undefined && auth === undefined && Object.keys(rest).length === 0)
+    return cloudsYaml === undefined ? { cloud } : { cloud, cloudsYaml };
+  if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest };
+  context.addIssue({
+    code: "custom",
+    message: "needs either cloud (and cloudsYaml), a cloud of clouds.yaml, or auth (and region, cacert, verify)",
+  });
+  return z.NEVER;
+});
+
+const log = z.strictObject({ level: z.enum(LOG_LEVELS) });
+
+export const configSchema = z.strictObject({
+  name: cloudName,
+  listen: addresses(listenAddress).min(1, "is empty: leave it out for the default").exactOptional(),
+  announce: addresses(announcedAddress).exactOptional(),
+  keystone,
+  scanIntervalMs: whole(SCAN_INTERVAL_MIN_MS, INTERVAL_MAX_MS, "milliseconds").exactOptional(),
+  deleteGraceMs: whole(0, DELETE_GRACE_LONGEST_MS, "milliseconds").exactOptional(),
+  driftMaxMs: whole(0, DRIFT_LONGEST_MS, "milliseconds").exactOptional(),
+  syncIntervalMs: whole(SCAN_INTERVAL_MIN_MS, INTERVAL_MAX_MS, "milliseconds").exactOptional(),
+  deletesPerOriginMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
+  missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
+  log: log.exactOptional(),
+});
+
+/** The keys that may stand at a path (joined with dots), for "did you mean". */
+export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["", Object.keys(configSchema.shape)],
+  ["keystone", Object.keys(keystoneKeys.shape)],
+  ["keystone.auth", Object.keys(auth.shape)],
+  ["log", Object.keys(log.shape)],
+]);

@@ -1,0 +1,107 @@
+// The keymesh.yaml that `init` writes: every key with what it means, those at their default commented out.
+import { open, rename } from "node:fs/promises";
+import { stringify } from "yaml";
+import {
+  DELETE_GRACE_MS,
+  DELETES_PER_ORIGIN_MAX,
+  DRIFT_MAX_MS,
+  MISSING_AT_ONCE_MAX,
+  SCAN_INTERVAL_MS,
+  SYNC_INTERVAL_MS,
+} from "../core/limits.ts";
+import { LISTEN_DEFAULT } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
+import { dataPaths } from "./data-directory.ts";
+import { isErrno, reason } from "./errno.ts";
+
+export type NewConfig = {
+  readonly name: string;
+  /** Empty for the default. */
+  readonly listen: readonly string[];
+  /** The cloud of clouds.yaml; without it the operator has to fill it in before the first run. */
+  readonly cloud?: string;
+  readonly cloudsYaml?: string;
+};
+
+/** Writes a new keymesh.yaml (0600), whole or not at all. Errors: CONFIG_UNREADABLE if it is there and `replace` is false. */
+export async function writeConfig(dataDir: string, config: NewConfig, { replace = false } = {}): Promise<void> {
+  const file = dataPaths(dataDir).config;
+  const written = replace ? `${file}.new` : file;
+  try {
+    const handle = await open(written, replace ? "w" : "wx", 0o600);
+    try {
+      await handle.writeFile(configText(config));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (replace) await rename(written, file);
+  } catch (cause) {
+    const why = isErrno(cause, "EEXIST")
+      ? "it is there already (keymesh init --force writes it anew; the identity stays)"
+      : reason(cause);
+    throw new ConfigError({ code: "CONFIG_UNREADABLE", file, cause }, `can't be written: ${why}`);
+  }
+}
+
+export function configText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
+  return `# keymesh.yaml: one node, beside one cloud's Keystone. Read once, when the node starts.
+# A line that begins with # shows a default; times are in milliseconds.
+
+# This cloud's name, as the other members see it.
+${line({ name })}
+
+# Where this node listens, as multiaddrs; port 0 lets the system choose.
+${line({ listen: listen.length === 0 ? [LISTEN_DEFAULT] : listen })}
+
+# Addresses that members are told instead of those above: for a node behind NAT, or with a DNS name.
+# announce:
+#   - /dns4/mesh.example.org/tcp/4001
+
+# How to log in to this cloud's Keystone: a cloud of clouds.yaml, looked for in the working directory,
+# ~/.config/openstack and /etc/openstack unless cloudsYaml names the file. It needs the admin role at system scope.
+${keystoneText(cloud, cloudsYaml)}
+# Or the same keys here, as they stand in clouds.yaml (this file must then be 0600):
+# keystone:
+#   auth:
+#     auth_url: https://keystone.example.org:5000/v3
+#     username: keymesh
+#     password: "..."
+#     user_domain_name: Default
+#     system_scope: all
+#   region: RegionOne
+#   cacert: /etc/ssl/certs/cloud.pem
+
+# Time between two scans of Keystone; longer by itself where a scan takes long.
+# scanIntervalMs: ${SCAN_INTERVAL_MS}
+
+# Time from a delete in another cloud (the project is disabled here at once) to the delete here. 24 hours; 0 is at once.
+# deleteGraceMs: ${DELETE_GRACE_MS}
+
+# How far another cloud's clock may lead ours before its writes have to wait.
+# driftMaxMs: ${DRIFT_MAX_MS}
+
+# Time between two comparisons with a random member, which repair what gossip lost.
+# syncIntervalMs: ${SYNC_INTERVAL_MS}
+
+# Deletes from one cloud within an hour, and projects missing here at once, above which they wait for
+# your decision (keymesh hold list).
+# deletesPerOriginMax: ${DELETES_PER_ORIGIN_MAX}
+# missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+
+# How much to log: fatal, error, warn, info or debug.
+# log:
+#   level: info
+`;
+}
+
+function keystoneText(cloud: string | undefined, cloudsYaml: string | undefined): string {
+  if (cloud === undefined)
+    return "# Fill this in before the first run:\n# keystone:\n#   cloud: NAME\n#   cloudsYaml: /etc/openstack/clouds.yaml";
+  return line({ keystone: cloudsYaml === undefined ? { cloud } : { cloud, cloudsYaml } });
+}
+
+/** One key as YAML, quoted where it must be. */
+function line(value: object): string {
+  return stringify(value, { lineWidth: 0 }).trimEnd();
+}

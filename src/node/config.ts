@@ -1,0 +1,118 @@
+// keymesh.yaml: what an operator may set, read once at start and checked whole. The first problem is one line that
+// names the file, the key and the fix; nothing is guessed. What is left out has its default in core/limits.ts.
+import { constants } from "node:fs";
+import { access, readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { LineCounter, parseDocument } from "yaml";
+import {
+  CONFIG_BYTES_MAX,
+  DELETE_GRACE_MS,
+  DELETES_PER_ORIGIN_MAX,
+  DRIFT_MAX_MS,
+  MISSING_AT_ONCE_MAX,
+  SCAN_INTERVAL_MS,
+  SYNC_INTERVAL_MS,
+} from "../core/limits.ts";
+import { ConfigError } from "./config-error.ts";
+import { describeProblem } from "./config-issue.ts";
+import { configSchema, type KeystoneConfig } from "./config-schema.ts";
+import { dataPaths } from "./data-directory.ts";
+import { isErrno, reason } from "./errno.ts";
+import type { LogLevel } from "./logging.ts";
+
+/** The whole of keymesh.yaml, with defaults filled in. Times in milliseconds. */
+export type Config = {
+  readonly name: string;
+  readonly listen: readonly string[];
+  /** Addresses that members are told instead of those listened on; empty for "those". */
+  readonly announce: readonly string[];
+  readonly keystone: KeystoneConfig;
+  readonly scanIntervalMs: number;
+  readonly deleteGraceMs: number;
+  readonly driftMaxMs: number;
+  readonly syncIntervalMs: number;
+  readonly deletesPerOriginMax: number;
+  readonly missingAtOnceMax: number;
+  readonly log: { readonly level: LogLevel };
+};
+
+export const LISTEN_DEFAULT = "/ip4/0.0.0.0/tcp/4001";
+
+/** Reads and checks the config of a data directory. Errors: ConfigError. */
+export async function loadConfig(dataDir: string): Promise<Config> {
+  const file = dataPaths(dataDir).config;
+  const raw = parseYaml(file, await readText(file, dataDir));
+  const parsed = configSchema.safeParse(raw ?? {});
+  if (!parsed.success) throw describeProblem(file, parsed.error.issues, raw);
+  const { keystone, ...rest } = parsed.data;
+  const config = { ...DEFAULTS, ...rest, keystone: absolutePaths(keystone, dataDir) };
+  await checkPaths(file, config.keystone);
+  if ("auth" in config.keystone) await checkMode(file);
+  return config;
+}
+
+const DEFAULTS = {
+  listen: [LISTEN_DEFAULT],
+  announce: [],
+  scanIntervalMs: SCAN_INTERVAL_MS,
+  deleteGraceMs: DELETE_GRACE_MS,
+  driftMaxMs: DRIFT_MAX_MS,
+  syncIntervalMs: SYNC_INTERVAL_MS,
+  deletesPerOriginMax: DELETES_PER_ORIGIN_MAX,
+  missingAtOnceMax: MISSING_AT_ONCE_MAX,
+  log: { level: "info" },
+} as const;
+
+async function readText(file: string, dataDir: string): Promise<string> {
+  try {
+    const { size } = await stat(file);
+    if (size <= CONFIG_BYTES_MAX) return await readFile(file, "utf8");
+    throw new ConfigError({ code: "CONFIG_UNREADABLE", file }, `${size} bytes, at most ${CONFIG_BYTES_MAX}`);
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    if (isErrno(cause, "ENOENT"))
+      throw new ConfigError(
+        { code: "CONFIG_MISSING", file, cause },
+        `there is no such file: make this node with keymesh init --data ${dataDir}`,
+      );
+    throw new ConfigError({ code: "CONFIG_UNREADABLE", file, cause }, `can't be read: ${reason(cause)}`);
+  }
+}
+
+function parseYaml(file: string, text: string): unknown {
+  const document = parseDocument(text, { lineCounter: new LineCounter(), prettyErrors: true });
+  const [error] = document.errors;
+  if (error === undefined) return document.toJS();
+  const place = error.linePos === undefined ? "" : `line ${error.linePos[0].line}: `;
+  const [problem = "not YAML"] = error.message.split(/ at line |\n/);
+  throw new ConfigError({ code: "CONFIG_SYNTAX", file, cause: error }, `${place}${problem}`);
+}
+
+/** Relative paths start at the data directory, so that the node finds them wherever it is started. */
+function absolutePaths(keystone: KeystoneConfig, dataDir: string): KeystoneConfig {
+  if ("cloud" in keystone)
+    return keystone.cloudsYaml === undefined
+      ? keystone
+      : { ...keystone, cloudsYaml: resolve(dataDir, keystone.cloudsYaml) };
+  return keystone.cacert === undefined ? keystone : { ...keystone, cacert: resolve(dataDir, keystone.cacert) };
+}
+
+async function checkPaths(file: string, keystone: KeystoneConfig): Promise<void> {
+  const [key, path] = "cloud" in keystone ? ["cloudsYaml", keystone.cloudsYaml] : ["cacert", keystone.cacert];
+  if (path === undefined) return;
+  try {
+    await access(path, constants.R_OK);
+  } catch (cause) {
+    const at = { code: "CONFIG_NO_FILE", file, key: `keystone.${key}`, cause } as const;
+    throw new ConfigError(at, `can't read ${path}: ${reason(cause)}`);
+  }
+}
+
+async function checkMode(file: string): Promise<void> {
+  const { mode } = await stat(file);
+  if ((mode & 0o077) !== 0)
+    throw new ConfigError(
+      { code: "CONFIG_MODE", file },
+      `holds a password and others may read it: run chmod 600 ${file}`,
+    );
+}

@@ -1,0 +1,173 @@
+// What the node remembers of its Keystone: rows last seen, intents, holds, the canary and the state. In memory for the
+// loop, durable in the store: a change is written first and believed after.
+import type { CanaryMemory } from "../core/canary.ts";
+import type { Decision, Decisions, Hold, Intent, Seen } from "../core/keystone-view.ts";
+import { HOLDS_MAX } from "../core/limits.ts";
+import type { SetName } from "../core/set-name.ts";
+import type { UnixMs } from "../core/stamp.ts";
+import type { ReplicaStore, StoreBatch, StoredValue, ValueWrite } from "../store/store.ts";
+import type { KeystoneState } from "./control.ts";
+
+/** States that outlive a restart: in all but `ok` nothing is captured as an edit. */
+export type LastingState = "ok" | "restored" | "wiped" | "nodeRestored" | "canaryMissing" | "contested";
+export type KeystoneEvent = { readonly atMs: UnixMs; readonly state: KeystoneState; readonly what: string };
+export type StateMemory = {
+  readonly state: LastingState;
+  readonly sinceMs: UnixMs;
+  readonly events: readonly KeystoneEvent[];
+};
+export type HeldHold = Hold & {
+  readonly sinceMs: UnixMs;
+  readonly decision: Decision | null;
+  readonly decided: readonly string[];
+};
+
+type Memo = {
+  seen: Map<string, Seen>;
+  intents: Map<string, Intent>;
+  holds: Map<string, HeldHold>;
+  canary: CanaryMemory | undefined;
+  state: StateMemory;
+};
+/** Rows to write; null forgets. */
+export type MemoryChange = {
+  readonly seen?: ReadonlyMap<string, Seen | null>;
+  readonly intents?: ReadonlyMap<string, Intent | null>;
+  readonly canary?: CanaryMemory;
+  readonly state?: StateMemory;
+};
+
+const EVENTS_MAX = 20; // Enough for an operator to see what a bad day was made of.
+
+export class KeystoneMemory {
+  readonly #store: ReplicaStore;
+  readonly #memo: Memo;
+
+  private constructor(store: ReplicaStore, memo: Memo) {
+    this.#store = store;
+    this.#memo = memo;
+  }
+
+  static async load(store: ReplicaStore): Promise<KeystoneMemory> {
+    const area = async <T>(name: "seen" | "intents" | "holds"): Promise<Map<string, T>> => {
+      const rows = new Map<string, T>();
+      for await (const [id, value] of store.values(name)) rows.set(id, value as T);
+      return rows;
+    };
+    const canary = (await store.meta("canary")) as CanaryMemory | undefined;
+    const state = ((await store.meta("keystone-state")) as StateMemory | undefined) ?? {
+      state: "ok",
+      sinceMs: 0 as UnixMs,
+      events: [],
+    };
+    return new KeystoneMemory(store, {
+      seen: await area("seen"),
+      intents: await area("intents"),
+      holds: await area("holds"),
+      canary,
+      state,
+    });
+  }
+
+  get seen(): ReadonlyMap<string, Seen> {
+    return this.#memo.seen;
+  }
+
+  get intents(): ReadonlyMap<string, Intent> {
+    return this.#memo.intents;
+  }
+
+  get holds(): ReadonlyMap<string, HeldHold> {
+    return this.#memo.holds;
+  }
+
+  get canary(): CanaryMemory | undefined {
+    return this.#memo.canary;
+  }
+
+  get state(): StateMemory {
+    return this.#memo.state;
+  }
+
+  /** The rows of one set, by Keystone ID. */
+  seenIn(set: SetName): Map<string, Seen> {
+    return new Map([...this.#memo.seen].filter(([, row]) => row.set === set));
+  }
+
+  decisions(): Decisions {
+    const decided = [...this.#memo.holds].flatMap(([id, hold]) =>
+      hold.decision === null ? [] : [[id, { decision: hold.decision, objects: new Set(hold.decided) }] as const],
+    );
+    return new Map(decided);
+  }
+
+  /** The part of a store batch that makes a change durable; `believe` follows once it is. */
+  batch(change: MemoryChange): Omit<StoreBatch, "records" | "instant"> {
+    const meta: ValueWrite[] = [];
+    if (change.canary !== undefined) meta.push(["canary", change.canary]);
+    if (change.state !== undefined) meta.push(["keystone-state", change.state as unknown as StoredValue]);
+    return { seen: writesOf(change.seen), intents: writesOf(change.intents), meta };
+  }
+
+  believe(change: MemoryChange): void {
+    for (const [id, row] of change.seen ?? []) assign(this.#memo.seen, id, row);
+    for (const [id, intent] of change.intents ?? []) assign(this.#memo.intents, id, intent);
+    if (change.canary !== undefined) this.#memo.canary = change.canary;
+    if (change.state !== undefined) this.#memo.state = change.state;
+  }
+
+  async write(change: MemoryChange): Promise<void> {
+    await this.#store.write(this.batch(change));
+    this.believe(change);
+  }
+
+  stateAfter(state: LastingState, event: KeystoneEvent): StateMemory {
+    return { state, sinceMs: event.atMs, events: [event, ...this.#memo.state.events].slice(0, EVENTS_MAX) };
+  }
+
+  /** Keeps the holds of these kinds as they are now: new ones get a date, those that ended are forgotten, with their decision. */
+  async keepHolds(holds: readonly Hold[], kinds: ReadonlySet<string>, nowMs: UnixMs): Promise<HeldHold[]> {
+    const current = new Map(holds.slice(0, HOLDS_MAX).map((hold) => [hold.id, hold]));
+    const writes: ValueWrite[] = [];
+    const fresh: HeldHold[] = [];
+    for (const [id, known] of this.#memo.holds) {
+      if (!kinds.has(known.kind) || current.has(id)) continue;
+      this.#memo.holds.delete(id);
+      writes.push([id, null]);
+    }
+    for (const [id, hold] of current) {
+      const known = this.#memo.holds.get(id);
+      if (known !== undefined && known.what === hold.what && known.objects.join() === hold.objects.join()) continue;
+      const kept: HeldHold = {
+        ...hold,
+        sinceMs: known?.sinceMs ?? nowMs,
+        decision: known?.decision ?? null,
+        decided: known?.decided ?? [],
+      };
+      this.#memo.holds.set(id, kept);
+      writes.push([id, kept as unknown as StoredValue]);
+      if (known === undefined) fresh.push(kept);
+    }
+    if (writes.length > 0) await this.#store.write({ holds: writes });
+    return fresh;
+  }
+
+  /** Writes an operator's decision down, for the objects that the hold lists now. */
+  async decide(id: string, decision: Decision): Promise<HeldHold | undefined> {
+    const hold = this.#memo.holds.get(id);
+    if (hold === undefined) return undefined;
+    const decided: HeldHold = { ...hold, decision, decided: hold.objects };
+    await this.#store.write({ holds: [[id, decided as unknown as StoredValue]] });
+    this.#memo.holds.set(id, decided);
+    return decided;
+  }
+}
+
+function writesOf(rows: ReadonlyMap<string, Seen | Intent | null> | undefined): ValueWrite[] {
+  return [...(rows ?? [])].map(([id, row]) => [id, row as unknown as StoredValue | null]);
+}
+
+function assign<T>(map: Map<string, T>, id: string, value: T | null): void {
+  if (value === null) map.delete(id);
+  else map.set(id, value);
+}

@@ -1,0 +1,129 @@
+// Keeps the replica durable: entries are verified, joined, written and synced, and only then told to anybody.
+// The one place where entries come in, whether signed here, gossiped or pulled.
+import { type MeshId, openEntry, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
+import type { Entry, RecordKey } from "../core/entry.ts";
+import { DRIFT_MAX_MS } from "../core/limits.ts";
+import type { Log } from "../core/log.ts";
+import type { PeerId } from "../core/peer-id.ts";
+import type { Rejection } from "../core/rejection.ts";
+import { type Joined, Replica, type Write } from "../core/replica.ts";
+import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
+import type { ReplicaStore, StoreBatch } from "../store/store.ts";
+
+export type KeeperOptions = {
+  readonly meshId: MeshId;
+  readonly signer: Signer;
+  readonly store: ReplicaStore;
+  readonly log: Log;
+  readonly driftMaxMs?: number;
+  now(): UnixMs;
+};
+
+/** What a batch from a peer came to. */
+export type Received = {
+  readonly news: readonly Entry[];
+  readonly rejections: readonly Rejection[];
+  readonly membershipChanged: boolean;
+};
+export type ReplicaListener = {
+  /** New entries that count are durable; `signedHere` are to be gossiped. */
+  onNews?(news: readonly Entry[], signedHere: boolean): void;
+  onMembership?(): void;
+};
+
+export class ReplicaKeeper {
+  readonly replica: Replica;
+  readonly #options: KeeperOptions;
+  readonly #listeners = new Set<ReplicaListener>();
+
+  private constructor(options: KeeperOptions, replica: Replica) {
+    this.#options = options;
+    this.replica = replica;
+  }
+
+  /** Loads the replica of this mesh from the store. */
+  static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
+    const { meshId, signer, store, log } = options;
+    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant() });
+    let refused = 0;
+    for await (const { set, kind, id, entries } of store.records()) {
+      const opened = entries.map((wire) => openStored(meshId, wire));
+      refused += opened.filter((one) => !one.ok).length;
+      replica.load([{ key: { set, kind, id }, entries: opened.flatMap((one) => (one.ok ? [one.value] : [])) }]);
+    }
+    replica.loaded();
+    if (refused > 0) log.warn({ refused }, "entries in the store are not of this mesh, and were left aside");
+    return new ReplicaKeeper(options, replica);
+  }
+
+  listen(listener: ReplicaListener): void {
+    this.#listeners.add(listener);
+  }
+
+  /**
+   * Signs writes of our own, and writes `beside` in the same batch: both are durable, or neither. Writes that speak of
+   * their own stamp are made from it: the function gets the instant that the first of them will bear.
+   */
+  async write(
+    writes: readonly Write[] | ((next: Instant) => readonly Write[]),
+    beside: Omit<StoreBatch, "records" | "instant"> = {},
+  ): Promise<readonly Entry[]> {
+    const nowMs = this.#options.now();
+    const made = typeof writes === "function" ? writes(tick(this.replica.instant, nowMs)) : writes;
+    const joined = this.replica.write(made, this.#options.signer, nowMs);
+    await this.#persist(joined, beside);
+    this.#tell(joined, true);
+    return joined.entries;
+  }
+
+  /** Verifies and joins what a peer sent; resolves once it is durable. */
+  async receive(wires: readonly WireEntry[]): Promise<Received> {
+    const rejections: Rejection[] = [];
+    const entries: Entry[] = [];
+    for (const wire of wires) {
+      const opened = openEntry(this.replica.meshId, wire);
+      if (opened.ok) entries.push(opened.value);
+      else rejections.push(opened.rejection);
+    }
+    const joined = this.replica.join(entries, {
+      nowMs: this.#options.now(),
+      driftMaxMs: this.#options.driftMaxMs ?? DRIFT_MAX_MS,
+    });
+    if (joined.touched.length > 0) await this.#persist(joined, {});
+    this.#tell(joined, false);
+    return {
+      news: joined.news,
+      rejections: [...rejections, ...joined.rejections],
+      membershipChanged: joined.membershipChanged,
+    };
+  }
+
+  /** Writes what is no entry: rows, intents, holds, named values. */
+  async note(batch: Omit<StoreBatch, "records" | "instant">): Promise<void> {
+    await this.#options.store.write(batch);
+  }
+
+  async #persist({ touched }: Joined, beside: Omit<StoreBatch, "records" | "instant">): Promise<void> {
+    await this.#options.store.write({
+      ...beside,
+      records: touched.map((key) => this.#recordWrite(key)),
+      instant: this.replica.instant,
+    });
+  }
+
+  #recordWrite(key: RecordKey): { key: RecordKey; entries: readonly WireEntry[] | null } {
+    const entries = this.replica.entries(key).map(wireOf);
+    return { key, entries: entries.length === 0 ? null : entries };
+  }
+
+  #tell({ news, membershipChanged }: Joined, signedHere: boolean): void {
+    for (const listener of this.#listeners) {
+      if (membershipChanged) listener.onMembership?.();
+      if (news.length > 0) listener.onNews?.(news, signedHere);
+    }
+  }
+
+  get self(): PeerId {
+    return this.#options.signer.peerId;
+  }
+}

@@ -1,0 +1,67 @@
+// A scan: what Keystone holds of the agreed domains, which of what was last seen is gone, and then the canary.
+// The canary is read last: what it says holds for everything that was read before it.
+import type { CanaryFound } from "../core/canary.ts";
+import { type DomainView, type Held, isSameValues, type Seen, valuesOf } from "../core/keystone-view.ts";
+import { KEYSTONE_CONNECTIONS_MAX } from "../core/limits.ts";
+import type { KeystoneApi } from "../keystone/api.ts";
+import type { CanaryKeeper } from "./canary-keeper.ts";
+import type { KeystoneMemory } from "./keystone-memory.ts";
+
+export type DomainScan = {
+  readonly domain: DomainView;
+  readonly held: ReadonlyMap<string, Held>;
+  readonly gone: ReadonlySet<string>;
+};
+export type Scan = {
+  readonly domains: readonly DomainScan[];
+  readonly canary: CanaryFound;
+  /** The share of what was last seen that is still there unchanged, 0 to 1. */
+  readonly remaining: number;
+};
+
+export async function scanKeystone(
+  domains: readonly DomainView[],
+  parts: { api: KeystoneApi; memory: KeystoneMemory; canary: CanaryKeeper },
+): Promise<Scan> {
+  const scans: DomainScan[] = [];
+  for (const domain of domains) scans.push(await scanDomain(domain, parts));
+  return { domains: scans, canary: await parts.canary.find(), remaining: remainingShare(scans, parts.memory) };
+}
+
+async function scanDomain(
+  domain: DomainView,
+  { api, memory }: { api: KeystoneApi; memory: KeystoneMemory },
+): Promise<DomainScan> {
+  const held = new Map<string, Held>();
+  const itself = await api.getProject(domain.domainId);
+  if (itself?.isDomain) held.set(itself.id, itself);
+  for (const project of itself === undefined ? [] : await api.listProjects(domain.domainId))
+    if (project.domainId === domain.domainId) held.set(project.id, project);
+  const missing = [...memory.seenIn(domain.set)].filter(([id, row]) => row.present && !held.has(id)).map(([id]) => id);
+  const gone = new Set<string>();
+  // A list can miss what is there: only a read of its own tells that something is gone.
+  for (let at = 0; at < missing.length; at += KEYSTONE_CONNECTIONS_MAX) {
+    await Promise.all(
+      missing.slice(at, at + KEYSTONE_CONNECTIONS_MAX).map(async (id) => {
+        const object = id === domain.domainId ? itself : await api.getProject(id);
+        if (object === undefined) gone.add(id);
+      }),
+    );
+  }
+  return { domain, held, gone };
+}
+
+function remainingShare(scans: readonly DomainScan[], memory: KeystoneMemory): number {
+  let known = 0;
+  let unchanged = 0;
+  const isUnchanged = (row: Seen, held: Held | undefined) =>
+    held !== undefined && isSameValues(row.values, valuesOf(held));
+  for (const { domain, held } of scans) {
+    for (const [id, row] of memory.seenIn(domain.set)) {
+      if (!row.present) continue;
+      known += 1;
+      if (isUnchanged(row, held.get(id))) unchanged += 1;
+    }
+  }
+  return known === 0 ? 1 : unchanged / known;
+}

@@ -1,0 +1,63 @@
+// How a value lies in the store: CRC-32 over key and value (4 bytes, big-endian), then the value as dag-cbor.
+// The checksum is ours because level opens LevelDB with neither `paranoid_checks` nor `verify_checksums`: an altered
+// block of a table file is read without a word. The key is in it, so that a value can't stand under another's key.
+import { crc32 } from "node:zlib";
+import { decode, encode } from "@ipld/dag-cbor";
+import type { WireEntry } from "../core/codec.ts";
+import type { StoredValue } from "./store.ts";
+
+const CHECKSUM_BYTES = 4;
+
+/** Throws on what dag-cbor can't say (undefined, NaN, a class): a broken invariant of the caller. */
+export function frame(key: string, value: StoredValue): Uint8Array {
+  const bytes = encode(value);
+  const framed = Buffer.allocUnsafe(CHECKSUM_BYTES + bytes.length);
+  framed.writeUInt32BE(crc32(bytes, crc32(key)), 0);
+  framed.set(bytes, CHECKSUM_BYTES);
+  return framed;
+}
+
+/** The checksum that a framed value carries, if it holds; undefined if the value is damaged. */
+export function checksumOf(key: string, framed: Uint8Array): number | undefined {
+  if (framed.length <= CHECKSUM_BYTES) return undefined;
+  const stored = new DataView(framed.buffer, framed.byteOffset, CHECKSUM_BYTES).getUint32(0);
+  return crc32(framed.subarray(CHECKSUM_BYTES), crc32(key)) === stored ? stored : undefined;
+}
+
+/** Undefined if the value is damaged. */
+export function unframe(key: string, framed: Uint8Array): StoredValue | undefined {
+  if (checksumOf(key, framed) === undefined) return undefined;
+  // A plain view: level gives Buffers, and slices of those would be Buffers in what the caller compares and prints.
+  const view = new Uint8Array(framed.buffer, framed.byteOffset + CHECKSUM_BYTES, framed.length - CHECKSUM_BYTES);
+  try {
+    const value: unknown = decode(view);
+    return isStoredValue(value) ? value : undefined;
+  } catch {
+    return undefined; // Its checksum holds and it isn't dag-cbor: not written by us, which the caller reports as damage.
+  }
+}
+
+export function isStoredValue(value: unknown): value is StoredValue {
+  if (value === null || typeof value === "boolean" || typeof value === "number" || typeof value === "string")
+    return true;
+  if (value instanceof Uint8Array) return true;
+  if (Array.isArray(value)) return value.every(isStoredValue);
+  return isMap(value) && Object.values(value).every(isStoredValue);
+}
+
+export function isMap(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** Reads a record's entries; undefined if the value is no list of pairs of byte strings. */
+export function asWireEntries(value: StoredValue): readonly WireEntry[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const entries: WireEntry[] = [];
+  for (const item of value) {
+    if (!Array.isArray(item) || item.length !== 2) return undefined;
+    const [bytes, signature] = item;
+    if (!(bytes instanceof Uint8Array) || !(signature instanceof Uint8Array)) return undefined;
+    entries.push([bytes, signature]);
+  }
+  return entries;
+}
