@@ -57,7 +57,9 @@ describe("a domain's authority", () => {
     const point = (peer: TestPeer, at: number) => said(owner, at, { [`pointer/${peer.peerId}`]: { set: to(peer) } });
     const words = [point(signer, 5), point(next, 6), point(signer, 7)];
     expect(authorityOf(...words).pointers).toEqual([to(signer), to(next)].sort());
-    expect(pointerHash(meshId, { from: SET, to: to(signer) })).not.toBe(pointerHash(meshId, { from: SET, to: to(next) }));
+    expect(pointerHash(meshId, { from: SET, to: to(signer) })).not.toBe(
+      pointerHash(meshId, { from: SET, to: to(next) }),
+    );
   });
 });
 
@@ -105,7 +107,8 @@ describe("kinds", () => {
   it("read the ID of a local record back", () => {
     expect(parseLocalId(localId(signer.peerId))).toEqual({ peerId: signer.peerId, projectId: undefined });
     expect(parseLocalId(localId(signer.peerId, idOf("1")))).toEqual({ peerId: signer.peerId, projectId: idOf("1") });
-    for (const id of ["", "/", `${signer.peerId}/`, `${signer.peerId}/${idOf("1")}/`]) expect(parseLocalId(id)).toBeUndefined();
+    for (const id of ["", "/", `${signer.peerId}/`, `${signer.peerId}/${idOf("1")}/`])
+      expect(parseLocalId(id)).toBeUndefined();
   });
 });
 

@@ -75,7 +75,7 @@ describe("rosters", () => {
 
   it("of two rivals the lower hash stands, whichever came first", () => {
     const rivals = [rosterAfter(one, { name: "x" }), rosterAfter(one, { name: "y" })] as const;
-    const lower = rivals[0].hash < rivals[1].hash ? rivals[0].hash : rivals[1].hash;
+    const [lower] = rivals.map(({ hash }) => hash).sort();
     for (const [first, second] of [rivals, rivals.toReversed()] as const) {
       if (first === undefined || second === undefined) throw new Error("two rivals are two");
       expect(membershipOf(...signed(first, a, b), ...signed(second, b, c)).roster?.hash).toBe(lower);
