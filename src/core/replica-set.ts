@@ -80,8 +80,8 @@ export class ReplicaSet {
     const slots = this.#records.get(text)?.slots ?? [];
     for (const { entry: old } of before?.slots ?? [])
       if (!slots.some((slot) => slot.entry === old)) this.#asides.get(old.stamp.origin)?.delete(old.hash);
-    if (!slots.some((slot) => slot.entry === entry))
-      return before?.slots.some((slot) => slot.entry.hash === entry.hash) ? "nothing-new" : "quota";
+    const held = slotsOf(before?.slots, entry);
+    if (slotsOf(slots, entry) === held) return held > 0 ? "nothing-new" : "quota";
     return counts ? "counts" : "aside";
   }
 
@@ -171,4 +171,8 @@ export class ReplicaSet {
 
 function textOf(kind: string, id: string): RecordText {
   return `${kind}\0${id}` as RecordText;
+}
+
+function slotsOf(slots: readonly Slot[] | undefined, entry: Entry): number {
+  return slots?.filter((slot) => slot.entry.hash === entry.hash).length ?? 0;
 }

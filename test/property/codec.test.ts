@@ -1,7 +1,7 @@
 // Codec: what is signed opens again as it was, and nothing else opens.
 import { encode } from "@ipld/dag-cbor";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type MeshId, openEntry, openStored, signEntry, type WireEntry } from "../../src/core/codec.ts";
 import type { Draft, FieldValue } from "../../src/core/entry.ts";
 import { ENTRY_BYTES_MAX, ENTRY_FIELDS_MAX, FIELD_DEPTH_MAX, FIELD_NAME_LENGTH_MAX } from "../../src/core/limits.ts";
@@ -10,6 +10,8 @@ import { domainSet, type SetName } from "../../src/core/set-name.ts";
 import type { UnixMs } from "../../src/core/stamp.ts";
 import { idOf, meshOf, peerOf } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 
 const [one, two] = [peerOf(1), peerOf(2)];
 const { meshId } = meshOf(one);

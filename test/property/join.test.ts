@@ -1,6 +1,6 @@
 // State is a function of the set of entries: not of their order, their grouping, their doubles, or the way they came.
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Entry } from "../../src/core/entry.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
 import { Replica } from "../../src/core/replica.ts";
@@ -8,6 +8,8 @@ import { CLOCK, giveStanding } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
 import { BASE_CONTROL, type History, history, MESH, OBSERVER, PEERS } from "./history.ts";
 import { type OracleState, oracle } from "./oracle.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 
 function replicaOf(batches: readonly (readonly Entry[])[], self: PeerId = OBSERVER.peerId): Replica {
   const replica = new Replica({ meshId: MESH.meshId, self });

@@ -1,10 +1,12 @@
 // Set names and peer IDs: one spelling each, and no other text is one.
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { parsePeerId, peerIdOf, publicKeyOf } from "../../src/core/peer-id.ts";
 import { CONTROL_SET, cloudSet, domainSet, type KeystoneId, parseSetName } from "../../src/core/set-name.ts";
 import { idOf, peerOf } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const owner = peerOf(1).peerId;

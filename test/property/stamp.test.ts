@@ -1,12 +1,14 @@
 // The hybrid clock: it never runs backwards, never gives one instant twice, and no peer drags it past the drift bound.
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DRIFT_MAX_MS, STAMP_COUNTER_MAX } from "../../src/core/limits.ts";
 import { Replica } from "../../src/core/replica.ts";
 import { cloudSet } from "../../src/core/set-name.ts";
 import { compareInstants, compareStamps, type Instant, tick, type UnixMs, witness } from "../../src/core/stamp.ts";
 import { meshOf, peerOf } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 
 const START_MS = 1_000_000;
 const step = fc.oneof(
