@@ -6,8 +6,7 @@ import { CLOUD_NAME_LENGTH_MAX } from "../core/limits.ts";
 import { visible } from "../core/visible-text.ts";
 import { LISTEN_DEFAULT } from "../node/config.ts";
 import { ConfigError } from "../node/config-error.ts";
-import { type NewConfig, writeConfig } from "../node/config-text.ts";
-import { createDataDirectory } from "../node/data-directory.ts";
+import type { NewConfig } from "../node/config-text.ts";
 import { reason } from "../node/errno.ts";
 import { parseTcpAddress } from "../node/tcp-address.ts";
 import { listenArgument, nameArgument } from "./arguments.ts";
@@ -55,10 +54,8 @@ async function makeNode({ shell, paths }: Place, options: InitOptions): Promise<
     ...(cloud === undefined ? {} : { cloud }),
     ...(options.cloudsYaml === undefined ? {} : { cloudsYaml: await readable(shell, options.cloudsYaml) }),
   };
-  const { openIdentity } = await import("../mesh/identity.ts"); // libp2p is slow to load; only init and run need it.
-  await createDataDirectory(paths);
-  await writeConfig(paths.data, config, { replace: options.force === true });
-  const { peerId } = await openIdentity(paths.identity);
+  const { makeNodeFiles } = await import("../node/new-node.ts"); // libp2p is slow to load; only init and run need it.
+  const peerId = await makeNodeFiles(paths, config, { replace: options.force === true });
   const addresses = listen.length === 0 ? [LISTEN_DEFAULT] : listen;
   const multiaddrs = addresses.flatMap((address) => dialable(address, shell)).map((each) => `${each}/p2p/${peerId}`);
   return { peerId, multiaddrs, data: paths.data };
