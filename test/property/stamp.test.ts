@@ -5,7 +5,7 @@ import { DRIFT_MAX_MS, STAMP_COUNTER_MAX } from "../../src/core/limits.ts";
 import { Replica } from "../../src/core/replica.ts";
 import { cloudSet } from "../../src/core/set-name.ts";
 import { compareInstants, compareStamps, type Instant, tick, type UnixMs, witness } from "../../src/core/stamp.ts";
-import { meshOf, peerOf } from "../fixtures/peers.ts";
+import { entryBy, meshOf, peerOf, rosterAfter, rosterBy, sorted } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
@@ -99,5 +99,24 @@ describe("the hybrid clock", () => {
       }),
       runs(100),
     );
+  });
+
+  it("lets a restarted replica write later than a peer's word that it had stored", () => {
+    const [me, peer] = [peerOf(1), peerOf(2)];
+    const { meshId, founding, entries } = meshOf(me);
+    const roster = rosterAfter(founding, { members: sorted([me, peer]) });
+    const set = cloudSet(peer.peerId);
+    const theirs = entryBy(peer, { meshId, set, kind: "cloud", id: peer.peerId, at: [9_000], fields: { name: "b" } });
+    const replica = new Replica({ meshId, self: me.peerId });
+    replica.load([
+      ...[...entries, rosterBy(me, roster, { meshId, at: 2 }), theirs].map((entry) => ({
+        key: entry,
+        entries: [entry],
+      })),
+    ]);
+    replica.loaded();
+    const key = { set: cloudSet(me.peerId), kind: "cloud", id: me.peerId };
+    const [entry] = replica.write([{ ...key, fields: { name: "a" } }], me.signer, 5 as UnixMs).entries;
+    expect(entry?.stamp).toMatchObject({ wallMs: 9_000, counter: 1 });
   });
 });

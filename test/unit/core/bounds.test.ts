@@ -131,6 +131,29 @@ describe("what doesn't count yet", () => {
   });
 });
 
+describe("an entry of which only some fields count", () => {
+  it("loses none of them to a full quota: nodes of one version hold the same fields", () => {
+    const asides = Array.from({ length: ASIDE_ENTRIES_MAX }, (_, n) =>
+      project(signer, 100 + n, { at: 10, fields: { domain_id: idOf("a") } }),
+    );
+    const both = project(signer, 1, { at: 10, fields: { name: "web", deleted: true } });
+    const replica = replicaWith([grant(["update"], 5)], asides, [both], [grant(["update"], 6)]);
+    const more = { [`signer/${signer.peerId}`]: { update: [6, 0], delete: [8, 0] } };
+    const deleting = entryBy(owner, { meshId, set: SET, kind: "authority", id: idOf("a"), at: [8], fields: more });
+    replica.join([deleting], CLOCK);
+    expect([...replica.fields(both).keys()].sort()).toEqual(["deleted", "name"]);
+  });
+});
+
+describe("one batch", () => {
+  it("may hold everything at once, in any order: rosters, then authority, then the rest are judged", () => {
+    const words = [project(signer, 1, { at: 10 }), grant(["update"], 5), ...control.toReversed()];
+    const replica = new Replica({ meshId, self: peerOf(9).peerId });
+    expect(replica.join(words, CLOCK).rejections).toEqual([]);
+    expect(replica.set(SET)?.size).toBe(2);
+  });
+});
+
 describe("sets", () => {
   const inSet = (by: TestPeer, of: TestPeer, n: number) =>
     entryBy(by, {
