@@ -1,7 +1,7 @@
 // Reads Keystone's answers: its objects into ours, and its refusals into KeystoneError with its own words.
 import { z } from "zod";
-import { KEYSTONE_WORDS_LENGTH_MAX } from "../core/limits.ts";
 import { type DomainObject, KeystoneError, type KeystoneErrorCode, type ProjectObject } from "./api.ts";
+import { oneLine } from "./one-line.ts";
 import type { HttpAnswer } from "./transport.ts";
 
 const description = z.string().nullish();
@@ -89,12 +89,6 @@ export function refusal(answer: HttpAnswer, operation: string): KeystoneError {
 
 export function isKeystonesOwn(answer: HttpAnswer): boolean {
   return errorSchema.safeParse(answer.json).success;
-}
-
-/** The first part of a text, on one line, for an operator. */
-export function oneLine(text: string): string {
-  const line = text.replace(/\s+/g, " ").trim();
-  return line.length <= KEYSTONE_WORDS_LENGTH_MAX ? line : `${line.slice(0, KEYSTONE_WORDS_LENGTH_MAX)}…`;
 }
 
 function check<T>(schema: z.ZodType<T>, value: unknown, operation: string): T {

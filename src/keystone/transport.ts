@@ -12,9 +12,10 @@ import {
   KEYSTONE_READ_TRIES_MAX,
   KEYSTONE_REQUEST_TIMEOUT_MS,
 } from "../core/limits.ts";
-import { oneLine } from "./answers.ts";
+
 import { KeystoneError } from "./api.ts";
 import { CredentialsError } from "./credentials.ts";
+import { oneLine } from "./one-line.ts";
 
 export type HttpRequest = {
   readonly method: "GET" | "HEAD" | "POST" | "PATCH" | "DELETE";
