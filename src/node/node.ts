@@ -5,7 +5,7 @@ import type { Entry } from "../core/entry.ts";
 import { JOIN_WAIT_MS, REDIAL_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
-import type { Rejection } from "../core/rejection.ts";
+import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import { type Identity, openIdentity } from "../mesh/identity.ts";
@@ -199,7 +199,7 @@ export class Node {
       now: world.now,
       newRequestId: () => `req-${uuid(world.randomBytes(16))}`,
       nameOf: (peerId) => this.nameOf(peerId),
-      mayPlan: () => !antiEntropy.isRunning,
+      mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || keeper.replica.membership.members.size <= 1,
     });
     this.#membered = { keeper, antiEntropy, loop };
@@ -297,6 +297,8 @@ export class Node {
     if (this.#membered === undefined) return "ignore";
     const { news, rejections } = await this.#membered.keeper.receive(batch.value);
     this.refusals.take(rejections, from);
+    // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
+    if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
     return news.length > 0 ? "accept" : "ignore"; // Durable by now: only then is it relayed.
   }
 

@@ -35,6 +35,8 @@ export class ReplicaKeeper {
   readonly replica: Replica;
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<ReplicaListener>();
+  readonly #writing = new Set<Promise<void>>();
+  #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
     this.#options = options;
@@ -103,12 +105,24 @@ export class ReplicaKeeper {
     await this.#options.store.write(batch);
   }
 
+  /** Resolves once everything that the replica holds now is durable. Rejects if it can't be, from then on for ever. */
+  async durable(): Promise<void> {
+    await Promise.all(this.#writing);
+    if (this.#failed !== undefined) throw this.#failed.error;
+  }
+
   async #persist({ touched }: Joined, beside: Omit<StoreBatch, "records" | "instant">): Promise<void> {
-    await this.#options.store.write({
-      ...beside,
-      records: touched.map((key) => this.#recordWrite(key)),
-      instant: this.replica.instant,
-    });
+    const records = touched.map((key) => this.#recordWrite(key));
+    const writing = this.#options.store.write({ ...beside, records, instant: this.replica.instant });
+    this.#writing.add(writing);
+    try {
+      await writing;
+    } catch (error) {
+      this.#failed = { error };
+      throw error;
+    } finally {
+      this.#writing.delete(writing);
+    }
   }
 
   #recordWrite(key: RecordKey): { key: RecordKey; entries: readonly WireEntry[] | null } {
