@@ -138,6 +138,7 @@ export class Node {
       log,
       handlers: {
         onGossip: (bytes, from) => this.#onGossip(bytes, from),
+        onRefused: (rejection, from) => this.refusals.take([rejection], from),
         onSyncSession: (from) => this.#serveSync(from),
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
