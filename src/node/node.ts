@@ -32,6 +32,7 @@ import {
 import { Operator } from "./operator.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
+import { requestId } from "./request-id.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -198,7 +199,7 @@ export class Node {
       deletesPerOriginMax: config.deletesPerOriginMax,
       missingAtOnceMax: config.missingAtOnceMax,
       now: world.now,
-      newRequestId: () => `req-${uuid(world.randomBytes(16))}`,
+      newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
       mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || keeper.replica.membership.members.size <= 1,
@@ -332,14 +333,4 @@ export class Node {
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
     }
   }
-}
-
-/** An RFC 9562 version 4 UUID over 16 random bytes. */
-function uuid(random: Uint8Array): string {
-  const bytes = Uint8Array.from(random);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return Buffer.from(bytes)
-    .toString("hex")
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
