@@ -1,61 +1,15 @@
 #!/usr/bin/env node
-// keymesh's entry: the one place that reads the clock, chance and the environment, and hands them down.
-import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { homedir, hostname, networkInterfaces } from "node:os";
+// The command itself: looks at the Node it runs on before anything else is loaded, because what is too old for our
+// dependencies fails while they load, in words that help nobody. So nothing but Node's own may be imported here.
 import process from "node:process";
-import { z } from "zod";
-import { EXIT_LINGER_MS } from "../core/limits.ts";
-import type { UnixMs } from "../core/stamp.ts";
-import { runCli } from "./program.ts";
-import { EXIT_FAILED, reportFailure } from "./report.ts";
-import type { Shell } from "./shell.ts";
 
-const typed = process.argv.slice(2);
-let onFatal = (error: unknown): void => {
-  reportFailure(error, { shell, json: typed.includes("--json") });
-  process.exit(EXIT_FAILED);
-};
+const NEEDED = { major: 22, minor: 19 }; // As package.json's engines say.
 
-const shell: Shell = {
-  world: {
-    now: () => Date.now() as UnixMs,
-    randomBytes: (count) => randomBytes(count),
-    random: () => Math.random(),
-    env: process.env,
-    homeDir: homedir(),
-    workingDir: process.cwd(),
-  },
-  version: readVersion(),
-  pid: process.pid,
-  hostname: hostname(),
-  stdout: process.stdout,
-  stderr: process.stderr,
-  hostAddresses: () =>
-    Object.values(networkInterfaces())
-      .flatMap((addresses) => addresses ?? [])
-      .filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0) // A scope ID: of this link only.
-      .map(({ address }) => address),
-  onSignal: (handler) => {
-    process.on("SIGTERM", handler);
-    process.on("SIGINT", handler);
-  },
-  onFatal: (handler) => {
-    onFatal = handler;
-  },
-  exit: (code) => process.exit(code),
-};
-
-process.on("uncaughtException", (error) => onFatal(error));
-process.on("unhandledRejection", (error) => onFatal(error));
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error; // `keymesh … | head` read enough: nothing is wrong.
-});
-
-process.exitCode = await runCli(shell, typed);
-setTimeout(() => process.exit(), EXIT_LINGER_MS).unref(); // Whatever still holds the process open has had its time.
-
-function readVersion(): string {
-  const packageText = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return z.object({ version: z.string() }).parse(JSON.parse(packageText)).version;
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major > NEEDED.major || (major === NEEDED.major && minor >= NEEDED.minor)) await import("./entry.ts");
+else {
+  const message = `needs Node ${NEEDED.major}.${NEEDED.minor} or later, 24 at best, and this is ${process.versions.node} (${process.execPath})`;
+  const failure = { error: { code: "NODE_TOO_OLD", message } };
+  process.stderr.write(process.argv.includes("--json") ? `${JSON.stringify(failure)}\n` : `keymesh: ${message}\n`);
+  process.exitCode = 1;
 }

@@ -187,7 +187,7 @@ function signable(value: FieldValue): FieldValue {
 }
 
 /** A peer's value in a message of ours: short, and never by way of its own `toString`. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : `of type ${typeof value}`;
 }
 

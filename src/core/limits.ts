@@ -51,10 +51,18 @@ export const SYNC_MESSAGE_BYTES_MAX = 256 * 1024;
 export const SYNC_PAGE_KEYS_MAX = 1_000;
 /** Records asked for in one pull. */
 export const SYNC_PULL_KEYS_MAX = 200;
+/** Sets whose roots stand in one answer: about 170 bytes each. */
+export const SYNC_SETS_MAX = 1_000;
+/** Entries in one answer: the smallest takes 250 bytes, signature and all. */
+export const SYNC_ENTRIES_MAX = 2_000;
 /** Pages of one sync session: 1,000,000 records are 1,000 pages of versions and 5,000 of pulls. */
 export const SYNC_ROUNDS_MAX = 10_000;
 /** Milliseconds that a sync session waits for one answer. */
 export const SYNC_ANSWER_TIMEOUT_MS = 20_000;
+/** Milliseconds of a whole session: a peer that answers just in time, for ever, must not keep a place. What came is kept. */
+export const SYNC_SESSION_MAX_MS = 600_000;
+/** Milliseconds that planning waits for sessions to end: a slow peer must not keep Keystone from what we hold. */
+export const SYNC_PLAN_WAIT_MAX_MS = 60_000;
 /** Sync sessions served at once, in all and for one peer. */
 export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;

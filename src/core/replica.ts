@@ -10,7 +10,7 @@ import type { PeerId } from "./peer-id.ts";
 import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep, type Version } from "./record.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
-import { CONTROL_SET, parseSetName, type SetIdentity, type SetName } from "./set-name.ts";
+import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
 
 export type Clock = { readonly nowMs: UnixMs; readonly driftMaxMs: number };
@@ -249,12 +249,19 @@ export class Replica {
   /** Roots of the sets that hold something that counts, and belong to who is or was a member: as others have them. */
   roots(): Map<SetName, string> {
     const roots = new Map<SetName, string>();
-    for (const set of this.#sets.values()) {
-      const owner = ownerOf(set.identity);
-      if (set.size > 0 && (owner === undefined || this.isKnownPeer(owner)))
-        roots.set(set.name, rootText(set.fingerprint));
+    for (const name of this.#sets.keys()) {
+      const root = this.rootOf(name);
+      if (root !== undefined) roots.set(name, root);
     }
     return roots;
+  }
+
+  /** The root of one set, if it is among `roots`. */
+  rootOf(name: SetName): string | undefined {
+    const set = this.#sets.get(name);
+    if (set === undefined || set.size === 0) return undefined;
+    const owner = ownerOf(set.identity);
+    return owner === undefined || this.isKnownPeer(owner) ? rootText(set.fingerprint) : undefined;
   }
 
   root(): string {
@@ -279,10 +286,6 @@ function judgeCloud(set: ReplicaSet): void {
     (slot) => set.identity.is === "cloud" && slot.entry.stamp.origin === set.identity.peerId,
     () => false,
   );
-}
-
-function ownerOf(identity: SetIdentity): PeerId | undefined {
-  return identity.is === "domain" ? identity.owner : identity.is === "cloud" ? identity.peerId : undefined;
 }
 
 function doesNotCount(entry: Entry): Rejection {

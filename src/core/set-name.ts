@@ -44,3 +44,8 @@ export function parseSetName(text: string): { name: SetName; identity: SetIdenti
     return undefined;
   return { name, identity: { is: "domain", owner: peerId, domainId, transfers: Number(transfers) } };
 }
+
+/** Who decides what counts in a set; undefined for the control set, where voters do. */
+export function ownerOf(identity: SetIdentity): PeerId | undefined {
+  return identity.is === "domain" ? identity.owner : identity.is === "cloud" ? identity.peerId : undefined;
+}

@@ -2,16 +2,19 @@
 // The first protocol compares roots, then pages of (kind, ID, version), then pulls records. Range reconciliation will
 // take the place of the pages; roots and pulls stay.
 import { encode } from "@ipld/dag-cbor";
-import { decodeCanonical, type WireEntry } from "./codec.ts";
+import { decodeCanonical, shown, type WireEntry } from "./codec.ts";
 import {
   GOSSIP_ENTRIES_MAX,
   GOSSIP_MESSAGE_BYTES_MAX,
+  RECORD_ID_LENGTH_MAX,
+  SYNC_ENTRIES_MAX,
   SYNC_MESSAGE_BYTES_MAX,
   SYNC_PAGE_KEYS_MAX,
   SYNC_PULL_KEYS_MAX,
+  SYNC_SETS_MAX,
 } from "./limits.ts";
 import type { Version } from "./record.ts";
-import { type Checked, refuse } from "./rejection.ts";
+import { type Checked, type Rejection, refuse } from "./rejection.ts";
 import { parseSetName, type SetName } from "./set-name.ts";
 
 export const BATCH_CONTEXT = "keymesh/batch/1";
@@ -23,7 +26,7 @@ export type PullKey = readonly [kind: string, id: string, skip: number];
 
 export type SyncRequest =
   /** My root of roots; yours, and the roots of your sets after this one where they differ? */
-  | readonly ["roots", root: string, after: string]
+  | readonly ["roots", root: string, after: SetName | ""]
   | readonly ["versions", set: SetName, afterKind: string, afterId: string]
   | readonly ["pull", set: SetName, keys: readonly PullKey[]];
 
@@ -37,29 +40,33 @@ export type Welcome = { readonly meshId: string; readonly founding: readonly Wir
 
 const ROOT_PATTERN = /^[0-9a-f]{64}$/;
 /** Bytes of a message that are not entries: tags, counts and the tuple around them. */
-const ENVELOPE_BYTES = 1_024;
+export const ENVELOPE_BYTES = 1_024;
 const ENTRY_OVERHEAD_BYTES = 80; // The signature, and the heads of the pair.
 
 export function encodeMessage(message: SyncRequest | SyncAnswer): Uint8Array {
   return encode(message);
 }
 
+/** Reads a peer's request. Refused: OVERSIZED, MALFORMED, BAD_SET. */
 export function decodeRequest(bytes: Uint8Array): Checked<SyncRequest> {
+  if (bytes.length > SYNC_MESSAGE_BYTES_MAX) return oversized(bytes);
   const message = decodeCanonical(bytes);
   if (!Array.isArray(message)) return refuse("MALFORMED", "not a sync request");
   const [tag, first, second, third] = message as unknown[];
-  if (tag === "roots" && message.length === 3 && isRoot(first) && typeof second === "string")
+  if (tag === "roots" && message.length === 3 && isRoot(first) && (second === "" || isSetName(second)))
     return { ok: true, value: ["roots", first, second] };
   const set = typeof first === "string" ? parseSetName(first)?.name : undefined;
-  if (set === undefined) return refuse("BAD_SET", `a request ${String(tag).slice(0, 20)} about no set`);
-  if (tag === "versions" && message.length === 4 && typeof second === "string" && typeof third === "string")
+  if (set === undefined) return refuse("BAD_SET", `a request ${shown(tag)} about no set`);
+  if (tag === "versions" && message.length === 4 && isKeyText(second) && isKeyText(third))
     return { ok: true, value: ["versions", set, second, third] };
   if (tag === "pull" && message.length === 3 && isListOf(second, SYNC_PULL_KEYS_MAX, isPullKey))
     return { ok: true, value: ["pull", set, second as PullKey[]] };
-  return refuse("MALFORMED", `a request of kind ${String(tag).slice(0, 20)}`);
+  return refuse("MALFORMED", `a request of kind ${shown(tag)}`);
 }
 
+/** Reads a peer's answer. Whether it answers what was asked is pull.ts's to say. Refused: OVERSIZED, MALFORMED. */
 export function decodeAnswer(bytes: Uint8Array): Checked<SyncAnswer> {
+  if (bytes.length > SYNC_MESSAGE_BYTES_MAX) return oversized(bytes);
   const message = decodeCanonical(bytes);
   if (!Array.isArray(message)) return refuse("MALFORMED", "not a sync answer");
   const [tag, first, second, third] = message as unknown[];
@@ -67,7 +74,7 @@ export function decodeAnswer(bytes: Uint8Array): Checked<SyncAnswer> {
     (tag === "roots" &&
       message.length === 4 &&
       isRoot(first) &&
-      isListOf(second, SYNC_MESSAGE_BYTES_MAX, isSetRoot) &&
+      isListOf(second, SYNC_SETS_MAX, isSetRoot) &&
       typeof third === "boolean") ||
     (tag === "versions" &&
       message.length === 3 &&
@@ -77,10 +84,10 @@ export function decodeAnswer(bytes: Uint8Array): Checked<SyncAnswer> {
       message.length === 4 &&
       isCount(first) &&
       isCount(second) &&
-      isListOf(third, SYNC_MESSAGE_BYTES_MAX, isWire));
+      isListOf(third, SYNC_ENTRIES_MAX, isWire));
   return isWell
     ? { ok: true, value: message as unknown as SyncAnswer }
-    : refuse("MALFORMED", `an answer of kind ${String(tag).slice(0, 20)}`);
+    : refuse("MALFORMED", `an answer of kind ${shown(tag)}`);
 }
 
 /** Splits entries into gossip messages within their bounds. */
@@ -102,11 +109,12 @@ export function encodeBatches(entries: readonly WireEntry[]): Uint8Array[] {
   return batches.map((batch) => encode([BATCH_CONTEXT, batch]));
 }
 
+/** Reads a gossip message. Refused: OVERSIZED, MALFORMED, WRONG_CONTEXT. */
 export function decodeBatch(bytes: Uint8Array): Checked<readonly WireEntry[]> {
+  if (bytes.length > GOSSIP_MESSAGE_BYTES_MAX) return oversized(bytes);
   const message = decodeCanonical(bytes);
   if (!Array.isArray(message) || message.length !== 2) return refuse("MALFORMED", "not a batch of entries");
-  if (message[0] !== BATCH_CONTEXT)
-    return refuse("WRONG_CONTEXT", `a batch of context ${String(message[0]).slice(0, 40)}`);
+  if (message[0] !== BATCH_CONTEXT) return refuse("WRONG_CONTEXT", `a batch of context ${shown(message[0])}`);
   if (!isListOf(message[1], GOSSIP_ENTRIES_MAX, isWire))
     return refuse("MALFORMED", "a batch that is no list of entries, or too long a one");
   return { ok: true, value: message[1] as WireEntry[] };
@@ -116,7 +124,9 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   return encode([WELCOME_CONTEXT, welcome.meshId, welcome.founding]);
 }
 
+/** Reads a welcome. Refused: OVERSIZED, MALFORMED. */
 export function decodeWelcome(bytes: Uint8Array): Checked<Welcome> {
+  if (bytes.length > SYNC_MESSAGE_BYTES_MAX) return oversized(bytes);
   const message = decodeCanonical(bytes);
   if (!Array.isArray(message) || message.length !== 3 || message[0] !== WELCOME_CONTEXT)
     return refuse("MALFORMED", "not a welcome of this version");
@@ -147,34 +157,25 @@ function isRoot(item: unknown): item is string {
   return typeof item === "string" && ROOT_PATTERN.test(item);
 }
 
+function isSetName(item: unknown): item is SetName {
+  return typeof item === "string" && parseSetName(item) !== undefined;
+}
+
 function isSetRoot(item: unknown): boolean {
-  return (
-    Array.isArray(item) &&
-    item.length === 2 &&
-    typeof item[0] === "string" &&
-    parseSetName(item[0]) !== undefined &&
-    isRoot(item[1])
-  );
+  return Array.isArray(item) && item.length === 2 && isSetName(item[0]) && isRoot(item[1]);
+}
+
+/** A kind or an ID, as far as a message cares: what a peer names here we name back to it in a pull. */
+function isKeyText(item: unknown): item is string {
+  return typeof item === "string" && item.length <= RECORD_ID_LENGTH_MAX;
 }
 
 function isVersionLine(item: unknown): boolean {
-  return (
-    Array.isArray(item) &&
-    item.length === 3 &&
-    typeof item[0] === "string" &&
-    typeof item[1] === "string" &&
-    isRoot(item[2])
-  );
+  return Array.isArray(item) && item.length === 3 && isKeyText(item[0]) && isKeyText(item[1]) && isRoot(item[2]);
 }
 
 function isPullKey(item: unknown): boolean {
-  return (
-    Array.isArray(item) &&
-    item.length === 3 &&
-    typeof item[0] === "string" &&
-    typeof item[1] === "string" &&
-    isCount(item[2])
-  );
+  return Array.isArray(item) && item.length === 3 && isKeyText(item[0]) && isKeyText(item[1]) && isCount(item[2]);
 }
 
 function isCount(item: unknown): item is number {
@@ -183,4 +184,8 @@ function isCount(item: unknown): item is number {
 
 function isListOf(list: unknown, most: number, check: (item: unknown) => boolean): boolean {
   return Array.isArray(list) && list.length <= most && list.every(check);
+}
+
+function oversized(bytes: Uint8Array): { readonly ok: false; readonly rejection: Rejection } {
+  return refuse("OVERSIZED", `a message of ${bytes.length} bytes`);
 }

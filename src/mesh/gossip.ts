@@ -18,6 +18,7 @@ import {
   GOSSIP_RPC_BYTES_MAX,
 } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
+import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { MeshError } from "./mesh-error.ts";
 import type { GossipVerdict, MeshLog } from "./mesh-types.ts";
@@ -29,6 +30,8 @@ export type GossipOptions = {
   readonly log: MeshLog;
   now(): UnixMs;
   onGossip(bytes: Uint8Array, from: PeerId): GossipVerdict | Promise<GossipVerdict>;
+  /** A message that was refused before anybody read it. */
+  onRefused(rejection: Rejection, from: PeerId): void;
   /** A subscriber that a message could not be sent to: its stream is gone though its connection stands. */
   onSilent(peerId: PeerId): void;
 };
@@ -117,7 +120,9 @@ export class Gossip {
 
   async #judge(data: Uint8Array, from: PeerId): Promise<GossipVerdict> {
     const bytes = openSending(data);
-    if (bytes === undefined || bytes.length > GOSSIP_MESSAGE_BYTES_MAX) return "reject";
+    const refused = refusalOf(bytes);
+    if (refused !== undefined) this.#options.onRefused(refused, from);
+    if (bytes === undefined || refused !== undefined) return "reject";
     const pending = this.#pending.get(from) ?? 0;
     if (pending >= GOSSIP_PENDING_MAX) {
       this.#options.log.debug({ peerId: from, pending }, "gossip came faster than it could be judged");
@@ -135,6 +140,12 @@ export class Gossip {
       else this.#pending.delete(from);
     }
   }
+}
+
+function refusalOf(bytes: Uint8Array | undefined): Rejection | undefined {
+  if (bytes === undefined) return { code: "MALFORMED", detail: "gossip without a sending's number" };
+  if (bytes.length <= GOSSIP_MESSAGE_BYTES_MAX) return undefined;
+  return { code: "OVERSIZED", detail: `a gossip message of ${bytes.length} bytes` };
 }
 
 const RESULTS = {

@@ -34,6 +34,8 @@ export type SyncAnswerer = (request: Uint8Array) => Promise<Uint8Array>;
 export type MeshHandlers = {
   /** Decides on a gossip message before it is relayed. A thrown error counts as "ignore" and is logged. */
   onGossip(bytes: Uint8Array, from: PeerId): GossipVerdict | Promise<GossipVerdict>;
+  /** A peer sent bytes that are no message at all, by gossip or as a sync request. */
+  onRefused?(rejection: Rejection, from: PeerId): void;
   /** Begins serving a session; `ended` aborts when it is over, however it ended. */
   onSyncSession(from: PeerId, ended: AbortSignal): SyncAnswerer;
   /** What a member gets that asks to be welcomed: at most SYNC_MESSAGE_BYTES_MAX bytes. */

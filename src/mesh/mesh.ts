@@ -63,6 +63,7 @@ class MeshNode implements Mesh {
     this.#server = new SyncServer({
       log: options.log,
       onSyncSession: (from, ended) => options.handlers.onSyncSession(from, ended),
+      onRefused: (rejection, from) => options.handlers.onRefused?.(rejection, from),
     });
     this.#keeper = new LinkKeeper({
       host,
@@ -190,6 +191,7 @@ class MeshNode implements Mesh {
       log: options.log,
       now: () => options.now(),
       onGossip: (bytes, from) => this.#judge(bytes, from),
+      onRefused: (rejection, from) => options.handlers.onRefused?.(rejection, from),
       onSilent: (peerId) => void this.#keeper.probe(peerId),
     });
     await gossip.start();

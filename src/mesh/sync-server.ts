@@ -9,6 +9,7 @@ import {
   SYNC_SESSIONS_PER_PEER_MAX,
 } from "../core/limits.ts";
 import type { PeerId } from "../core/peer-id.ts";
+import type { Rejection } from "../core/rejection.ts";
 import { encodeAnswer } from "./answer-frame.ts";
 import { FrameError, Frames, toError } from "./frames.ts";
 import type { MeshLog, SyncAnswerer } from "./mesh-types.ts";
@@ -17,7 +18,10 @@ import { SYNC_FRAME_BYTES_MAX } from "./sync-protocol.ts";
 export type SyncServerOptions = {
   readonly log: MeshLog;
   onSyncSession(from: PeerId, ended: AbortSignal): SyncAnswerer;
+  /** A peer sent what is no frame, or one above its size. */
+  onRefused(rejection: Rejection, from: PeerId): void;
 };
+const CODES = { oversized: "OVERSIZED", malformed: "MALFORMED" } as const;
 
 export class SyncServer {
   readonly #options: SyncServerOptions;
@@ -42,6 +46,8 @@ export class SyncServer {
       await frames.close();
     } catch (error) {
       const { message } = toError(error);
+      if (error instanceof FrameError && error.fault !== "closed")
+        this.#options.onRefused({ code: CODES[error.fault], detail: `a sync request: ${message}` }, from);
       if (error instanceof FrameError)
         this.#options.log.debug({ peerId: from, fault: error.fault, message }, "a sync session ended early");
       else this.#options.log.warn({ peerId: from, error }, "a sync request could not be answered");

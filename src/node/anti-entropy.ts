@@ -1,21 +1,15 @@
 // The anti-entropy loop: sessions with members that repair what gossip lost. On connect, on a timer with a random
 // member, and when a member's root showed to differ. A page is durable before the next is asked for, so what an
 // interrupted session got is kept.
-
-import { SYNC_REPLY_GAP_MS } from "../core/limits.ts";
+import { SYNC_PLAN_WAIT_MAX_MS, SYNC_REPLY_GAP_MS, SYNC_SESSION_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
-import { answer, differingSets, remaining, wantedOf } from "../core/reconcile.ts";
+import { pullSession } from "../core/pull.ts";
+import { answer } from "../core/reconcile.ts";
 import type { Rejection } from "../core/rejection.ts";
-import type { SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
-import {
-  decodeAnswer,
-  decodeRequest,
-  encodeMessage,
-  type SyncAnswer,
-  type SyncRequest,
-} from "../core/sync-messages.ts";
+import { decodeRequest, encodeMessage } from "../core/sync-messages.ts";
+import { MeshError } from "../mesh/mesh-error.ts";
 import type { Mesh, SyncAnswerer, SyncSession } from "../mesh/mesh-types.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
 
@@ -39,6 +33,7 @@ export class AntiEntropy {
   readonly #roots = new Map<PeerId, PeerRoot>();
   #timer: NodeJS.Timeout | undefined;
   #sessions = 0;
+  #planWaitsSinceMs: UnixMs | undefined;
   #stopped = false;
 
   constructor(options: AntiEntropyOptions) {
@@ -70,9 +65,15 @@ export class AntiEntropy {
     return this.#sessions > 0;
   }
 
-  /** Whether a session is under way: planning waits for its end. */
-  get isRunning(): boolean {
-    return this.#running.size > 0;
+  /** Whether a plan may be made: not while a session is bringing half of something, unless sessions never let it. */
+  mayPlan(): boolean {
+    const nowMs = this.#options.now();
+    if (this.#running.size === 0) {
+      this.#planWaitsSinceMs = undefined;
+      return true;
+    }
+    this.#planWaitsSinceMs ??= nowMs;
+    return nowMs - this.#planWaitsSinceMs >= SYNC_PLAN_WAIT_MAX_MS;
   }
 
   #round(): void {
@@ -96,79 +97,63 @@ export class AntiEntropy {
   async #session(peer: PeerId): Promise<boolean> {
     const { mesh, log } = this.#options;
     try {
-      const session = await mesh.openSync(peer);
+      const session = await mesh.openSync(peer, AbortSignal.timeout(SYNC_SESSION_MAX_MS));
       try {
-        const pulled = await this.#pullAll(peer, session);
+        const { pulled, rejection } = await this.#pull(peer, session);
         if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
+        if (rejection !== undefined) {
+          this.#options.refuse([rejection], peer);
+          return false;
+        }
         this.#sessions += 1;
         return true;
       } finally {
         await session.close();
       }
     } catch (error) {
+      const rejection = rejectionOf(error);
+      if (rejection !== undefined) this.#options.refuse([rejection], peer);
       if (!this.#stopped) log.debug({ peer, error }, "an anti-entropy session ended early: what it got is kept");
       return false;
     }
   }
 
-  async #pullAll(peer: PeerId, session: SyncSession): Promise<number> {
-    const { keeper } = this.#options;
-    let pulled = 0;
-    const theirs: (readonly [SetName, string])[] = [];
-    for (let more = true; more; ) {
-      const said = await this.#ask(peer, session, ["roots", keeper.replica.root(), theirs.at(-1)?.[0] ?? ""], "roots");
-      this.#roots.set(peer, { root: said[1], atMs: this.#options.now() });
-      theirs.push(...said[2]);
-      more = said[3] && said[2].length > 0;
-    }
-    for (const set of differingSets(keeper.replica, theirs)) pulled += await this.#pullSet(peer, session, set);
-    return pulled;
-  }
-
-  async #pullSet(peer: PeerId, session: SyncSession, set: SetName): Promise<number> {
-    const { keeper } = this.#options;
-    let pulled = 0;
-    let after: readonly [string, string] = ["", ""];
-    for (let more = true; more; ) {
-      const [, lines, isMore] = await this.#ask(peer, session, ["versions", set, ...after], "versions");
-      for (const pull of wantedOf(keeper.replica, set, lines)) {
-        for (let keys = pull; keys.length > 0; ) {
-          const records = await this.#ask(peer, session, ["pull", set, keys], "records");
-          const { news, rejections } = await keeper.receive(records[3]);
-          this.#options.refuse(rejections, peer);
-          pulled += news.length;
-          keys = remaining(keys, records) ?? [];
-        }
-      }
-      const last = lines.at(-1);
-      more = isMore && last !== undefined;
-      if (last !== undefined) after = [last[0], last[1]];
-    }
-    return pulled;
-  }
-
-  async #ask<Tag extends SyncAnswer[0]>(
+  /** Carries out the steps of a session. What is taken is durable before the next step. */
+  async #pull(
     peer: PeerId,
     session: SyncSession,
-    request: SyncRequest,
-    tag: Tag,
-  ): Promise<Extract<SyncAnswer, readonly [Tag, ...unknown[]]>> {
-    const decoded = decodeAnswer(await session.ask(encodeMessage(request)));
-    if (!decoded.ok) this.#options.refuse([decoded.rejection], peer);
-    if (!decoded.ok || decoded.value[0] !== tag) throw new Error(`${peer} did not answer ${request[0]}`);
-    return decoded.value as Extract<SyncAnswer, readonly [Tag, ...unknown[]]>;
+  ): Promise<{ readonly pulled: number; readonly rejection: Rejection | undefined }> {
+    const { keeper, now, refuse } = this.#options;
+    const steps = pullSession(keeper.replica);
+    let pulled = 0;
+    let answered: Uint8Array | undefined;
+    for (;;) {
+      const { done, value: step } = steps.next(answered);
+      answered = undefined;
+      if (done) return { pulled, rejection: step };
+      if (step.is === "ask") answered = await session.ask(encodeMessage(step.request));
+      if (step.is === "root") this.#roots.set(peer, { root: step.root, atMs: now() });
+      if (step.is === "take") {
+        const { news, rejections } = await keeper.receive(step.entries);
+        refuse(rejections, peer);
+        pulled += news.length;
+      }
+    }
   }
 
   /** Serves a session. A root that differs from ours brings a session of our own soon after. */
   serve(peer: PeerId): SyncAnswerer {
-    return async (bytes) => {
-      const request = decodeRequest(bytes);
+    return async (asked) => {
+      const request = decodeRequest(asked);
       if (!request.ok) {
         this.#options.refuse([request.rejection], peer);
         throw new Error(`not a sync request: ${request.rejection.detail}`);
       }
+      const { keeper } = this.#options;
       if (request.value[0] === "roots") this.#noteRoot(peer, request.value[1]);
-      return encodeMessage(answer(this.#options.keeper.replica, request.value));
+      const bytes = encodeMessage(answer(keeper.replica, request.value));
+      await keeper.durable(); // Nobody is told of an entry that a crash could still take back.
+      return bytes;
     };
   }
 
@@ -181,4 +166,11 @@ export class AntiEntropy {
     }, SYNC_REPLY_GAP_MS);
     this.#again.set(peer, timer);
   }
+}
+
+/** What a session's failure says against the peer, if it does: frames that no honest peer sends. */
+function rejectionOf(error: unknown): Rejection | undefined {
+  if (!(error instanceof MeshError)) return undefined;
+  if (error.code === "SYNC_OVERSIZED") return { code: "OVERSIZED", detail: error.message };
+  return error.code === "SYNC_MALFORMED" ? { code: "MALFORMED", detail: error.message } : undefined;
 }

@@ -95,6 +95,7 @@ export class KeystoneLoop {
 
   /** Something may have changed in Keystone: scan soon. */
   scanSoon(): void {
+    if (this.#trouble?.state === "unauthorised") return; // Tries are spaced: too many wrong logins lock the account.
     this.#nextScanMs = 0;
     this.#wake?.();
   }
@@ -137,9 +138,10 @@ export class KeystoneLoop {
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       try {
-        if (this.#options.now() >= this.#nextScanMs) await this.#scanCycle();
-        else if (this.#hasScanned) await this.#planCycle();
-        this.#recover();
+        if (this.#options.now() >= this.#nextScanMs) {
+          await this.#scanCycle();
+          this.#recover(); // Only a whole scan shows that Keystone answers: a plan may have had nothing to ask.
+        } else if (this.#hasScanned && this.#trouble === undefined) await this.#planCycle();
       } catch (error) {
         this.#fail(error);
       }

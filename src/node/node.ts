@@ -5,7 +5,7 @@ import type { Entry } from "../core/entry.ts";
 import { JOIN_WAIT_MS, REDIAL_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
-import type { Rejection } from "../core/rejection.ts";
+import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import { type Identity, openIdentity } from "../mesh/identity.ts";
@@ -32,6 +32,7 @@ import {
 import { Operator } from "./operator.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
+import { requestId } from "./request-id.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -138,6 +139,7 @@ export class Node {
       log,
       handlers: {
         onGossip: (bytes, from) => this.#onGossip(bytes, from),
+        onRefused: (rejection, from) => this.refusals.take([rejection], from),
         onSyncSession: (from) => this.#serveSync(from),
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
@@ -197,9 +199,9 @@ export class Node {
       deletesPerOriginMax: config.deletesPerOriginMax,
       missingAtOnceMax: config.missingAtOnceMax,
       now: world.now,
-      newRequestId: () => `req-${uuid(world.randomBytes(16))}`,
+      newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
-      mayPlan: () => !antiEntropy.isRunning,
+      mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || keeper.replica.membership.members.size <= 1,
     });
     this.#membered = { keeper, antiEntropy, loop };
@@ -297,6 +299,8 @@ export class Node {
     if (this.#membered === undefined) return "ignore";
     const { news, rejections } = await this.#membered.keeper.receive(batch.value);
     this.refusals.take(rejections, from);
+    // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
+    if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
     return news.length > 0 ? "accept" : "ignore"; // Durable by now: only then is it relayed.
   }
 
@@ -329,14 +333,4 @@ export class Node {
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
     }
   }
-}
-
-/** An RFC 9562 version 4 UUID over 16 random bytes. */
-function uuid(random: Uint8Array): string {
-  const bytes = Uint8Array.from(random);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return Buffer.from(bytes)
-    .toString("hex")
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }

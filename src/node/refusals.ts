@@ -17,15 +17,19 @@ export class Refusals {
     this.#strike = options.strike;
   }
 
-  /** Counts what came through `relay`. What the relay itself should have refused is a strike against it. */
+  /**
+   * Counts what came through `relay` in one message. What the relay itself should have refused is a strike against it:
+   * one for a message, however much is wrong with it, so that one bad message never ends a connection.
+   */
   take(rejections: readonly Rejection[], relay: PeerId): void {
+    const struck = rejections.find(({ code }) => blamesRelay(code));
+    if (struck !== undefined) this.#strike(relay, struck);
     for (const rejection of rejections) {
       const peerId = blamesRelay(rejection.code) ? relay : (rejection.origin ?? relay);
       const count = this.#count(peerId, rejection.code);
       // The first of a kind says what it was; the rest would only fill the log.
       if (count === 1)
         this.#log.warn({ peerId, relay, code: rejection.code, detail: rejection.detail }, "refused what a peer sent");
-      if (blamesRelay(rejection.code)) this.#strike(relay, rejection);
     }
   }
 

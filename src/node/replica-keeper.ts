@@ -1,7 +1,7 @@
 // Keeps the replica durable: entries are verified, joined, written and synced, and only then told to anybody.
 // The one place where entries come in, whether signed here, gossiped or pulled.
 import { type MeshId, openEntry, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
-import type { Entry, RecordKey } from "../core/entry.ts";
+import type { Entry, FieldValue, RecordKey } from "../core/entry.ts";
 import { DRIFT_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
@@ -9,6 +9,8 @@ import type { Rejection } from "../core/rejection.ts";
 import { type Joined, Replica, type Write } from "../core/replica.ts";
 import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
+
+const FINAL_ROSTERS = "finalRosters";
 
 export type KeeperOptions = {
   readonly meshId: MeshId;
@@ -35,6 +37,8 @@ export class ReplicaKeeper {
   readonly replica: Replica;
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<ReplicaListener>();
+  readonly #writing = new Set<Promise<void>>();
+  #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
     this.#options = options;
@@ -44,7 +48,8 @@ export class ReplicaKeeper {
   /** Loads the replica of this mesh from the store. */
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
-    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant() });
+    const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
+    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant(), final });
     let refused = 0;
     for await (const { set, kind, id, entries } of store.records()) {
       const opened = entries.map((wire) => openStored(meshId, wire));
@@ -103,12 +108,33 @@ export class ReplicaKeeper {
     await this.#options.store.write(batch);
   }
 
-  async #persist({ touched }: Joined, beside: Omit<StoreBatch, "records" | "instant">): Promise<void> {
-    await this.#options.store.write({
-      ...beside,
-      records: touched.map((key) => this.#recordWrite(key)),
-      instant: this.replica.instant,
-    });
+  /** Resolves once everything that the replica holds now is durable. Rejects if it can't be, from then on for ever. */
+  async durable(): Promise<void> {
+    await Promise.all(this.#writing);
+    if (this.#failed !== undefined) throw this.#failed.error;
+  }
+
+  async #persist(
+    { touched, membershipChanged }: Joined,
+    beside: Omit<StoreBatch, "records" | "instant">,
+  ): Promise<void> {
+    const records = touched.map((key) => this.#recordWrite(key));
+    // Which rosters were seen succeeded stands in no record, and decides between rivals that come later.
+    const meta = [...(beside.meta ?? []), ...(membershipChanged ? [this.#finalRosters()] : [])];
+    const writing = this.#options.store.write({ ...beside, meta, records, instant: this.replica.instant });
+    this.#writing.add(writing);
+    try {
+      await writing;
+    } catch (error) {
+      this.#failed = { error };
+      throw error;
+    } finally {
+      this.#writing.delete(writing);
+    }
+  }
+
+  #finalRosters(): readonly [string, FieldValue] {
+    return [FINAL_ROSTERS, [...this.replica.finalRosters]];
   }
 
   #recordWrite(key: RecordKey): { key: RecordKey; entries: readonly WireEntry[] | null } {

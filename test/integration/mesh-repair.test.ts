@@ -26,6 +26,7 @@ async function openMember() {
       heard.push(new TextDecoder().decode(bytes));
       return "accept";
     },
+    onRefused: () => undefined,
     onSilent: () => undefined,
   });
   stops.push(async () => {

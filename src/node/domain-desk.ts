@@ -1,0 +1,215 @@
+// Domains, for the operator: which are shared, accepted and granted, and to whom.
+import { grantValue, scopesOf } from "../core/authority.ts";
+import { type AgreementMode, fieldValue, isTombstone } from "../core/keystone-view.ts";
+import { localId, SCOPES, type Scope, SIGNER_PREFIX } from "../core/kinds.ts";
+import { foldName } from "../core/names.ts";
+import { type PeerId, parsePeerId } from "../core/peer-id.ts";
+import type { Write } from "../core/replica.ts";
+import type { ReplicaSet } from "../core/replica-set.ts";
+import { domainSet, parseKeystoneId, type SetName } from "../core/set-name.ts";
+import type { DomainObject } from "../keystone/api.ts";
+import { ControlError, type DomainView } from "./control.ts";
+import { agreedDomains, domainView } from "./domain-views.ts";
+import { memberedOf } from "./membered.ts";
+import type { Node } from "./node.ts";
+
+type SharedSet = { readonly set: ReplicaSet; readonly owner: PeerId; readonly domainId: string };
+
+export class DomainDesk {
+  readonly #node: Node;
+
+  constructor(node: Node) {
+    this.#node = node;
+  }
+
+  async share({ domain }: { domain: string }): Promise<DomainView> {
+    const { keeper, loop } = memberedOf(this.#node);
+    const { replica } = keeper;
+    const found = await this.#findLocalDomain(domain);
+    if (found.id === "default")
+      throw new ControlError(
+        "DEFAULT_DOMAIN",
+        "the default domain is never shared: it has the same ID in every cloud. Share a domain of your own",
+      );
+    const domainId = parseKeystoneId(found.id);
+    if (domainId === undefined)
+      throw new ControlError(
+        "BAD_DOMAIN_ID",
+        `domain ${found.name} has the ID ${found.id}: only IDs of 32 lower-case hex digits can be shared`,
+      );
+    const set = domainSet(keeper.self, domainId);
+    const rival = agreedDomains(replica).find((other) => other.domainId === domainId && other.set !== set);
+    if (rival !== undefined)
+      throw new ControlError(
+        "ALREADY_AGREED",
+        `this cloud has accepted domain ${domainId} from ${this.#node.nameOf(ownerOfSet(rival.set))}: it can't share it as its own too`,
+      );
+    const writes: Write[] = [{ set, kind: "local", id: localId(keeper.self), fields: { mode: "mirror" } }];
+    if (replica.set(set) === undefined || replica.set(set)?.record("authority", domainId) === undefined) {
+      writes.unshift(
+        { set, kind: "authority", id: domainId, fields: { audience: null } },
+        {
+          set,
+          kind: "domain",
+          id: domainId,
+          fields: { name: found.name, description: found.description, enabled: found.enabled },
+        },
+      );
+    }
+    await keeper.write(writes);
+    loop.scanSoon();
+    return this.#domainRow(set);
+  }
+
+  async accept(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView> {
+    const { keeper, loop } = memberedOf(this.#node);
+    const { replica } = keeper;
+    const { set, owner, domainId } = this.findShared(options);
+    if (owner === keeper.self)
+      throw new ControlError(
+        "OWN_DOMAIN",
+        `domain ${domainId} is shared by this cloud itself: there is nothing to accept`,
+      );
+    const rival = agreedDomains(replica).find((other) => other.domainId === domainId && other.set !== set.name);
+    if (rival !== undefined)
+      throw new ControlError(
+        "ALREADY_AGREED",
+        `domain ${domainId} is accepted from ${this.#node.nameOf(ownerOfSet(rival.set))} already: a domain has one owner here`,
+      );
+    const name =
+      options.name ?? String(replica.field({ set: set.name, kind: "domain", id: domainId }, "name")?.value ?? "");
+    const here = await this.#node.api.getDomain(domainId);
+    await this.#refuseTakenName(domainId, name);
+    const isFirst = domainView(replica, set)?.mode === "none";
+    // Two populated clouds meet: look first, write when the operator says so.
+    const mode = options.mode ?? (here !== undefined && isFirst ? "observe" : "mirror");
+    await keeper.write([
+      {
+        set: set.name,
+        kind: "local",
+        id: localId(keeper.self),
+        fields: { mode, ...(options.name === undefined ? {} : { name: options.name }) },
+      },
+    ]);
+    loop.scanSoon();
+    return this.#domainRow(set.name);
+  }
+
+  async #refuseTakenName(domainId: string, name: string): Promise<void> {
+    const taken = (await this.#node.api.listDomains()).find(
+      (other) => other.id !== domainId && foldName(other.name) === foldName(name),
+    );
+    if (taken === undefined) return;
+    throw new ControlError(
+      "NAME_TAKEN",
+      `this Keystone has another domain named ${taken.name} (${taken.id}): accept with --name to give the shared one another name here`,
+    );
+  }
+
+  async grant({
+    domain,
+    peerId,
+    scopes,
+  }: {
+    domain: string;
+    peerId: string;
+    scopes: readonly Scope[];
+  }): Promise<DomainView> {
+    const { keeper } = memberedOf(this.#node);
+    const { replica } = keeper;
+    const { set, owner, domainId } = this.findShared({ domain, owner: keeper.self });
+    if (owner !== keeper.self)
+      throw new ControlError(
+        "NOT_THE_OWNER",
+        `domain ${domainId} is owned by ${this.#node.nameOf(owner)}: only its owner grants`,
+      );
+    const signer = parsePeerId(peerId);
+    if (signer === undefined || !replica.membership.members.has(signer))
+      throw new ControlError("NOT_A_MEMBER", `${peerId} is no member: keymesh member list shows who is`);
+    if (signer === keeper.self) throw new ControlError("OWN_DOMAIN", "the owner holds every scope already");
+    const held = set.authority?.signers.get(signer);
+    const dropped = SCOPES.filter((scope) => held?.since.has(scope) && !scopes.includes(scope));
+    if (dropped.length > 0)
+      throw new ControlError(
+        "WOULD_REVOKE",
+        `${this.#node.nameOf(signer)} holds ${dropped.join(", ")} too: a grant adds scopes, name all that it is to hold`,
+      );
+    // A new scope counts from this grant's own stamp on, so `since` is the stamp that the entry will get.
+    await keeper.write((next) => [
+      {
+        set: set.name,
+        kind: "authority",
+        id: domainId,
+        fields: { [SIGNER_PREFIX + signer]: grantValue(held, scopes, next) },
+      },
+    ]);
+    return this.#domainRow(set.name);
+  }
+
+  async list(): Promise<DomainView[]> {
+    const { keeper } = memberedOf(this.#node);
+    return keeper.replica
+      .sets()
+      .filter((set) => set.identity.is === "domain" && set.size > 0)
+      .map((set) => this.#domainRow(set.name));
+  }
+
+  async #findLocalDomain(wanted: string): Promise<DomainObject> {
+    const domains = await this.#node.api.listDomains();
+    const found = domains.find(({ id }) => id === wanted) ?? domains.find(({ name }) => name === wanted);
+    if (found === undefined)
+      throw new ControlError("UNKNOWN_DOMAIN", `this Keystone has no domain with the ID or name ${wanted}`);
+    return found;
+  }
+
+  /** A shared domain by ID or name; its owner tells apart two of the same. */
+  findShared({ domain, owner }: { domain: string; owner?: string }): SharedSet {
+    const { replica } = memberedOf(this.#node).keeper;
+    const candidates = replica.sets().flatMap((set): SharedSet[] => {
+      const { identity } = set;
+      if (identity.is !== "domain" || set.size === 0 || (owner !== undefined && identity.owner !== owner)) return [];
+      const name = replica.field({ set: set.name, kind: "domain", id: identity.domainId }, "name")?.value;
+      return identity.domainId === domain || name === domain
+        ? [{ set, owner: identity.owner, domainId: identity.domainId }]
+        : [];
+    });
+    const [first, second] = candidates;
+    if (first === undefined)
+      throw new ControlError(
+        "UNKNOWN_DOMAIN",
+        `no shared domain has the ID or name ${domain}: keymesh domain list shows those that are`,
+      );
+    if (second !== undefined)
+      throw new ControlError(
+        "AMBIGUOUS_DOMAIN",
+        `${domain} is shared by ${candidates.map((one) => one.owner).join(" and ")}: say which with --owner`,
+      );
+    return first;
+  }
+
+  #domainRow(name: SetName): DomainView {
+    const { replica } = memberedOf(this.#node).keeper;
+    const set = replica.set(name);
+    const view = set === undefined ? undefined : domainView(replica, set);
+    if (set === undefined || view === undefined || set.authority === undefined)
+      throw new ControlError("UNKNOWN_DOMAIN", `no shared domain ${name}`);
+    const { authority } = set;
+    return {
+      id: view.domainId,
+      name: String(fieldValue(view.domain, "name") ?? ""),
+      owner: authority.owner,
+      ownerName: this.#node.nameOf(authority.owner),
+      signers: Object.fromEntries(
+        [authority.owner, ...authority.signers.keys()]
+          .map((peerId) => [peerId, scopesOf(authority, peerId)] as const)
+          .filter(([, scopes]) => scopes.length > 0),
+      ),
+      agreement: view.mode,
+      projects: [...view.projects.values()].filter((record) => !isTombstone(record)).length,
+    };
+  }
+}
+
+function ownerOfSet(set: SetName): PeerId {
+  return set.split("/")[1] as PeerId;
+}
