@@ -1,5 +1,6 @@
 // Holds, for the operator: what waits for a decision, and the decision.
 import { ControlError, type HoldView } from "./control.ts";
+import { isWaiting } from "./keystone-memory.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
@@ -12,17 +13,15 @@ export class HoldDesk {
 
   async list(): Promise<HoldView[]> {
     memberedOf(this.#node);
-    return [...this.#node.memory.holds.values()]
-      .filter(({ decision }) => decision === null)
-      .map(({ id, kind, what, why, objects, sinceMs }) => ({
-        id,
-        kind,
-        what,
-        why,
-        count: objects.length,
-        since: sinceMs,
-        objects,
-      }));
+    return [...this.#node.memory.holds.values()].filter(isWaiting).map(({ id, kind, what, why, objects, sinceMs }) => ({
+      id,
+      kind,
+      what,
+      why,
+      count: objects.length,
+      since: sinceMs,
+      objects,
+    }));
   }
 
   async decide({

@@ -18,7 +18,8 @@ import {
 } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
-import { type Action, type Plan, plan, type Standing } from "../core/plan.ts";
+import { type Action, type Plan, plan } from "../core/plan.ts";
+import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
 import type { KeystoneId } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
@@ -53,7 +54,7 @@ export type KeystoneLoopOptions = {
 
 type Trouble = { readonly state: "unreachable" | "unauthorised"; readonly why: string; readonly failures: number };
 const CAPTURE_HOLDS: ReadonlySet<string> = new Set(["missing", "unconfirmed", "domainGone", "differences"]);
-const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes"]);
+const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 const CONTESTED_HOLDS: ReadonlySet<string> = new Set(["contested"]);
 
 export class KeystoneLoop {
@@ -372,8 +373,8 @@ export class KeystoneLoop {
         log.warn({ hold: id, what }, "held for an operator");
       const actions = plans
         .filter(({ domain }) => domain.mode === "mirror" || domain.mode === "initial")
-        .flatMap(({ domain, plan: { actions } }) => actions.map((action) => ({ domain, action })));
-      this.#applier.prune(new Set(actions.map(({ action }) => action.id)));
+        .flatMap(({ plan: { actions } }) => actions);
+      this.#applier.prune(new Set(actions.map(({ id }) => id)));
       if (actions.length === 0) return true;
       if ((await this.#applyAll(actions)) === 0) return false;
     }
@@ -383,7 +384,7 @@ export class KeystoneLoop {
 
   /** Plans every domain. Tombstones that are new to this node get their date first: their grace counts from it. */
   async #plansWithTombstones(): Promise<{ domain: DomainView; plan: Plan }[]> {
-    const { memory, now } = this.#options;
+    const { keeper, memory, now } = this.#options;
     let plans = this.plans();
     const rows = new Map<string, Seen>();
     for (const {
@@ -393,38 +394,36 @@ export class KeystoneLoop {
       if (domain.mode !== "mirror") continue;
       for (const [id, origin] of tombstones) {
         const row = memory.seen.get(id);
-        if (row !== undefined) rows.set(id, { ...row, tombstone: { sinceMs: now(), origin } });
+        if (row !== undefined) rows.set(id, { ...row, tombstone: origin === null ? null : { sinceMs: now(), origin } });
       }
     }
-    if (rows.size > 0) {
-      await memory.write({ seen: rows });
-      plans = this.plans();
-    }
+    if (rows.size > 0) await memory.write({ seen: rows });
+    const placed = plans.flatMap(({ domain, plan: { placed } }) => placed.map((id) => this.#placedWord(domain, id)));
+    if (placed.length > 0) await keeper.write(placed);
+    if (rows.size + placed.length > 0) plans = this.plans();
     this.#standings = new Map(plans.flatMap(({ plan: { standings } }) => [...standings]));
     return plans;
   }
 
-  async #applyAll(actions: readonly { domain: DomainView; action: Action }[]): Promise<number> {
+  async #applyAll(actions: readonly Action[]): Promise<number> {
     let done = 0;
     const skipped = new Set<string>();
-    for (const { domain, action } of actions) {
+    for (const action of actions) {
       if (this.#isStopped) break;
       if (skipped.has(action.id) || !this.#applier.isDue(action.id)) continue;
       if (action.action === "create" && this.#driver?.explicitIds !== true) continue; // `why` says what is missing.
       const applied = await this.#applier.apply(action);
-      if (applied === "done") {
-        done += 1;
-        if (domain.mode === "initial" && action.action === "create") await this.#notePlaced(domain, action);
-      } else skipped.add(action.id);
+      if (applied === "done") done += 1;
+      else skipped.add(action.id);
       if (applied === "stale") this.#nextScanMs = 0;
     }
     return done;
   }
 
-  async #notePlaced({ set, domainId }: DomainView, { id }: Action): Promise<void> {
-    const { keeper } = this.#options;
+  /** Under `initial` what is placed is this cloud's own from now on. */
+  #placedWord({ set, domainId }: DomainView, id: string): Write {
     const about = id === domainId ? undefined : (id as KeystoneId);
-    await keeper.write([{ set, kind: "local", id: localId(keeper.self, about), fields: { placed: true } }]);
+    return { set, kind: "local", id: localId(this.#options.keeper.self, about), fields: { placed: true } };
   }
 
   #planOf(domain: DomainView): Plan {

@@ -14,6 +14,7 @@ import type {
 } from "./control.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { HoldDesk } from "./hold-desk.ts";
+import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
@@ -53,7 +54,7 @@ export class Operator implements Control {
         pending: standings.filter(({ state }) => state === "pending").length,
         stuck: membered?.loop.stuckCount ?? 0,
         held: [...memory.holds.values()]
-          .filter(({ decision }) => decision === null)
+          .filter(isWaiting)
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
         lastScanMs: membered?.loop.lastScanMs ?? null,
         events: memory.state.events,

@@ -1,6 +1,6 @@
 // Projects, for the operator: what the mesh says of them, how they stand here, and why.
 import { type DomainView as AgreedDomain, fieldValue, isTombstone } from "../core/keystone-view.ts";
-import type { Standing } from "../core/plan.ts";
+import type { Standing } from "../core/project-tree.ts";
 import { ControlError, type ExplainView, type PlanView, type ProjectView } from "./control.ts";
 import type { DomainDesk } from "./domain-desk.ts";
 import { agreedDomains } from "./domain-views.ts";
