@@ -4,6 +4,7 @@ import { type MeshId, parseMeshId, wireOf } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
 import { JOIN_WAIT_MS, REDIAL_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import type { Membership } from "../core/membership.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
@@ -201,7 +202,7 @@ export class Node {
       newRequestId: () => `req-${uuid(world.randomBytes(16))}`,
       nameOf: (peerId) => this.nameOf(peerId),
       mayPlan: () => !antiEntropy.isRunning,
-      hasPulled: () => antiEntropy.hasPulled || keeper.replica.membership.members.size <= 1,
+      hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
     this.#membered = { keeper, antiEntropy, loop };
     keeper.listen({
@@ -330,6 +331,11 @@ export class Node {
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
     }
   }
+}
+
+/** Before the roster has come nobody knows who else is there. */
+function isAlone({ roster, members }: Membership): boolean {
+  return roster !== undefined && members.size <= 1;
 }
 
 /** An RFC 9562 version 4 UUID over 16 random bytes. */

@@ -40,7 +40,7 @@ export class Operator implements Control {
     const { options, identity, mesh, memory, membered, refusals } = this.#node;
     const replica = membered?.keeper.replica;
     const roster = replica?.membership.roster;
-    const standings = [...(membered?.loop.standings().values() ?? [])];
+    const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
     return {
       peerId: identity.peerId,
       name: options.config.name,
@@ -261,7 +261,10 @@ export class Operator implements Control {
     const wanted = domain === undefined ? undefined : this.#findShared({ domain }).domainId;
     return agreedDomains(keeper.replica)
       .filter(({ domainId }) => wanted === undefined || domainId === wanted)
-      .flatMap((one) => [...this.#projectRows(one, standings), ...this.#orphanRows(one, standings)]);
+      .flatMap((one) => {
+        const here = standings.get(one.set) ?? new Map<string, Standing>();
+        return [...this.#projectRows(one, here), ...this.#orphanRows(one, here)];
+      });
   }
 
   #projectRows(domain: AgreedDomain, standings: ReadonlyMap<string, Standing>): ProjectView[] {
@@ -306,7 +309,7 @@ export class Operator implements Control {
       return [field, { value, stamp: [wallMs, counter], origin, originName: this.#node.nameOf(origin) }] as const;
     });
     const object = await this.#node.api.getProject(id);
-    const standing = loop.standings().get(id);
+    const standing = loop.standings().get(set.name)?.get(id);
     const fallback = agreed.has(set.name)
       ? "no scan has looked at it yet"
       : "this cloud has no agreement about its domain";
