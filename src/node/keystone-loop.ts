@@ -137,14 +137,19 @@ export class KeystoneLoop {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      try {
-        if (this.#options.now() >= this.#nextScanMs) await this.#scanCycle();
-        else if (this.#hasScanned) await this.#planCycle();
-        this.#recover();
-      } catch (error) {
-        this.#fail(error);
-      }
+      await this.turn();
       await this.#sleep();
+    }
+  }
+
+  /** One turn: a scan if one is due, else a plan. Never two at once: `start` takes them all. */
+  async turn(): Promise<void> {
+    try {
+      if (this.#options.now() >= this.#nextScanMs) await this.#scanCycle();
+      else if (this.#hasScanned) await this.#planCycle();
+      this.#recover();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
@@ -413,9 +418,19 @@ export class KeystoneLoop {
       const applied = await this.#applier.apply(action);
       if (applied === "done") done += 1;
       else skipped.add(action.id);
+      // A child that may still come needs its parents enabled: their disable waits for the next plan.
+      if (applied === "stale" && action.action === "create") this.#skipAbove(action, skipped);
       if (applied === "stale") this.#nextScanMs = 0;
     }
     return done;
+  }
+
+  #skipAbove({ fields, set }: Action, skipped: Set<string>): void {
+    const { seen } = this.#options.memory;
+    for (let id = String(fields.parent_id); seen.get(id)?.set === set && !skipped.has(id); ) {
+      skipped.add(id);
+      id = seen.get(id)?.parentId ?? "";
+    }
   }
 
   /** Under `initial` what is placed is this cloud's own from now on. */
