@@ -1,6 +1,7 @@
 // What the pure half knows of one Keystone: what it held when last looked at, and what we are about to write there.
 import type { Fields, FieldValue } from "./entry.ts";
 import type { Scope } from "./kinds.ts";
+import { trimName } from "./names.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { FieldState } from "./record.ts";
 import type { KeystoneId, SetName } from "./set-name.ts";
@@ -47,6 +48,11 @@ export type Seen = {
   readonly ours: boolean;
   /** When this node first saw the tombstone, and who signed it; null while it lives. */
   readonly tombstone: { readonly sinceMs: UnixMs; readonly origin: PeerId } | null;
+  /**
+   * Made here by hand, and not shared: a record that names its ID later means something else, and never touches it.
+   * Such a row is never `present`: nothing compares it with anything.
+   */
+  readonly isOwn?: true;
 };
 
 /** A write of ours, durable before it is sent, until its outcome is known. */
@@ -81,7 +87,15 @@ export type RecordView = ReadonlyMap<string, FieldState>;
 /** Something kept back until an operator decides. */
 export type Hold = {
   readonly id: string;
-  readonly kind: "missing" | "unconfirmed" | "domainGone" | "deletes" | "differences" | "contested";
+  readonly kind:
+    | "missing"
+    | "unconfirmed"
+    | "domainGone"
+    | "deletes"
+    | "renames"
+    | "recreations"
+    | "differences"
+    | "contested";
   readonly what: string;
   readonly why: string;
   readonly objects: readonly string[];
@@ -110,7 +124,7 @@ export function fieldValue(record: RecordView | undefined, field: string): Field
 
 /** Whether two values of a field are one for Keystone, which trims names and sorts tags. */
 export function isSameValue(field: string, a: FieldValue | undefined, b: FieldValue | undefined): boolean {
-  if (field === "name" && typeof a === "string" && typeof b === "string") return a.trim() === b.trim();
+  if (field === "name" && typeof a === "string" && typeof b === "string") return trimName(a) === trimName(b);
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, index) => item === b[index]);
   return a === b;
 }

@@ -7,15 +7,31 @@ export type FoldedName = string & { readonly brand: "folded-name" };
 
 const MARK = "~";
 const MARK_DIGITS = [8, 12, 16, 20, 24, 28, 32] as const;
+/** What Python's strip() takes away, which is not what JavaScript's trim() does: Keystone is written in Python. */
+const BLANKS = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+const OUTER_BLANKS = new RegExp(`^${BLANKS}+|${BLANKS}+$`, "g");
 
+/** A name as Keystone stores it. */
+export function trimName(name: string): string {
+  return name.replace(OUTER_BLANKS, "");
+}
+
+/** Upper case, because only that makes one of ß and ss, and of the two small sigmas. */
 export function foldName(name: string): FoldedName {
-  return name.trim().normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().normalize("NFC") as FoldedName;
+  const bare = trimName(name).normalize("NFD").replace(/\p{M}/gu, "");
+  return bare.toUpperCase().normalize("NFD").replace(/\p{M}/gu, "").normalize("NFC") as FoldedName;
 }
 
 /** The name that a project bears while another has its own: the same in every cloud, and within Keystone's length. */
 export function markedName(name: string, id: string, digits = 8): string {
   const mark = `${MARK}${id.slice(0, digits)}`;
-  return `${[...name].slice(0, PROJECT_NAME_LENGTH_MAX - mark.length).join("")}${mark}`;
+  return `${[...trimName(name)].slice(0, PROJECT_NAME_LENGTH_MAX - mark.length).join("")}${mark}`;
+}
+
+/** The shortest marked name that is free; if none is, the longest. */
+export function freeMark(wanted: { name: string; id: string }, isTaken: (name: FoldedName) => boolean): string {
+  const marks = MARK_DIGITS.map((digits) => markedName(wanted.name, wanted.id, digits));
+  return marks.find((mark) => !isTaken(foldName(mark))) ?? (marks.at(-1) as string);
 }
 
 /** Whether `name` is a mark that keymesh put on `wanted`: then it is ours, and no edit of an operator's. */
@@ -39,12 +55,10 @@ export function markClashes(claims: readonly NameClaim[]): Map<string, string> {
     return false;
   });
   const marked = new Map<string, string>();
-  for (const { id, name } of clashing) {
-    const free =
-      MARK_DIGITS.map((digits) => markedName(name, id, digits)).find((one) => !taken.has(foldName(one))) ??
-      markedName(name, id, 32);
+  for (const claim of clashing) {
+    const free = freeMark(claim, (name) => taken.has(name));
     taken.add(foldName(free));
-    marked.set(id, free);
+    marked.set(claim.id, free);
   }
   return marked;
 }

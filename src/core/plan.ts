@@ -1,502 +1,357 @@
 // The plan: what one Keystone needs to hold what the mesh says, as ordered changes. A pure function of records, agreement
 // and what Keystone held when last seen: run twice, the second plan is empty.
 // Order (KEYSTONE's rules leave no other): enable parents first, rename through free names, create parents first, disable
-// leaves first, delete leaves first. What can't be done yet waits with a reason, and never blocks the rest.
+// leaves first, delete leaves first. Every change is first carried out in thought (foresight.ts): what Keystone would refuse
+// waits with a reason, and never blocks the rest.
 
-import { holdId } from "./capture.ts";
 import type { Fields, FieldValue } from "./entry.ts";
-import {
-  type Decisions,
-  type DomainView,
-  decisionFor,
-  fieldValue,
-  type Hold,
-  isSameValue,
-  isTombstone,
-  type ObjectKind,
-  type RecordView,
-  type Seen,
-} from "./keystone-view.ts";
-import { type FoldedName, foldName, markClashes, markedName, type NameClaim } from "./names.ts";
+import { type Change, Foresight } from "./foresight.ts";
+import { fieldValue, type Hold, isSameValue, type RecordView } from "./keystone-view.ts";
+import { type FoldedName, foldName, freeMark, markClashes, type NameClaim, trimName } from "./names.ts";
 import type { PeerId } from "./peer-id.ts";
+import { type GuardInput, guardDeletes, guardRecreations, guardRenames } from "./plan-guards.ts";
+import {
+  enabledIn,
+  isWhole,
+  type Project,
+  type ProjectState,
+  type ProjectTree,
+  projectTree,
+  type Standing,
+} from "./project-tree.ts";
+import { orderRenames } from "./rename-order.ts";
 import type { SetName } from "./set-name.ts";
-import type { UnixMs } from "./stamp.ts";
 
-export type ProjectState = "applied" | "pending" | "stuck" | "held" | "conflict" | "optedOut" | "orphaned";
-export type Action = {
-  readonly action: "create" | "update" | "delete";
-  readonly kind: ObjectKind;
-  readonly id: string;
-  readonly set: SetName;
-  /** For a create all of them, for an update only those that change. */
-  readonly fields: Fields;
-  readonly because: string;
-};
-export type Standing = { readonly state: ProjectState; readonly why: string };
-export type PlanInput = {
-  readonly domain: DomainView;
-  readonly seen: ReadonlyMap<string, Seen>;
-  readonly decisions: Decisions;
-  readonly nowMs: UnixMs;
-  readonly deleteGraceMs: number;
-  readonly deletesPerOriginMax: number;
-  readonly deletesWindowMs: number;
-  /** What people call a peer. */
-  nameOf(peerId: PeerId): string;
-};
+export type Action = Change & { readonly set: SetName; readonly because: string };
+export type PlanInput = GuardInput & { readonly deleteGraceMs: number };
 export type Plan = {
   readonly actions: readonly Action[];
   /** Every record of the domain, and objects here whose record no longer counts. */
   readonly standings: ReadonlyMap<string, Standing>;
   readonly holds: readonly Hold[];
-  /** Objects here whose tombstone is new to this node: their grace starts when the caller has written that down. */
-  readonly tombstones: ReadonlyMap<string, PeerId>;
+  /**
+   * Objects here whose tombstone is new to this node: their grace starts when the caller has written that down. null:
+   * its tombstone counts no more, and the caller forgets it, so that the grace of a later one is a whole one.
+   */
+  readonly tombstones: ReadonlyMap<string, PeerId | null>;
+  /** Under `initial`: what is placed now, and this cloud's own once the caller has written that down. */
+  readonly placed: readonly string[];
 };
 
-type Project = {
-  readonly id: string;
-  readonly record: RecordView;
-  readonly row: Seen | undefined;
-  readonly parentId: string;
-  readonly depth: number;
-  readonly children: readonly string[];
+/** Of two things to say about a project the graver one is said, and the first of equals. */
+const GRAVITY: Readonly<Record<ProjectState, number>> = {
+  applied: 0,
+  pending: 1,
+  orphaned: 2,
+  optedOut: 2,
+  conflict: 3,
+  held: 4,
+  stuck: 5,
 };
 
 export function plan(input: PlanInput): Plan {
+  if (input.domain.mode === "none")
+    return { actions: [], standings: new Map(), holds: [], tombstones: new Map(), placed: [] };
   return new Planner(input).run();
 }
 
 class Planner {
   readonly #input: PlanInput;
-  readonly #projects = new Map<string, Project>();
-  readonly #standings = new Map<string, Standing>();
+  readonly #tree: ProjectTree;
+  readonly #enabled: ReadonlyMap<string, boolean>;
+  readonly #foresight: Foresight;
+  /** The marked names of those that lost theirs in a clash. */
+  readonly #marked: ReadonlyMap<string, string>;
   readonly #holds: Hold[] = [];
-  readonly #tombstones = new Map<string, PeerId>();
-  readonly #names: ReadonlyMap<string, string>;
-  readonly #enabled = new Map<string, boolean>();
+  readonly #actions: Action[] = [];
+  readonly #standings = new Map<string, Standing>();
 
   constructor(input: PlanInput) {
     this.#input = input;
-    const children = new Map<string, string[]>();
-    for (const [id, record] of input.domain.projects) {
-      const parentId = fieldValue(record, "parent_id");
-      if (typeof parentId === "string") children.set(parentId, [...(children.get(parentId) ?? []), id]);
-    }
-    for (const [id, record] of input.domain.projects) {
-      const parentId = fieldValue(record, "parent_id") ?? input.domain.domainId;
-      this.#projects.set(id, {
-        id,
-        record,
-        row: input.seen.get(id),
-        parentId: String(parentId),
-        depth: depthOf(id, input.domain),
-        children: children.get(id) ?? [],
-      });
-    }
-    this.#names = markClashes(this.#claims());
+    const { domain, seen } = input;
+    const deletes = guardDeletes(input);
+    const recreations = guardRecreations(input);
+    this.#holds.push(...deletes.holds, ...recreations.holds);
+    this.#tree = projectTree({ domain, seen, heldDeletes: deletes.ids, heldRecreations: recreations.ids });
+    this.#enabled = enabledIn(this.#tree, input);
+    this.#foresight = new Foresight(domain.domainId, seen);
+    this.#marked = markClashes(claimsIn(input));
   }
 
   run(): Plan {
-    const { domain } = this.#input;
-    if (domain.mode === "none") return { actions: [], standings: new Map(), holds: [], tombstones: new Map() };
-    const byDepth = [...this.#projects.values()].sort((a, b) => a.depth - b.depth || (a.id < b.id ? -1 : 1));
-    const live = byDepth.filter((project) => this.#isWanted(project));
-    const enables = live.flatMap((project) => this.#enable(project));
-    const renames = this.#orderRenames(
-      [...live, ...byDepth.filter(({ record }) => isTombstone(record))].flatMap((project) => this.#change(project)),
-    );
-    const creates = live.flatMap((project) => this.#create(project));
-    const leavesFirst = byDepth.toReversed();
-    const disables = leavesFirst.flatMap((project) => this.#disable(project));
-    const deletes = this.#deletes(leavesFirst);
-    for (const project of live)
-      if (!this.#standings.has(project.id)) this.#stand(project.id, "applied", "Keystone holds what the mesh says");
+    const parentsFirst = [...this.#tree.values()];
+    const leavesFirst = parentsFirst.toReversed();
+    for (const { id, standing } of parentsFirst) if (standing !== undefined) this.#stand(id, standing);
+    const before = this.#actions.length;
+    this.#setDomain();
+    const isDomainSet = this.#actions.length === before;
+    for (const project of parentsFirst) this.#enable(project);
+    this.#changeAll(parentsFirst);
+    for (const project of parentsFirst) this.#create(project);
+    for (const project of leavesFirst) this.#disable(project);
+    const isDomainKept = !this.#disableDomain();
+    for (const project of leavesFirst) this.#leave(project);
     this.#findOrphans();
-    const changed = [
-      ...this.#domainEnable(),
-      ...enables,
-      ...renames,
-      ...creates,
-      ...disables,
-      ...this.#domainDisable(),
-      ...deletes,
-    ];
-    return { actions: changed, standings: this.#standings, holds: this.#holds, tombstones: this.#tombstones };
+    return {
+      actions: this.#actions,
+      standings: this.#standings,
+      holds: this.#holds,
+      tombstones: this.#tombstones(),
+      placed: this.#placed(isDomainSet && isDomainKept),
+    };
   }
 
-  // --- what is wanted ---
+  // --- the domain itself ---
 
-  #isWanted({ id, record, row }: Project): boolean {
-    const { domain } = this.#input;
-    if (isTombstone(record)) return false;
-    if (domain.optedOut.has(id)) {
-      this.#stand(id, "optedOut", "this cloud opted out of it");
-      return false;
-    }
-    if (
-      typeof fieldValue(record, "name") !== "string" ||
-      fieldValue(record, "parent_id") === undefined ||
-      fieldValue(record, "domain_id") === undefined
-    ) {
-      this.#stand(id, "pending", "its creation has not come yet");
-      return false;
-    }
-    if (fieldValue(record, "domain_id") !== domain.domainId) {
-      this.#stand(id, "conflict", `its record names another domain, ${String(fieldValue(record, "domain_id"))}`);
-      return false;
-    }
-    if (domain.mode === "initial" && (domain.placed.has(id) || row?.present === true)) {
-      this.#stand(id, "applied", "placed once: it is this cloud's own");
-      return false;
-    }
-    if (row?.present && row.parentId !== null && row.parentId !== fieldValue(record, "parent_id")) {
-      this.#stand(
-        id,
-        "conflict",
-        `it stands under ${row.parentId} here and under ${String(fieldValue(record, "parent_id"))} in the mesh`,
-      );
-    }
-    return true;
-  }
-
-  /** Enabled in Keystone if it and all above it are, and this cloud has not switched it off: KEYSTONE allows nothing else. */
-  #wantsEnabled(id: string): boolean {
-    const known = this.#enabled.get(id);
-    if (known !== undefined) return known;
-    this.#enabled.set(id, false); // A cycle of parents, which only a malicious signer can make, ends here.
-    const { domain } = this.#input;
-    const project = this.#projects.get(id);
-    const own =
-      fieldValue(project?.record, "enabled") !== false && !domain.off.has(id) && !isTombstone(project?.record);
-    const isTop = project === undefined || project.parentId === domain.domainId;
-    const parent = isTop ? undefined : this.#projects.get(project.parentId);
-    const isParentKept = parent !== undefined && isTombstone(parent.record) && parent.row?.values.enabled === true;
-    const wanted = own && (isTop || isParentKept || this.#wantsEnabled(project.parentId));
-    this.#enabled.set(id, wanted);
-    return wanted;
-  }
-
-  #claims(): NameClaim[] {
-    const { domain } = this.#input;
-    const claims: NameClaim[] = [];
-    for (const { id, record } of this.#projects.values()) {
-      const name = record.get("name");
-      if (name === undefined || typeof name.value !== "string" || isTombstone(record) || domain.optedOut.has(id))
-        continue;
-      claims.push({ id, name: name.value, stamp: name.entry.stamp });
-    }
-    return claims;
-  }
-
-  #wantedName(project: Project): string {
-    return this.#names.get(project.id) ?? String(fieldValue(project.record, "name")).trim();
-  }
-
-  // --- the steps ---
-
-  #domainEnable(): Action[] {
+  /** Makes the domain, or enables, renames and describes it. Its own project rules (`initial`) hold for it too. */
+  #setDomain(): void {
     const { domain, seen } = this.#input;
-    const row = seen.get(domain.domainId);
-    const name = domain.localName ?? fieldValue(domain.domain, "name");
+    const { domainId, localName } = domain;
+    const row = seen.get(domainId);
+    const name = localName ?? fieldValue(domain.domain, "name");
     const description = fieldValue(domain.domain, "description") ?? "";
-    if (typeof name !== "string") return [];
-    if (row?.present !== true)
-      return [this.#action("create", "domain", domain.domainId, { name, description, enabled: true }, domain.domain)];
+    if (typeof name !== "string") return;
+    if (row?.present !== true) {
+      if (domain.mode === "initial" && domain.placed.has(domainId)) return;
+      this.#act({ action: "create", kind: "domain", id: domainId, fields: { name, description, enabled: true } });
+      return;
+    }
+    if (domain.mode === "initial") return;
     const fields: Record<string, FieldValue> = {};
-    if (this.#wantsDomainEnabled() && !row.values.enabled) fields.enabled = true;
-    if (!isSameValue("name", row.values.name, name)) fields.name = name;
-    if (!isSameValue("description", row.values.description ?? "", description ?? "")) fields.description = description;
-    return Object.keys(fields).length === 0
-      ? []
-      : [this.#action("update", "domain", domain.domainId, fields, domain.domain)];
+    if (this.#isDomainEnabled() && !row.values.enabled) fields.enabled = true;
+    if (!isSameValue("name", row.values.name, name)) fields.name = trimName(name);
+    if (!isSameValue("description", row.values.description ?? "", description)) fields.description = description;
+    if (Object.keys(fields).length > 0) this.#act({ action: "update", kind: "domain", id: domainId, fields });
   }
 
-  #domainDisable(): Action[] {
-    const { domain, seen } = this.#input;
-    const row = seen.get(domain.domainId);
-    if (this.#wantsDomainEnabled() || row?.values.enabled === false || fieldValue(domain.domain, "name") === undefined)
-      return [];
-    return [this.#action("update", "domain", domain.domainId, { enabled: false }, domain.domain)];
+  #disableDomain(): boolean {
+    const { domain } = this.#input;
+    const { domainId } = domain;
+    if (domain.mode === "initial" && (domain.placed.has(domainId) || this.#input.seen.get(domainId)?.ours === false))
+      return false;
+    if (this.#isDomainEnabled() || this.#foresight.isEnabled(domainId) !== true) return false;
+    return this.#act({ action: "update", kind: "domain", id: domainId, fields: { enabled: false } });
   }
 
-  #wantsDomainEnabled(): boolean {
+  #isDomainEnabled(): boolean {
     const { domain } = this.#input;
     return fieldValue(domain.domain, "enabled") !== false && !domain.off.has(domain.domainId);
   }
 
-  #enable(project: Project): Action[] {
-    if (project.row?.present !== true || project.row.values.enabled || !this.#wantsEnabled(project.id)) return [];
-    this.#pend(project.id, "to be enabled");
-    return [this.#action("update", "project", project.id, { enabled: true }, project.record, "enabled")];
+  // --- the steps, each for one project ---
+
+  #enable({ id, fate, row }: Project): void {
+    if (fate !== "wanted" || row === undefined || row.values.enabled || !this.#enabled.get(id)) return;
+    this.#act({ action: "update", kind: "project", id, fields: { enabled: true } }, "to be enabled");
   }
 
-  #change(project: Project): Action[] {
-    const { id, record, row } = project;
-    if (row?.present !== true) return [];
+  #changeAll(projects: readonly Project[]): void {
+    const names = this.#namesHere(projects);
+    const changes = projects.flatMap((project): Change[] => {
+      const fields = this.#changedFields(project, names.get(project.id));
+      return Object.keys(fields).length === 0 ? [] : [{ action: "update", kind: "project", id: project.id, fields }];
+    });
+    const aside = (change: Change, name: string): Change => ({ ...change, fields: { name } });
+    for (const change of orderRenames(changes, this.#foresight, aside)) {
+      const { name, ...rest } = change.fields;
+      const isDone = this.#act(change, "to be changed");
+      // A name that isn't free yet keeps no other field waiting.
+      if (!isDone && name !== undefined && Object.keys(rest).length > 0) this.#act({ ...change, fields: rest });
+    }
+    for (const [id, marked] of this.#marked)
+      if (this.#tree.get(id)?.row?.values.name === marked)
+        this.#stand(id, {
+          state: "conflict",
+          why: `another project has its name: it is ${marked} until somebody renames one`,
+        });
+  }
+
+  #changedFields({ fate, record, row }: Project, name: string | undefined): Fields {
     const fields: Record<string, FieldValue> = {};
-    const name = isTombstone(record) ? this.#nameInTheWay(project) : this.#wantedName(project);
+    if (row === undefined) return fields;
     if (name !== undefined && !isSameValue("name", name, row.values.name)) fields.name = name;
-    for (const field of isTombstone(record) ? [] : (["description", "tags"] as const)) {
+    if (fate !== "wanted") return fields;
+    for (const field of ["description", "tags"] as const) {
       const wanted = fieldValue(record, field);
       if (wanted !== undefined && !isSameValue(field, wanted, row.values[field])) fields[field] = wanted;
     }
-    if (Object.keys(fields).length === 0) {
-      if (this.#names.has(id))
-        this.#stand(
-          id,
-          "conflict",
-          `another project has its name: it is ${this.#wantedName(project)} until somebody renames one`,
-        );
-      return [];
-    }
-    this.#pend(id, "to be changed");
-    return [this.#action("update", "project", id, fields, record, Object.keys(fields)[0])];
+    return fields;
   }
 
-  /** A project on its way out gives its name up if a live one wants it. */
-  #nameInTheWay({ id, row }: Project): string | undefined {
-    const folded = foldName(row?.values.name ?? "");
-    const isWanted = [...this.#projects.values()].some(
-      (other) => other.id !== id && !isTombstone(other.record) && foldName(this.#wantedName(other)) === folded,
-    );
-    return isWanted ? markedName(row?.values.name ?? "", id) : undefined;
-  }
-
-  #create(project: Project): Action[] {
-    const { id, record, row, parentId, children } = project;
-    const { domain } = this.#input;
-    if (row?.present === true) return [];
-    const parent = this.#projects.get(parentId);
-    const parentHere = parentId === domain.domainId ? true : (parent?.row?.present ?? false);
-    const parentComes = parent !== undefined && this.#standings.get(parentId)?.why === TO_BE_CREATED;
-    if (!parentHere && !parentComes) return this.#wait(id, `its parent ${parentId} is not here`);
-    const parentEnabled =
-      parentId === domain.domainId ||
-      parentComes ||
-      (parent?.row?.values.enabled ?? false) ||
-      (parent !== undefined && this.#wantsEnabled(parentId));
-    if (!parentEnabled)
-      return this.#wait(
+  /** The name that each project here is to bear. Who would lose its own while in use keeps it until that is approved. */
+  #namesHere(projects: readonly Project[]): Map<string, string> {
+    const wanted = new Map<FoldedName, string>();
+    for (const { id, fate, record } of projects)
+      if (fate === "wanted") wanted.set(foldName(this.#wantedName(id, record)), id);
+    const names = new Map<string, string>();
+    const clashing: string[] = [];
+    for (const { id, fate, record, row } of projects) {
+      if (row === undefined) continue;
+      const isInTheWay = (fate === "leaving" || fate === "kept") && wanted.has(foldName(row.values.name));
+      if (fate !== "wanted" && !isInTheWay) continue;
+      names.set(
         id,
-        `its parent ${parentId} is disabled: Keystone takes no project under it until it is enabled`,
+        isInTheWay
+          ? freeMark({ name: row.values.name, id }, (name) => wanted.has(name) || this.#foresight.isNameTaken(name))
+          : this.#wantedName(id, record),
       );
-    if (this.#input.seen.get(domain.domainId)?.values.enabled === false && !this.#wantsDomainEnabled())
-      return this.#wait(id, "its domain is disabled here");
-    this.#standings.set(id, { state: "pending", why: TO_BE_CREATED });
-    // A project whose children are still to come is created enabled, for Keystone takes none under a disabled one; the
-    // disable follows, leaves first, in the next plan.
-    const hasMore = children.some(
-      (child) => this.#projects.get(child)?.row?.present !== true && !isTombstone(this.#projects.get(child)?.record),
-    );
+      const isLosing =
+        fate === "kept" ||
+        (this.#marked.has(id) && foldName(row.values.name) === foldName(String(fieldValue(record, "name"))));
+      if (isLosing && row.values.enabled) clashing.push(id);
+    }
+    const { ids, holds } = guardRenames(this.#input, clashing);
+    this.#holds.push(...holds);
+    for (const id of ids) {
+      names.delete(id);
+      this.#stand(id, { state: "held", why: "another project took its name first: see keymesh hold list" });
+    }
+    return names;
+  }
+
+  #wantedName(id: string, record: RecordView): string {
+    return this.#marked.get(id) ?? trimName(String(fieldValue(record, "name")));
+  }
+
+  /**
+   * A project with children still to come is made enabled, for Keystone takes none under a disabled one; the disable
+   * follows, leaves first.
+   */
+  #create({ id, fate, record, row, parentId, children }: Project): void {
+    if (fate !== "wanted" || row !== undefined) return;
+    const hasMore = children.some((child) => {
+      const more = this.#tree.get(child);
+      return more?.fate === "wanted" && more.row === undefined;
+    });
     const fields = {
-      name: this.#wantedName(project),
+      name: this.#wantedName(id, record),
       description: fieldValue(record, "description") ?? null,
-      enabled: this.#wantsEnabled(id) || hasMore,
+      enabled: this.#enabled.get(id) === true || hasMore,
       tags: fieldValue(record, "tags") ?? [],
-      domain_id: domain.domainId,
+      domain_id: this.#input.domain.domainId,
       parent_id: parentId,
     };
-    return [this.#action("create", "project", id, fields, record, "domain_id")];
+    this.#act({ action: "create", kind: "project", id, fields }, "to be created");
   }
 
-  #disable(project: Project): Action[] {
-    const { id, record, row } = project;
-    const { domain } = this.#input;
-    if (row?.present !== true || !row.values.enabled || domain.optedOut.has(id) || domain.mode === "initial") return [];
-    if (isTombstone(record)) return this.#disableDeleted(project);
-    if (this.#wantsEnabled(id) || fieldValue(record, "name") === undefined) return [];
-    this.#pend(id, "to be disabled");
-    return [this.#action("update", "project", id, { enabled: false }, record, "enabled")];
+  #disable({ id, fate }: Project): void {
+    if (fate === "own" || fate === "waiting" || fate === "gone") return;
+    if (this.#enabled.get(id) || this.#foresight.isEnabled(id) !== true) return;
+    if (fate === "leaving" && this.#isDue(id) && this.#liveBelow(id).length === 0) return; // Its delete comes next.
+    this.#act({ action: "update", kind: "project", id, fields: { enabled: false } }, "to be disabled");
   }
 
-  /** A deleted project is disabled at once and deleted after its grace; with live, enabled children Keystone refuses both. */
-  #disableDeleted(project: Project): Action[] {
-    if (this.#heldDeletes().has(project.id) || project.row?.ours !== true) return [];
-    if (this.#dueMs(project) <= this.#input.nowMs && this.#liveChildren(project).length === 0) return []; // Deleted in this plan.
-    if (this.#liveChildren(project).some((child) => this.#wantsEnabled(child))) return [];
-    return [this.#action("update", "project", project.id, { enabled: false }, project.record, "deleted")];
-  }
-
-  #deletes(leavesFirst: readonly Project[]): Action[] {
-    const held = this.#heldDeletes();
-    return leavesFirst.flatMap((project) => {
-      const { id, record, row } = project;
-      if (!isTombstone(record)) return [];
-      if (row?.present !== true) {
-        this.#stand(id, "applied", "deleted");
-        return [];
-      }
-      const children = this.#liveChildren(project);
-      if (!row.ours) this.#stand(id, "conflict", "deleted in the mesh, but not made here by this node: it stays");
-      else if (held.has(id)) this.#stand(id, "held", "one of many deletes from one cloud: see keymesh hold list");
-      else if (children.length > 0)
-        this.#stand(id, "conflict", `deleted in the mesh, but ${children.join(", ")} lives under it`);
-      else if (row.tombstone === null) {
-        this.#tombstones.set(id, record.get("deleted")?.entry.stamp.origin as PeerId);
-        this.#stand(id, "pending", "deleted in the mesh");
-      } else if (this.#dueMs(project) > this.#input.nowMs)
-        this.#stand(
-          id,
-          "pending",
-          `deleted in the mesh: disabled, and deleted here at ${new Date(this.#dueMs(project)).toISOString()}`,
-        );
-      else if (this.#remainingChildren(project).length > 0)
-        this.#stand(id, "pending", "deleted in the mesh: waits for its children to go");
-      else {
-        this.#stand(id, "pending", "to be deleted");
-        return [this.#action("delete", "project", id, {}, record, "deleted")];
-      }
-      return [];
-    });
-  }
-
-  #dueMs({ row }: Project): number {
-    return row?.tombstone === null || row?.tombstone === undefined
-      ? Number.POSITIVE_INFINITY
-      : row.tombstone.sinceMs + this.#input.deleteGraceMs;
-  }
-
-  /** Children that the mesh wants here, whether they are yet or not. */
-  #liveChildren({ children }: Project): string[] {
-    return children.filter(
-      (id) => !isTombstone(this.#projects.get(id)?.record) && !this.#input.domain.optedOut.has(id),
-    );
-  }
-
-  /** Deleted children that are still here after this plan: in their grace, held, or not ours to delete. */
-  #remainingChildren({ children }: Project): string[] {
-    const gone = (child: Project) =>
-      child.row?.present !== true ||
-      (child.row.ours && !this.#heldDeletes().has(child.id) && this.#dueMs(child) <= this.#input.nowMs);
-    return children.filter((id) => {
-      const child = this.#projects.get(id);
-      return child !== undefined && isTombstone(child.record) && !gone(child);
-    });
-  }
-
-  // --- guards ---
-
-  #held: ReadonlySet<string> | undefined;
-  /** Deletes above the limit for one origin within the window: kept back, as one decision for each origin. */
-  #heldDeletes(): ReadonlySet<string> {
-    if (this.#held !== undefined) return this.#held;
-    const { seen, nowMs, deletesWindowMs, deletesPerOriginMax, decisions, domain } = this.#input;
-    const recent = new Map<PeerId, number>();
-    const waiting = new Map<PeerId, string[]>();
-    for (const row of seen.values()) {
-      if (row.tombstone === null || row.present || row.tombstone.sinceMs < nowMs - deletesWindowMs) continue;
-      recent.set(row.tombstone.origin, (recent.get(row.tombstone.origin) ?? 0) + 1);
+  /** Deletes what the mesh deleted, once its grace is over and nothing stands under it. */
+  #leave({ id, fate }: Project): void {
+    if (fate !== "leaving") return;
+    const live = this.#liveBelow(id);
+    if (live.length > 0) {
+      this.#stand(id, { state: "conflict", why: `deleted in the mesh, but ${live.join(", ")} lives under it` });
+      return;
     }
-    for (const { id, record, row } of this.#projects.values()) {
+    if (this.#isDue(id)) {
+      const isGoing = this.#act({ action: "delete", kind: "project", id, fields: {} }, "to be deleted");
+      if (!isGoing && this.#foresight.isEnabled(id))
+        this.#act({ action: "update", kind: "project", id, fields: { enabled: false } });
+      return;
+    }
+    const dueMs = this.#dueMs(id);
+    const when = dueMs === undefined ? "" : `: disabled, and deleted here at ${new Date(dueMs).toISOString()}`;
+    this.#stand(id, { state: "pending", why: `deleted in the mesh${when}` });
+  }
+
+  /** Children that stay or are to come: all but those that leave as well, and those that are gone or never come here. */
+  #liveBelow(id: string): string[] {
+    return (this.#tree.get(id)?.children ?? []).filter((child) => {
+      const { fate, row } = this.#tree.get(child) as Project;
+      return fate === "wanted" || fate === "kept" || (row !== undefined && fate !== "leaving");
+    });
+  }
+
+  #isDue(id: string): boolean {
+    const dueMs = this.#dueMs(id);
+    return dueMs !== undefined && dueMs <= this.#input.nowMs;
+  }
+
+  #dueMs(id: string): number | undefined {
+    const since = this.#tree.get(id)?.row?.tombstone?.sinceMs;
+    return since === undefined ? undefined : since + this.#input.deleteGraceMs;
+  }
+
+  // --- what the caller writes down ---
+
+  #tombstones(): Map<string, PeerId | null> {
+    const tombstones = new Map<string, PeerId | null>();
+    for (const { id, fate, record, row } of this.#tree.values()) {
+      if (row === undefined) continue;
       const origin = record.get("deleted")?.entry.stamp.origin;
-      if (row?.present && row.ours && origin !== undefined && isTombstone(record))
-        waiting.set(origin, [...(waiting.get(origin) ?? []), id]);
+      if (fate === "wanted" && row.tombstone !== null) tombstones.set(id, null);
+      if ((fate === "leaving" || fate === "kept") && row.tombstone === null && origin !== undefined)
+        tombstones.set(id, origin);
     }
-    const held = new Set<string>();
-    for (const [origin, ids] of waiting) {
-      if (ids.length + (recent.get(origin) ?? 0) <= deletesPerOriginMax) continue;
-      const id = holdId("deletes", domain.domainId, origin);
-      const undecided = ids.filter((one) => decisionFor(decisions, id, one) !== "approve");
-      if (undecided.length === 0) continue;
-      for (const one of undecided) held.add(one);
-      this.#holds.push({
-        id,
-        kind: "deletes",
-        what: `${this.#input.nameOf(origin)} deleted ${ids.length} projects of domain ${domain.domainId}`,
-        why: `more than ${deletesPerOriginMax} deletes from one cloud within ${Math.round(deletesWindowMs / 60_000)} minutes: approve to delete them here too`,
-        objects: undecided,
-      });
-    }
-    this.#held = held;
-    return held;
+    return tombstones;
+  }
+
+  /** Under `initial`, everything that is here and needs nothing more. */
+  #placed(isDomainDone: boolean): string[] {
+    const { domain, seen } = this.#input;
+    if (domain.mode !== "initial") return [];
+    const busy = new Set(this.#actions.map(({ id }) => id));
+    const placed = [...this.#tree.values()].filter(
+      ({ id, fate, row }) => row !== undefined && (fate === "placing" || fate === "own") && !busy.has(id),
+    );
+    const isDomainHere = isDomainDone && seen.get(domain.domainId)?.present === true;
+    return [...placed.map(({ id }) => id), ...(isDomainHere ? [domain.domainId] : [])].filter(
+      (id) => !domain.placed.has(id) && !domain.optedOut.has(id),
+    );
   }
 
   #findOrphans(): void {
-    const { seen, domain } = this.#input;
-    for (const [id, row] of seen) {
-      if (!row.present || row.kind === "domain" || (domain.projects.get(id)?.size ?? 0) > 0) continue;
-      this.#stand(id, "orphaned", "it is here, but no record of it counts any more: left as it is");
-    }
-  }
-
-  /** Renames in an order in which each finds its name free; a ring of them goes through a marked name. */
-  #orderRenames(changes: readonly Action[]): Action[] {
-    const holders = new Map<FoldedName, string>();
-    for (const [id, row] of this.#input.seen)
-      if (row.present && row.kind === "project") holders.set(foldName(row.values.name), id);
-    const ordered: Action[] = [];
-    let waiting = [...changes];
-    const settle = (action: Action, name: string) => {
-      for (const [held, id] of holders) if (id === action.id) holders.delete(held);
-      holders.set(foldName(name), action.id);
-    };
-    while (waiting.length > 0) {
-      const free = waiting.find(
-        ({ id, fields }) =>
-          typeof fields.name !== "string" || [undefined, id].includes(holders.get(foldName(fields.name))),
-      );
-      const blocked = waiting.find(({ fields }) =>
-        waiting.some((other) => other.id === holders.get(foldName(String(fields.name)))),
-      );
-      if (free === undefined && blocked !== undefined) {
-        const inTheWay = waiting.find(
-          (other) => other.id === holders.get(foldName(String(blocked.fields.name))),
-        ) as Action;
-        const name = markedName(String(inTheWay.fields.name), inTheWay.id);
-        ordered.push({ ...inTheWay, fields: { name }, because: `${inTheWay.because} (out of the way first)` });
-        settle(inTheWay, name);
-        continue;
-      }
-      const next = free ?? (waiting[0] as Action); // Its name is held by a project that stays: Keystone will say so.
-      ordered.push(next);
-      if (typeof next.fields.name === "string") settle(next, next.fields.name);
-      waiting = waiting.filter((other) => other !== next);
-    }
-    return ordered;
+    const { seen } = this.#input;
+    for (const [id, row] of seen)
+      if (row.present && row.kind === "project" && !this.#tree.has(id))
+        this.#stand(id, { state: "orphaned", why: "it is here, but no record of it counts any more: left as it is" });
+    for (const { id } of this.#tree.values())
+      if (!this.#standings.has(id)) this.#stand(id, { state: "applied", why: "Keystone holds what the mesh says" });
   }
 
   // --- words ---
 
-  #wait(id: string, why: string): Action[] {
-    this.#stand(id, "pending", why);
-    return [];
+  /** Lists a change if Keystone will take it; says why not otherwise. */
+  #act(change: Change, why?: string): boolean {
+    const refused = this.#foresight.attempt(change);
+    if (refused !== undefined) {
+      this.#stand(change.id, { state: "pending", why: refused });
+      return false;
+    }
+    if (why !== undefined && change.kind === "project") this.#stand(change.id, { state: "pending", why });
+    this.#actions.push({ ...change, set: this.#input.domain.set, because: this.#because(change) });
+    return true;
   }
 
-  #pend(id: string, why: string): void {
-    if (this.#standings.get(id)?.state !== "conflict") this.#stand(id, "pending", why);
+  #stand(id: string, standing: Standing): void {
+    const known = this.#standings.get(id);
+    if (known === undefined || GRAVITY[standing.state] > GRAVITY[known.state]) this.#standings.set(id, standing);
   }
 
-  #stand(id: string, state: ProjectState, why: string): void {
-    this.#standings.set(id, { state, why });
-  }
-
-  #action(
-    action: Action["action"],
-    kind: ObjectKind,
-    id: string,
-    fields: Fields,
-    record: RecordView,
-    field = Object.keys(fields)[0],
-  ): Action {
-    const entry = record.get(field ?? "")?.entry ?? [...record.values()][0]?.entry;
-    const by = entry === undefined ? "the mesh" : this.#input.nameOf(entry.stamp.origin);
-    const because =
-      entry === undefined
-        ? by
-        : `${by} ${action === "update" ? "set" : action === "create" ? "created" : "deleted"} it at ${new Date(entry.stamp.wallMs).toISOString()}`;
-    return { action, kind, id, set: this.#input.domain.set, fields, because };
+  #because({ action, kind, id, fields }: Change): string {
+    const { domain, nameOf } = this.#input;
+    const record = kind === "domain" ? domain.domain : domain.projects.get(id);
+    const field = { create: "domain_id", update: Object.keys(fields)[0] ?? "", delete: "deleted" }[action];
+    const stamp = (record?.get("deleted") ?? record?.get(field) ?? [...(record?.values() ?? [])][0])?.entry.stamp;
+    if (stamp === undefined) return "the mesh";
+    const did = { create: "created", update: "set", delete: "deleted" }[action];
+    return `${nameOf(stamp.origin)} ${did} it at ${new Date(stamp.wallMs).toISOString()}`;
   }
 }
 
-const TO_BE_CREATED = "to be created";
-
-/** Steps from the domain down; a parent that no record names ends the count. */
-function depthOf(id: string, domain: DomainView): number {
-  const visited = new Set<string>();
-  for (let at = id; ; ) {
-    const parentId = fieldValue(domain.projects.get(at), "parent_id");
-    visited.add(at);
-    if (typeof parentId !== "string" || parentId === domain.domainId || visited.has(parentId)) return visited.size;
-    at = parentId;
+/** Who claims which name: a function of the records alone, so that a mark is the same in every cloud. */
+function claimsIn({ domain }: PlanInput): NameClaim[] {
+  const claims: NameClaim[] = [];
+  for (const [id, record] of domain.projects) {
+    const name = record.get("name");
+    if (name === undefined || id === domain.domainId || !isWhole(record, domain) || record.has("deleted")) continue;
+    claims.push({ id, name: String(name.value), stamp: name.entry.stamp });
   }
+  return claims;
 }

@@ -14,8 +14,7 @@ import {
 import { STUCK_RETRY_MAX_MS, STUCK_RETRY_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Action } from "../core/plan.ts";
-import type { SetIdentity, SetName } from "../core/set-name.ts";
-import { parseSetName } from "../core/set-name.ts";
+import { parseSetName, type SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { type DomainPatch, type KeystoneApi, KeystoneError, type ProjectPatch } from "../keystone/api.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
@@ -97,7 +96,11 @@ export class Applier {
   }
 
   async #carryOut(action: Action): Promise<Applied> {
+    const claimed = this.#claimed(action);
+    if (claimed !== undefined) return this.#refuse(action, claimed);
     const current = await this.#options.api.getProject(action.id);
+    if (current !== undefined && this.#options.memory.seen.get(action.id)?.isOwn === true)
+      return this.#refuse(action, `${action.id} is a project that was made here by hand and is not shared`);
     if (action.action === "create") return this.#create(action, current);
     const row = this.#options.memory.seen.get(action.id);
     if (current === undefined || row === undefined) return "stale";
@@ -110,13 +113,24 @@ export class Applier {
     return action.action === "delete" ? this.#delete(action, row) : this.#update(action, row, current);
   }
 
+  /**
+   * What was seen here as another domain's stays that domain's, also while Keystone lacks it for a moment: else a
+   * member could name the ID in a domain of its own, and take it over between a delete and its capture.
+   */
+  #claimed({ id, set }: Action): string | undefined {
+    const row = this.#options.memory.seen.get(id);
+    const domainId = row === undefined ? undefined : domainOf(row.set);
+    return domainId === undefined || domainId === domainOf(set)
+      ? undefined
+      : `${id} is an object of another shared domain here, ${domainId}`;
+  }
+
   /** Why this object is not the one that the action means; undefined if it is. An ID is no secret: anybody may name one. */
   #foreign(action: Action, current: Held): string | undefined {
-    const identity = parseSetName(action.set)?.identity as Extract<SetIdentity, { is: "domain" }>;
     if (action.kind === "domain")
       return current.isDomain ? undefined : `${action.id} is a project in this Keystone, and no domain`;
     if (current.isDomain) return `${action.id} is a domain in this Keystone, and no project`;
-    if (current.domainId !== identity.domainId)
+    if (current.domainId !== domainOf(action.set))
       return `${action.id} is a project of another domain in this Keystone, ${current.domainId}`;
     return undefined;
   }
@@ -231,4 +245,9 @@ export class Applier {
 /** One ID may stand in several sets: what is stuck in one must not stop the other. */
 function keyOf({ set, id }: Action): string {
   return `${set} ${id}`;
+}
+
+function domainOf(set: SetName): string | undefined {
+  const identity = parseSetName(set)?.identity;
+  return identity?.is === "domain" ? identity.domainId : undefined;
 }

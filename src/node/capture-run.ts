@@ -32,7 +32,9 @@ export async function captureScan(
     });
     writes.push(...captured.writes);
     holds.push(...captured.holds);
-    for (const [id, row] of captured.seen) seen.set(id, row);
+    // What looks like this cloud's own may only lack its record while a session brings half of something.
+    const isKnown = options.mayPlan() && options.hasPulled();
+    for (const [id, row] of captured.seen) if (isKnown || row.isOwn !== true) seen.set(id, row);
     for (const { id, what } of captured.notes) log.info({ id, what }, "noted");
   }
   const overdue = [...memory.intents]

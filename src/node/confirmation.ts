@@ -3,7 +3,6 @@
 import { type CanaryFound, judgeCanary } from "../core/canary.ts";
 import { isSameValues, type Seen, valuesOf } from "../core/keystone-view.ts";
 import { CONFIRM_READS_MAX } from "../core/limits.ts";
-import type { SetIdentity } from "../core/set-name.ts";
 import { parseSetName } from "../core/set-name.ts";
 import { KeystoneError, type ProjectObject } from "../keystone/api.ts";
 import type { CanaryKeeper } from "./canary-keeper.ts";
@@ -70,8 +69,9 @@ export class Confirmation {
     { lists, isMany }: { lists: Map<string, ReadonlyMap<string, ProjectObject>>; isMany: boolean },
   ): Promise<ProjectObject | undefined> {
     const { api } = this.#options;
-    if (!isMany || row.kind === "domain") return api.getProject(id);
-    const { domainId } = parseSetName(row.set)?.identity as Extract<SetIdentity, { is: "domain" }>;
+    const identity = parseSetName(row.set)?.identity;
+    if (!isMany || row.kind === "domain" || identity?.is !== "domain") return api.getProject(id);
+    const { domainId } = identity;
     const list = lists.get(domainId) ?? new Map((await api.listProjects(domainId)).map((one) => [one.id, one]));
     lists.set(domainId, list);
     return list.get(id);

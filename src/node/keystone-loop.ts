@@ -3,7 +3,8 @@
 // and a Keystone that is down only makes it wait: nothing here ends the node.
 import type { DomainView } from "../core/keystone-view.ts";
 import { RETRY_MAX_MS } from "../core/limits.ts";
-import type { Plan, Standing } from "../core/plan.ts";
+import type { Plan } from "../core/plan.ts";
+import type { Standing } from "../core/project-tree.ts";
 import type { SetName } from "../core/set-name.ts";
 import { type DriverState, KeystoneError } from "../keystone/api.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
@@ -97,14 +98,19 @@ export class KeystoneLoop {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      try {
-        if (this.#options.now() >= this.#nextScanMs) await this.#scanCycle();
-        else if (this.#hasScanned) await this.#planCycle();
-        this.#recover();
-      } catch (error) {
-        this.#fail(error);
-      }
+      await this.turn();
       await this.#sleep();
+    }
+  }
+
+  /** One turn: a scan if one is due, else a plan. Never two at once: `start` takes them all. */
+  async turn(): Promise<void> {
+    try {
+      if (this.#options.now() >= this.#nextScanMs) await this.#scanCycle();
+      else if (this.#hasScanned) await this.#planCycle();
+      this.#recover();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 

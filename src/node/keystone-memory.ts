@@ -22,6 +22,12 @@ export type HeldHold = Hold & {
   readonly decided: readonly string[];
 };
 
+/** Whether an operator is asked: no decision covers what came after it. */
+export function isWaiting({ decision, decided, objects }: HeldHold): boolean {
+  const covered = new Set(decided);
+  return decision === null || objects.some((id) => !covered.has(id));
+}
+
 type Memo = {
   seen: Map<string, Seen>;
   intents: Map<string, Intent>;

@@ -4,7 +4,7 @@ import { type DomainView as AgreedDomain, type AgreementMode, fieldValue, isTomb
 import { localId, SCOPES, type Scope, SIGNER_PREFIX } from "../core/kinds.ts";
 import { foldName } from "../core/names.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
-import type { Standing } from "../core/plan.ts";
+import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
 import type { ReplicaSet } from "../core/replica-set.ts";
 import { domainSet, parseKeystoneId, type SetName } from "../core/set-name.ts";
@@ -22,6 +22,7 @@ import {
   type StatusView,
 } from "./control.ts";
 import { agreedDomains, domainView } from "./domain-views.ts";
+import { isWaiting } from "./keystone-memory.ts";
 import { addressesOf, admissionWrite } from "./membership-desk.ts";
 import type { Membered, Node } from "./node.ts";
 
@@ -56,7 +57,7 @@ export class Operator implements Control {
         pending: standings.filter(({ state }) => state === "pending").length,
         stuck: membered?.loop.stuckCount ?? 0,
         held: [...memory.holds.values()]
-          .filter(({ decision }) => decision === null)
+          .filter(isWaiting)
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
         lastScanMs: membered?.loop.lastScanMs ?? null,
         events: memory.state.events,
@@ -334,17 +335,15 @@ export class Operator implements Control {
   }
 
   async holds(): Promise<HoldView[]> {
-    return [...this.#node.memory.holds.values()]
-      .filter(({ decision }) => decision === null)
-      .map(({ id, kind, what, why, objects, sinceMs }) => ({
-        id,
-        kind,
-        what,
-        why,
-        count: objects.length,
-        since: sinceMs,
-        objects,
-      }));
+    return [...this.#node.memory.holds.values()].filter(isWaiting).map(({ id, kind, what, why, objects, sinceMs }) => ({
+      id,
+      kind,
+      what,
+      why,
+      count: objects.length,
+      since: sinceMs,
+      objects,
+    }));
   }
 
   async decideHold({

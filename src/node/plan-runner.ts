@@ -2,13 +2,15 @@
 import type { DomainView, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
 import { DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
-import { type Action, type Plan, plan, type Standing } from "../core/plan.ts";
+import { type Action, type Plan, plan } from "../core/plan.ts";
+import type { Standing } from "../core/project-tree.ts";
+import type { Write } from "../core/replica.ts";
 import type { KeystoneId, SetName } from "../core/set-name.ts";
 import { Applier } from "./apply.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 
-const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes"]);
+const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 
 /**
  * `settled`: all is done but what Keystone refuses, which is shown and tried again. `waiting`: something is to be done and
@@ -55,24 +57,23 @@ export class PlanRunner {
         log.warn({ hold: id, what }, "held for an operator");
       const actions = plans
         .filter(({ domain }) => domain.mode === "mirror" || domain.mode === "initial")
-        .flatMap(({ domain, plan: { actions } }) => actions.map((action) => ({ domain, action })));
-      this.#applier.prune(actions.map(({ action }) => action));
+        .flatMap(({ plan: { actions } }) => actions);
+      this.#applier.prune(actions);
       let done = 0;
       const skipped = new Set<string>();
-      for (const { domain, action } of actions) {
+      for (const action of actions) {
         if (isStopped()) break;
         if (skipped.has(action.id) || !this.#applier.isDue(action)) continue;
         if (action.action === "create" && !mayCreate) continue;
         const applied = await this.#applier.apply(action);
         isStale ||= applied === "stale";
-        if (applied !== "done") skipped.add(action.id);
-        else {
-          done += 1;
-          if (domain.mode === "initial" && action.action === "create") await this.#notePlaced(domain, action);
-        }
+        if (applied === "done") done += 1;
+        else skipped.add(action.id);
+        // A child that may still come needs its parents enabled: their disable waits for the next plan.
+        if (applied === "stale" && action.action === "create") this.#skipAbove(action, skipped);
       }
       if (isStale) return "stale";
-      if (actions.every(({ action }) => this.#applier.isStuck(action))) return "settled";
+      if (actions.every((action) => this.#applier.isStuck(action))) return "settled";
       if (done === 0) return "waiting";
     }
     return "more";
@@ -80,28 +81,36 @@ export class PlanRunner {
 
   /** Plans every domain. Tombstones that are new to this node get their date first: their grace counts from it. */
   async #plansWithTombstones(): Promise<{ domain: DomainView; plan: Plan }[]> {
-    const { memory, now } = this.#options;
+    const { keeper, memory, now } = this.#options;
     let plans = this.plans();
     const rows = new Map<string, Seen>();
     for (const { domain, plan } of plans) {
       if (domain.mode !== "mirror") continue;
       for (const [id, origin] of plan.tombstones) {
         const row = memory.seen.get(id);
-        if (row !== undefined) rows.set(id, { ...row, tombstone: { sinceMs: now(), origin } });
+        if (row !== undefined) rows.set(id, { ...row, tombstone: origin === null ? null : { sinceMs: now(), origin } });
       }
     }
-    if (rows.size > 0) {
-      await memory.write({ seen: rows });
-      plans = this.plans();
-    }
+    if (rows.size > 0) await memory.write({ seen: rows });
+    const placed = plans.flatMap(({ domain, plan: { placed } }) => placed.map((id) => this.#placedWord(domain, id)));
+    if (placed.length > 0) await keeper.write(placed);
+    if (rows.size + placed.length > 0) plans = this.plans();
     this.#standings = new Map(plans.map(({ domain, plan: { standings } }) => [domain.set, standings]));
     return plans;
   }
 
-  async #notePlaced({ set, domainId }: DomainView, { id }: Action): Promise<void> {
-    const { keeper } = this.#options;
+  #skipAbove({ fields, set }: Action, skipped: Set<string>): void {
+    const { seen } = this.#options.memory;
+    for (let id = String(fields.parent_id); seen.get(id)?.set === set && !skipped.has(id); ) {
+      skipped.add(id);
+      id = seen.get(id)?.parentId ?? "";
+    }
+  }
+
+  /** Under `initial` what is placed is this cloud's own from now on. */
+  #placedWord({ set, domainId }: DomainView, id: string): Write {
     const about = id === domainId ? undefined : (id as KeystoneId);
-    await keeper.write([{ set, kind: "local", id: localId(keeper.self, about), fields: { placed: true } }]);
+    return { set, kind: "local", id: localId(this.#options.keeper.self, about), fields: { placed: true } };
   }
 
   #planOf(domain: DomainView): Plan {

@@ -1,7 +1,7 @@
 // Bad days of a federation: IDs that belong to somebody else, admins who are quicker than the mesh, lost answers, and
 // many deletes at once. Nobody's work is overwritten, and what is doubtful waits for an operator.
 import { describe, expect, it } from "vitest";
-import { isWriteOf, scans, settled } from "../fixtures/bad-days.ts";
+import { isWriteOf, scans } from "../fixtures/bad-days.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { type Cloud, useFederation } from "../fixtures/federation.ts";
 
@@ -17,6 +17,16 @@ function world(): World {
 
 async function originOf(cloud: Cloud, id: string, field: string): Promise<string | undefined> {
   return (await cloud.control.explain({ id })).fields[field]?.originName;
+}
+
+/** Waits until these projects stand and are confirmed in all of these clouds. */
+async function heldBy(clouds: readonly Cloud[], ids: readonly string[]): Promise<void> {
+  for (const { name, admin } of clouds)
+    await eventually(async () => {
+      const held = new Set((await admin.list(world().domainId)).map(({ id }) => id));
+      expect({ [name]: ids.filter((id) => !held.has(id)) }).toEqual({ [name]: [] });
+    });
+  await Promise.all(clouds.map((cloud) => scans(cloud)));
 }
 
 describe("an ID that is somebody else's", () => {
@@ -116,7 +126,7 @@ describe("deletes", () => {
     await c.start();
     const upper = await a.admin.create({ domainId, name: "in its grace" });
     const lower = await a.admin.create({ domainId, parentId: upper.id, name: "in its grace too" });
-    await settled([a, b, c], domainId);
+    await heldBy([a, b, c], [upper.id, lower.id]);
     for (const { id } of [lower, upper]) await a.admin.delete(id);
     for (const { id } of [lower, upper]) {
       await eventually(async () => expect(await b.admin.get(id)).toBeUndefined());
@@ -139,7 +149,7 @@ describe("deletes", () => {
     for (let index = 0; index < MANY; index += 1)
       made.push(await a.admin.create({ domainId, name: `one of many ${index}`, tags: ["many"] }));
     const ids = made.map(({ id }) => id).sort();
-    await settled([a, b, c], domainId);
+    await heldBy([a, b, c], ids);
     const isHere = ({ admin }: Cloud) => Promise.all(ids.map(async (id) => (await admin.get(id)) !== undefined));
     const all = ids.map(() => true);
     const none = ids.map(() => false);
@@ -155,7 +165,7 @@ describe("deletes", () => {
     await eventually(async () => expect(await isHere(a)).toEqual(all));
     expect([await isHere(b), await isHere(c)]).toEqual([all, all]);
     expect(await a.admin.get(made[0]?.id ?? "")).toEqual(made[0]);
-    await settled([a, b, c], domainId);
+    await heldBy([a, b, c], ids);
 
     await Promise.all(ids.map((id) => a.admin.delete(id)));
     await a.cli("hold", "approve", await holdAt(a, "missing"));
