@@ -84,8 +84,12 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
   const record = held.isDomain ? domain.domain : domain.projects.get(held.id);
   const intent = intents.get(held.id);
   if (row?.present !== true) {
-    const isOurs = row?.ours === true || intent?.action === "create";
-    if (isOurs || (record !== undefined && record.size > 0)) adopt(input, held, { row, ours: isOurs }, draft);
+    // A node that lost its rows still knows its own word: it captured what it signed the creation of.
+    const isCaptured = record?.get("domain_id")?.entry.stamp.origin === input.self;
+    const isOurs = row?.ours === true || intent?.action === "create" || isCaptured;
+    const isRecorded = record !== undefined && record.size > 0;
+    if (isRecorded && row?.isOwn === true) return;
+    if (isOurs || isRecorded) adopt(input, held, { row, ours: isOurs }, draft);
     else captureNew(input, held, draft);
     return;
   }
@@ -104,7 +108,16 @@ function adopt(input: CaptureInput, held: Held, from: { row: Seen | undefined; o
 
 function captureNew(input: CaptureInput, held: Held, draft: Draft): void {
   const { domain } = input;
-  if (held.isDomain || domain.mode !== "mirror" || !domain.scopes.has("create") || input.mode === "heal") return;
+  if (held.isDomain || input.mode === "heal") return;
+  if (domain.mode !== "mirror" || !domain.scopes.has("create")) {
+    if (input.seen.get(held.id)?.isOwn === true || input.mode === "hold") return;
+    draft.seen.set(held.id, {
+      ...firstLook(domain, held, { row: undefined, ours: false }),
+      present: false,
+      isOwn: true,
+    });
+    return;
+  }
   if (input.mode === "hold" && !isDecided(input, "differences", held.id, "approve")) {
     draft.differing.push(held.id);
     return;

@@ -48,6 +48,11 @@ export type Seen = {
   readonly ours: boolean;
   /** When this node first saw the tombstone, and who signed it; null while it lives. */
   readonly tombstone: { readonly sinceMs: UnixMs; readonly origin: PeerId } | null;
+  /**
+   * Made here by hand, and not shared: a record that names its ID later means something else, and never touches it.
+   * Such a row is never `present`: nothing compares it with anything.
+   */
+  readonly isOwn?: true;
 };
 
 /** A write of ours, durable before it is sent, until its outcome is known. */

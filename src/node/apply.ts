@@ -14,13 +14,14 @@ import {
 import { STUCK_RETRY_MAX_MS, STUCK_RETRY_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Action } from "../core/plan.ts";
-import type { SetIdentity } from "../core/set-name.ts";
-import { parseSetName } from "../core/set-name.ts";
+import { parseSetName, type SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { type DomainPatch, type KeystoneApi, KeystoneError, type ProjectPatch } from "../keystone/api.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 
 export type Stuck = {
+  readonly set: SetName;
+  readonly id: string;
   readonly why: string;
   readonly tries: number;
   readonly nextMs: UnixMs;
@@ -46,18 +47,23 @@ export class Applier {
     this.#options = options;
   }
 
-  /** Changes that Keystone refused, by ID, in its own words. */
-  get stuck(): ReadonlyMap<string, Stuck> {
-    return this.#stuck;
+  /** Changes that Keystone refused, in its own words. */
+  get stuck(): readonly Stuck[] {
+    return [...this.#stuck.values()];
+  }
+
+  isStuck(action: Action): boolean {
+    return this.#stuck.has(keyOf(action));
   }
 
   /** Forgets what is stuck but no longer planned. */
-  prune(planned: ReadonlySet<string>): void {
-    for (const id of this.#stuck.keys()) if (!planned.has(id)) this.#stuck.delete(id);
+  prune(planned: readonly Action[]): void {
+    const keys = new Set(planned.map(keyOf));
+    for (const key of this.#stuck.keys()) if (!keys.has(key)) this.#stuck.delete(key);
   }
 
-  isDue(id: string): boolean {
-    const stuck = this.#stuck.get(id);
+  isDue(action: Action): boolean {
+    const stuck = this.#stuck.get(keyOf(action));
     return stuck === undefined || stuck.nextMs <= this.#options.now();
   }
 
@@ -66,7 +72,7 @@ export class Applier {
     try {
       const applied = await this.#carryOut(action);
       if (applied === "done") {
-        this.#stuck.delete(action.id);
+        this.#stuck.delete(keyOf(action));
         this.#options.log.info(
           {
             action: action.action,
@@ -82,7 +88,7 @@ export class Applier {
     } catch (error) {
       if (!(error instanceof KeystoneError)) throw error;
       if (error.code === "UNREACHABLE" || error.code === "UNAUTHORISED") throw error;
-      this.#stick(action.id, error.message, false);
+      this.#stick(action, error.message, false);
       if (error.code === "UNKNOWN_OUTCOME") return "stale"; // The intent stays open: the next scan tells what became of it.
       await this.#options.memory.write({ intents: new Map([[action.id, null]]) });
       return "stuck";
@@ -90,29 +96,41 @@ export class Applier {
   }
 
   async #carryOut(action: Action): Promise<Applied> {
+    const claimed = this.#claimed(action);
+    if (claimed !== undefined) return this.#refuse(action, claimed);
     const current = await this.#options.api.getProject(action.id);
+    if (current !== undefined && this.#options.memory.seen.get(action.id)?.isOwn === true)
+      return this.#refuse(action, `${action.id} is a project that was made here by hand and is not shared`);
     if (action.action === "create") return this.#create(action, current);
     const row = this.#options.memory.seen.get(action.id);
     if (current === undefined || row === undefined) return "stale";
     const foreign = this.#foreign(action, current);
-    if (foreign !== undefined) return this.#refuse(action.id, foreign);
+    if (foreign !== undefined) return this.#refuse(action, foreign);
     if (current.immutable)
-      return this.#refuse(
-        action.id,
-        "it is immutable in this Keystone (options.immutable): clear that to let changes in",
-      );
+      return this.#refuse(action, "it is immutable in this Keystone (options.immutable): clear that to let changes in");
     const base = action.action === "delete" ? [] : VALUE_FIELDS.filter((field) => action.fields[field] !== undefined);
     if (base.some((field) => !isSameValue(field, current[field], row.values[field]))) return "stale";
     return action.action === "delete" ? this.#delete(action, row) : this.#update(action, row, current);
   }
 
+  /**
+   * What was seen here as another domain's stays that domain's, also while Keystone lacks it for a moment: else a
+   * member could name the ID in a domain of its own, and take it over between a delete and its capture.
+   */
+  #claimed({ id, set }: Action): string | undefined {
+    const row = this.#options.memory.seen.get(id);
+    const domainId = row === undefined ? undefined : domainOf(row.set);
+    return domainId === undefined || domainId === domainOf(set)
+      ? undefined
+      : `${id} is an object of another shared domain here, ${domainId}`;
+  }
+
   /** Why this object is not the one that the action means; undefined if it is. An ID is no secret: anybody may name one. */
   #foreign(action: Action, current: Held): string | undefined {
-    const identity = parseSetName(action.set)?.identity as Extract<SetIdentity, { is: "domain" }>;
     if (action.kind === "domain")
       return current.isDomain ? undefined : `${action.id} is a project in this Keystone, and no domain`;
     if (current.isDomain) return `${action.id} is a domain in this Keystone, and no project`;
-    if (current.domainId !== identity.domainId)
+    if (current.domainId !== domainOf(action.set))
       return `${action.id} is a project of another domain in this Keystone, ${current.domainId}`;
     return undefined;
   }
@@ -120,7 +138,7 @@ export class Applier {
   async #create(action: Action, current: Held | undefined): Promise<Applied> {
     if (current !== undefined) {
       const foreign = this.#foreign(action, current);
-      return foreign === undefined ? "stale" : this.#refuse(action.id, foreign);
+      return foreign === undefined ? "stale" : this.#refuse(action, foreign);
     }
     const { name, description, enabled, tags, domain_id, parent_id } = action.fields;
     const common = {
@@ -193,7 +211,7 @@ export class Applier {
   }
 
   async #delete(action: Action, row: Seen): Promise<Applied> {
-    if (!row.ours) return this.#refuse(action.id, "this node neither made nor captured it: it is not deleted");
+    if (!row.ours) return this.#refuse(action, "this node neither made nor captured it: it is not deleted");
     await this.#intend(action);
     await this.#options.api.deleteProject(action.id, { requestId: this.#options.newRequestId() });
     await this.#settle(action.id, { ...row, present: false, confirmedAt: null, before: null });
@@ -209,15 +227,27 @@ export class Applier {
     await this.#options.memory.write({ seen: new Map([[id, row]]), intents: new Map([[id, null]]) });
   }
 
-  #refuse(id: string, why: string): Applied {
-    this.#stick(id, why, true);
+  #refuse(action: Action, why: string): Applied {
+    this.#stick(action, why, true);
     return "stuck";
   }
 
-  #stick(id: string, why: string, isConflict: boolean): void {
-    const tries = (this.#stuck.get(id)?.tries ?? 0) + 1;
+  #stick(action: Action, why: string, isConflict: boolean): void {
+    const { set, id } = action;
+    const key = keyOf(action);
+    const tries = (this.#stuck.get(key)?.tries ?? 0) + 1;
     const waitMs = Math.min(STUCK_RETRY_MIN_MS * 2 ** (tries - 1), STUCK_RETRY_MAX_MS);
     if (tries === 1) this.#options.log.warn({ id, why }, "a change is stuck");
-    this.#stuck.set(id, { why, tries, nextMs: (this.#options.now() + waitMs) as UnixMs, isConflict });
+    this.#stuck.set(key, { set, id, why, tries, nextMs: (this.#options.now() + waitMs) as UnixMs, isConflict });
   }
+}
+
+/** One ID may stand in several sets: what is stuck in one must not stop the other. */
+function keyOf({ set, id }: Action): string {
+  return `${set} ${id}`;
+}
+
+function domainOf(set: SetName): string | undefined {
+  const identity = parseSetName(set)?.identity;
+  return identity?.is === "domain" ? identity.domainId : undefined;
 }

@@ -14,7 +14,6 @@ import type {
 } from "./control.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { HoldDesk } from "./hold-desk.ts";
-import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
@@ -38,7 +37,7 @@ export class Operator implements Control {
     const { options, identity, mesh, memory, membered, refusals } = this.#node;
     const replica = membered?.keeper.replica;
     const roster = replica?.membership.roster;
-    const standings = [...(membered?.loop.standings().values() ?? [])];
+    const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
     return {
       peerId: identity.peerId,
       name: options.config.name,

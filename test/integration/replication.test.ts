@@ -83,7 +83,7 @@ describe("three clouds", () => {
     await admin.do("PUT", `/projects/${tree[2]}/users/${userId}/roles/${roleId}`);
     expect(await login({ ...named, scope: { project: tree[2] } })).toMatch(/^gAAAA/);
     const elsewhere = await cloud(2).admin.do("GET", `/role_assignments?scope.project.id=${tree[2]}`);
-    expect(elsewhere.body["role_assignments"]).toEqual([]);
+    expect(elsewhere.body.role_assignments).toEqual([]);
   });
 
   it("let a member with scopes edit and create, and delete a subtree", async () => {
