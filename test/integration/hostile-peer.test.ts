@@ -305,7 +305,7 @@ describe("a member's messages", () => {
       ),
     );
     const flood = (async () => {
-      for (let sent = 0; sent < 60; sent += 1)
+      for (let sent = 0; sent < 30; sent += 1)
         await peer.gossip(encode(["keymesh/batch/1", junk.with(0, wireOf(ownCloud(peer.identity, `n${sent}`)))]));
       await Promise.allSettled(Array.from({ length: 40 }, () => peer.ask(encodeMessage(["roots", ROOT, ""]))));
     })();
