@@ -69,10 +69,11 @@ export function judgeCanary(options: {
   if (found.is === "absent") return memory === undefined ? "first" : remaining > 0.5 ? "canaryMissing" : "wiped";
   if (found.is === "blank") return memory === undefined || memory.generation === 0 ? "first" : "canaryMissing";
   if (found.mark.peerId !== self) return "contested";
-  const known = memory?.projectId === found.projectId ? memory : undefined;
-  const generation = found.mark.generation;
-  if (generation === known?.generation || generation === known?.raising) return "ok";
-  return generation < (known?.generation ?? 0) ? "restored" : "nodeRestored";
+  const { generation } = found.mark;
+  const isKnown = memory?.projectId === found.projectId;
+  if (isKnown && (generation === memory.generation || generation === memory.raising)) return "ok";
+  // Generations rise from one canary project to the next: an older one of ours that is back came from a backup.
+  return generation <= (memory?.generation ?? 0) ? "restored" : "nodeRestored";
 }
 
 function canaryBytes(projectId: string, peerId: PeerId, generation: number): Uint8Array {

@@ -14,13 +14,15 @@ import {
 import { STUCK_RETRY_MAX_MS, STUCK_RETRY_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Action } from "../core/plan.ts";
-import type { SetIdentity } from "../core/set-name.ts";
+import type { SetIdentity, SetName } from "../core/set-name.ts";
 import { parseSetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { type DomainPatch, type KeystoneApi, KeystoneError, type ProjectPatch } from "../keystone/api.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 
 export type Stuck = {
+  readonly set: SetName;
+  readonly id: string;
   readonly why: string;
   readonly tries: number;
   readonly nextMs: UnixMs;
@@ -46,18 +48,23 @@ export class Applier {
     this.#options = options;
   }
 
-  /** Changes that Keystone refused, by ID, in its own words. */
-  get stuck(): ReadonlyMap<string, Stuck> {
-    return this.#stuck;
+  /** Changes that Keystone refused, in its own words. */
+  get stuck(): readonly Stuck[] {
+    return [...this.#stuck.values()];
+  }
+
+  isStuck(action: Action): boolean {
+    return this.#stuck.has(keyOf(action));
   }
 
   /** Forgets what is stuck but no longer planned. */
-  prune(planned: ReadonlySet<string>): void {
-    for (const id of this.#stuck.keys()) if (!planned.has(id)) this.#stuck.delete(id);
+  prune(planned: readonly Action[]): void {
+    const keys = new Set(planned.map(keyOf));
+    for (const key of this.#stuck.keys()) if (!keys.has(key)) this.#stuck.delete(key);
   }
 
-  isDue(id: string): boolean {
-    const stuck = this.#stuck.get(id);
+  isDue(action: Action): boolean {
+    const stuck = this.#stuck.get(keyOf(action));
     return stuck === undefined || stuck.nextMs <= this.#options.now();
   }
 
@@ -66,7 +73,7 @@ export class Applier {
     try {
       const applied = await this.#carryOut(action);
       if (applied === "done") {
-        this.#stuck.delete(action.id);
+        this.#stuck.delete(keyOf(action));
         this.#options.log.info(
           {
             action: action.action,
@@ -82,7 +89,7 @@ export class Applier {
     } catch (error) {
       if (!(error instanceof KeystoneError)) throw error;
       if (error.code === "UNREACHABLE" || error.code === "UNAUTHORISED") throw error;
-      this.#stick(action.id, error.message, false);
+      this.#stick(action, error.message, false);
       if (error.code === "UNKNOWN_OUTCOME") return "stale"; // The intent stays open: the next scan tells what became of it.
       await this.#options.memory.write({ intents: new Map([[action.id, null]]) });
       return "stuck";
@@ -95,12 +102,9 @@ export class Applier {
     const row = this.#options.memory.seen.get(action.id);
     if (current === undefined || row === undefined) return "stale";
     const foreign = this.#foreign(action, current);
-    if (foreign !== undefined) return this.#refuse(action.id, foreign);
+    if (foreign !== undefined) return this.#refuse(action, foreign);
     if (current.immutable)
-      return this.#refuse(
-        action.id,
-        "it is immutable in this Keystone (options.immutable): clear that to let changes in",
-      );
+      return this.#refuse(action, "it is immutable in this Keystone (options.immutable): clear that to let changes in");
     const base = action.action === "delete" ? [] : VALUE_FIELDS.filter((field) => action.fields[field] !== undefined);
     if (base.some((field) => !isSameValue(field, current[field], row.values[field]))) return "stale";
     return action.action === "delete" ? this.#delete(action, row) : this.#update(action, row, current);
@@ -120,7 +124,7 @@ export class Applier {
   async #create(action: Action, current: Held | undefined): Promise<Applied> {
     if (current !== undefined) {
       const foreign = this.#foreign(action, current);
-      return foreign === undefined ? "stale" : this.#refuse(action.id, foreign);
+      return foreign === undefined ? "stale" : this.#refuse(action, foreign);
     }
     const { name, description, enabled, tags, domain_id, parent_id } = action.fields;
     const common = {
@@ -193,7 +197,7 @@ export class Applier {
   }
 
   async #delete(action: Action, row: Seen): Promise<Applied> {
-    if (!row.ours) return this.#refuse(action.id, "this node neither made nor captured it: it is not deleted");
+    if (!row.ours) return this.#refuse(action, "this node neither made nor captured it: it is not deleted");
     await this.#intend(action);
     await this.#options.api.deleteProject(action.id, { requestId: this.#options.newRequestId() });
     await this.#settle(action.id, { ...row, present: false, confirmedAt: null, before: null });
@@ -209,15 +213,22 @@ export class Applier {
     await this.#options.memory.write({ seen: new Map([[id, row]]), intents: new Map([[id, null]]) });
   }
 
-  #refuse(id: string, why: string): Applied {
-    this.#stick(id, why, true);
+  #refuse(action: Action, why: string): Applied {
+    this.#stick(action, why, true);
     return "stuck";
   }
 
-  #stick(id: string, why: string, isConflict: boolean): void {
-    const tries = (this.#stuck.get(id)?.tries ?? 0) + 1;
+  #stick(action: Action, why: string, isConflict: boolean): void {
+    const { set, id } = action;
+    const key = keyOf(action);
+    const tries = (this.#stuck.get(key)?.tries ?? 0) + 1;
     const waitMs = Math.min(STUCK_RETRY_MIN_MS * 2 ** (tries - 1), STUCK_RETRY_MAX_MS);
     if (tries === 1) this.#options.log.warn({ id, why }, "a change is stuck");
-    this.#stuck.set(id, { why, tries, nextMs: (this.#options.now() + waitMs) as UnixMs, isConflict });
+    this.#stuck.set(key, { set, id, why, tries, nextMs: (this.#options.now() + waitMs) as UnixMs, isConflict });
   }
+}
+
+/** One ID may stand in several sets: what is stuck in one must not stop the other. */
+function keyOf({ set, id }: Action): string {
+  return `${set} ${id}`;
 }

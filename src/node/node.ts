@@ -4,6 +4,7 @@ import { type MeshId, parseMeshId, wireOf } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
 import { JOIN_WAIT_MS, REDIAL_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import type { Membership } from "../core/membership.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
@@ -199,11 +200,12 @@ export class Node {
       deleteGraceMs: config.deleteGraceMs,
       deletesPerOriginMax: config.deletesPerOriginMax,
       missingAtOnceMax: config.missingAtOnceMax,
+      scanDutyFactor: config.scanDutyFactor,
       now: world.now,
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
       mayPlan: () => antiEntropy.mayPlan(),
-      hasPulled: () => antiEntropy.hasPulled || keeper.replica.membership.members.size <= 1,
+      hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
     this.#membered = { keeper, antiEntropy, loop };
     keeper.listen({
@@ -354,4 +356,9 @@ export class Node {
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
     }
   }
+}
+
+/** Before the roster has come nobody knows who else is there. */
+function isAlone({ roster, members }: Membership): boolean {
+  return roster !== undefined && members.size <= 1;
 }

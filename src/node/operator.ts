@@ -37,7 +37,7 @@ export class Operator implements Control {
     const { options, identity, mesh, memory, membered, refusals } = this.#node;
     const replica = membered?.keeper.replica;
     const roster = replica?.membership.roster;
-    const standings = [...(membered?.loop.standings().values() ?? [])];
+    const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
     return {
       peerId: identity.peerId,
       name: options.config.name,

@@ -1,6 +1,7 @@
 // Projects, for the operator: what the mesh says of them, how they stand here, and why.
 import { type DomainView as AgreedDomain, fieldValue, isTombstone } from "../core/keystone-view.ts";
 import type { Standing } from "../core/plan.ts";
+import { KeystoneError, type ProjectObject } from "../keystone/api.ts";
 import { ControlError, type ExplainView, type PlanView, type ProjectView } from "./control.ts";
 import type { DomainDesk } from "./domain-desk.ts";
 import { agreedDomains } from "./domain-views.ts";
@@ -22,7 +23,10 @@ export class ProjectDesk {
     const wanted = domain === undefined ? undefined : this.#domains.findShared({ domain }).domainId;
     return agreedDomains(keeper.replica)
       .filter(({ domainId }) => wanted === undefined || domainId === wanted)
-      .flatMap((one) => [...this.#projectRows(one, standings), ...this.#orphanRows(one, standings)]);
+      .flatMap((one) => {
+        const here = standings.get(one.set) ?? new Map<string, Standing>();
+        return [...this.#projectRows(one, here), ...this.#orphanRows(one, here)];
+      });
   }
 
   #projectRows(domain: AgreedDomain, standings: ReadonlyMap<string, Standing>): ProjectView[] {
@@ -66,8 +70,8 @@ export class ProjectDesk {
       const { wallMs, counter, origin } = entry.stamp;
       return [field, { value, stamp: [wallMs, counter], origin, originName: this.#node.nameOf(origin) }] as const;
     });
-    const object = await this.#node.api.getProject(id);
-    const standing = loop.standings().get(id);
+    const { object, trouble } = await this.#look(id);
+    const standing = loop.standings().get(set.name)?.get(id);
     const fallback = agreed.has(set.name)
       ? "no scan has looked at it yet"
       : "this cloud has no agreement about its domain";
@@ -78,8 +82,18 @@ export class ProjectDesk {
       fields: Object.fromEntries(fields),
       keystone: object === undefined ? null : { ...object },
       state: standing?.state ?? "pending",
-      why: standing?.why ?? fallback,
+      why: trouble ?? standing?.why ?? fallback,
     };
+  }
+
+  /** What Keystone holds now. One that can't be asked doesn't keep anybody from what the mesh says. */
+  async #look(id: string): Promise<{ readonly object?: ProjectObject | undefined; readonly trouble?: string }> {
+    try {
+      return { object: await this.#node.api.getProject(id) };
+    } catch (error) {
+      if (!(error instanceof KeystoneError)) throw error;
+      return { trouble: `Keystone can't be asked now: ${error.message}` };
+    }
   }
 
   async plan(): Promise<PlanView[]> {

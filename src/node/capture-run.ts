@@ -1,0 +1,49 @@
+// One scan's differences become entries: entries, rows and closed intents are durable in one batch.
+import { type CaptureMode, capture } from "../core/capture.ts";
+import type { Hold, Seen } from "../core/keystone-view.ts";
+import { WRITE_LANDS_MAX_MS } from "../core/limits.ts";
+import type { Write } from "../core/replica.ts";
+import type { KeystoneLoopOptions } from "./loop-options.ts";
+import type { Scan } from "./scan.ts";
+
+const CAPTURE_HOLDS: ReadonlySet<string> = new Set(["missing", "unconfirmed", "domainGone", "differences"]);
+
+/** Captures a scan; answers what is held for an operator now. Errors: StoreError. */
+export async function captureScan(
+  scan: Scan,
+  mode: CaptureMode,
+  options: KeystoneLoopOptions,
+): Promise<readonly Hold[]> {
+  const { keeper, memory, now, log, missingAtOnceMax } = options;
+  const writes: Write[] = [];
+  const seen = new Map<string, Seen>();
+  const holds: Hold[] = [];
+  for (const { domain, held, gone } of scan.domains) {
+    const captured = capture({
+      self: keeper.self,
+      mode,
+      domain,
+      held,
+      gone,
+      seen: memory.seenIn(domain.set),
+      intents: memory.intents,
+      decisions: memory.decisions(),
+      missingAtOnceMax,
+    });
+    writes.push(...captured.writes);
+    holds.push(...captured.holds);
+    for (const [id, row] of captured.seen) seen.set(id, row);
+    for (const { id, what } of captured.notes) log.info({ id, what }, "noted");
+  }
+  const overdue = [...memory.intents]
+    .filter(([, { sinceMs }]) => sinceMs + WRITE_LANDS_MAX_MS < now())
+    .map(([id]) => [id, null] as const);
+  const change = { seen, intents: new Map(overdue) };
+  if (writes.length > 0) await keeper.write(writes, memory.batch(change));
+  else if (seen.size + overdue.length > 0) await keeper.note(memory.batch(change));
+  memory.believe(change);
+  for (const { set, kind, id, fields } of writes) log.info({ set, kind, id, fields: Object.keys(fields) }, "captured");
+  for (const { what, id } of await memory.keepHolds(holds, CAPTURE_HOLDS, now()))
+    log.warn({ hold: id, what }, "held for an operator");
+  return holds;
+}

@@ -1,0 +1,79 @@
+// Confirmation: what the scan found new counts as seen for good only once the canary has risen and it still stands there.
+// Until then its absence or an old value is no operator's wish: Keystone may have been restored just after the scan.
+import { type CanaryFound, judgeCanary } from "../core/canary.ts";
+import { isSameValues, type Seen, valuesOf } from "../core/keystone-view.ts";
+import { CONFIRM_READS_MAX } from "../core/limits.ts";
+import type { SetIdentity } from "../core/set-name.ts";
+import { parseSetName } from "../core/set-name.ts";
+import { KeystoneError, type ProjectObject } from "../keystone/api.ts";
+import type { CanaryKeeper } from "./canary-keeper.ts";
+import type { KeystoneLoopOptions } from "./loop-options.ts";
+
+type Rows = readonly (readonly [string, Seen])[];
+
+export class Confirmation {
+  readonly #options: KeystoneLoopOptions;
+  readonly #canary: CanaryKeeper;
+
+  constructor(options: KeystoneLoopOptions, canary: CanaryKeeper) {
+    this.#options = options;
+    this.#canary = canary;
+  }
+
+  /**
+   * Raises the canary if something is unconfirmed, then reads that again. Answers `rescan` if the canary is no longer as
+   * the scan found it: something happened since, and only a fresh scan tells what.
+   */
+  async confirmNews(): Promise<"done" | "rescan"> {
+    const { memory, signer, log } = this.#options;
+    const news = [...memory.seen].filter(([, row]) => row.present && row.confirmedAt === null);
+    if (news.length === 0 && memory.canary !== undefined && memory.canary.raising === null) return "done";
+    const found = await this.#canary.find();
+    const verdict = judgeCanary({ found, memory: memory.canary, self: signer.peerId, remaining: 1 });
+    if (verdict !== "ok" && verdict !== "first") return "rescan";
+    try {
+      await this.#confirmAt(await this.#canary.raise(found), news);
+    } catch (error) {
+      if (!(error instanceof KeystoneError) || error.code === "UNREACHABLE" || error.code === "UNAUTHORISED")
+        throw error;
+      log.warn({ why: error.message }, "the canary could not be raised: the next scan starts over");
+    }
+    return "done";
+  }
+
+  /** Raises the canary above every number ever used, and confirms all that stands. Throws what Keystone says. */
+  async confirmAll(found: CanaryFound): Promise<void> {
+    const generation = await this.#canary.raise(found);
+    await this.#confirmAt(
+      generation,
+      [...this.#options.memory.seen].filter(([, row]) => row.present),
+    );
+  }
+
+  async #confirmAt(generation: number, rows: Rows): Promise<void> {
+    const { memory } = this.#options;
+    const confirmed = new Map<string, Seen>();
+    const lists = new Map<string, ReadonlyMap<string, ProjectObject>>();
+    for (const [id, row] of rows) {
+      const object = await this.#read(id, row, { lists, isMany: rows.length > CONFIRM_READS_MAX });
+      const now = memory.seen.get(id);
+      if (object === undefined || now === undefined || !isSameValues(valuesOf(object), now.values)) continue;
+      confirmed.set(id, { ...now, confirmedAt: generation, before: null });
+    }
+    if (confirmed.size > 0) await memory.write({ seen: confirmed });
+  }
+
+  /** A few objects are read one by one, many through one list of their domain. */
+  async #read(
+    id: string,
+    row: Seen,
+    { lists, isMany }: { lists: Map<string, ReadonlyMap<string, ProjectObject>>; isMany: boolean },
+  ): Promise<ProjectObject | undefined> {
+    const { api } = this.#options;
+    if (!isMany || row.kind === "domain") return api.getProject(id);
+    const { domainId } = parseSetName(row.set)?.identity as Extract<SetIdentity, { is: "domain" }>;
+    const list = lists.get(domainId) ?? new Map((await api.listProjects(domainId)).map((one) => [one.id, one]));
+    lists.set(domainId, list);
+    return list.get(id);
+  }
+}

@@ -1,0 +1,28 @@
+// What the Keystone loop and its parts are given: one Keystone, one replica, one memory, and how to judge.
+import type { Signer } from "../core/codec.ts";
+import type { Log } from "../core/log.ts";
+import type { PeerId } from "../core/peer-id.ts";
+import type { UnixMs } from "../core/stamp.ts";
+import type { KeystoneApi } from "../keystone/api.ts";
+import type { KeystoneMemory } from "./keystone-memory.ts";
+import type { ReplicaKeeper } from "./replica-keeper.ts";
+
+export type KeystoneLoopOptions = {
+  readonly api: KeystoneApi;
+  readonly keeper: ReplicaKeeper;
+  readonly memory: KeystoneMemory;
+  readonly signer: Signer;
+  readonly log: Log;
+  readonly scanIntervalMs: number;
+  readonly deleteGraceMs: number;
+  readonly deletesPerOriginMax: number;
+  readonly missingAtOnceMax: number;
+  readonly scanDutyFactor: number;
+  now(): UnixMs;
+  newRequestId(): string;
+  nameOf(peerId: PeerId): string;
+  /** Whether a plan may be made now: not while an anti-entropy session is bringing half of something. */
+  mayPlan(): boolean;
+  /** Whether a session with a member ran to its end since start, or there is no other member to pull from. */
+  hasPulled(): boolean;
+};
