@@ -51,9 +51,15 @@ export async function startHost(
       },
     });
   } catch (error) {
-    throw new MeshError("CANNOT_LISTEN", `can't listen at ${options.listen.join(", ")}: ${toError(error).message}`, {
+    throw new MeshError("CANNOT_LISTEN", `can't listen at ${options.listen.join(", ")}: ${whyNot(error)}`, {
       details: { listen: options.listen.join(",") },
       cause: error,
     });
   }
+}
+
+/** The system's own word where there is one: libp2p's message has a stack trace in it. */
+function whyNot(error: unknown): string {
+  const { message } = toError(error);
+  return message.match(/\b(E[A-Z]+: [^\n]+)/)?.[1] ?? message.split("\n", 1)[0] ?? message;
 }

@@ -41,6 +41,7 @@ export class LinkKeeper {
   readonly #dialling = new Set<PeerId>();
   readonly #refusedBy = new Set<PeerId>();
   readonly #missedProbes = new Map<string, number>();
+  readonly #probing = new Set<string>();
   readonly #stopped = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #probeDueMs = 0;
@@ -206,6 +207,8 @@ export class LinkKeeper {
   }
 
   async #probeConnection(connection: Connection, peerId: PeerId): Promise<void> {
+    if (this.#probing.has(connection.id)) return; // libp2p refuses a second at once, which would pass for a miss.
+    this.#probing.add(connection.id);
     try {
       const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
       await this.#options.host.services.identify.identify(connection, { signal });
@@ -216,6 +219,8 @@ export class LinkKeeper {
       this.#missedProbes.set(connection.id, missed);
       this.#options.log.debug({ peerId, missed, message: toError(error).message }, "no sign of life");
       if (missed >= PROBES_MISSED_MAX) connection.abort(new Error("no sign of life"));
+    } finally {
+      this.#probing.delete(connection.id);
     }
   }
 }

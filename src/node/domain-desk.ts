@@ -10,7 +10,7 @@ import { domainSet, parseKeystoneId, type SetName } from "../core/set-name.ts";
 import type { DomainObject } from "../keystone/api.ts";
 import { ControlError, type DomainView } from "./control.ts";
 import { agreedDomains, domainView } from "./domain-views.ts";
-import { memberedOf } from "./membered.ts";
+import { checkName, memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
 type SharedSet = { readonly set: ReplicaSet; readonly owner: PeerId; readonly domainId: string };
@@ -64,6 +64,7 @@ export class DomainDesk {
   async accept(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView> {
     const { keeper, loop } = memberedOf(this.#node);
     const { replica } = keeper;
+    if (options.name !== undefined) checkName(options.name);
     const { set, owner, domainId } = this.findShared(options);
     if (owner === keeper.self)
       throw new ControlError(

@@ -1,7 +1,7 @@
 // Members, for the operator: who is in, who knocks, and the words that let a peer in.
 import type { PeerId } from "../core/peer-id.ts";
 import type { MemberView, PendingView } from "./control.ts";
-import { memberedOf } from "./membered.ts";
+import { checkName, memberedOf } from "./membered.ts";
 import { addressesOf, admissionWrite } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
 
@@ -13,6 +13,7 @@ export class MemberDesk {
   }
 
   async createMesh({ name }: { name: string }): Promise<{ id: string; name: string }> {
+    checkName(name);
     const { keeper } = await this.#node.found(name);
     return { id: keeper.replica.meshId, name };
   }
@@ -25,6 +26,7 @@ export class MemberDesk {
 
   async admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }> {
     const { keeper } = memberedOf(this.#node);
+    if (options.name !== undefined) checkName(options.name);
     await keeper.write([admissionWrite(keeper.replica, options)]);
     return { peerId: options.peerId };
   }
@@ -57,6 +59,7 @@ export class MemberDesk {
   }
 
   async pending(): Promise<PendingView[]> {
+    memberedOf(this.#node); // Outside of a mesh everybody is refused, and nobody can be admitted.
     return this.#node.mesh.knocks().map((knock) => ({ ...knock, name: null }));
   }
 }

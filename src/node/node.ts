@@ -86,6 +86,7 @@ export class Node {
   #memory: KeystoneMemory | undefined;
   #membered: Membered | undefined;
   #through: MeshMemory["through"] = null;
+  #isEntering = false;
 
   constructor(options: NodeOptions, parts: { identity: Identity; store: ReplicaStore; api: KeystoneApi }) {
     this.options = options;
@@ -229,7 +230,28 @@ export class Node {
 
   // --- verbs that change which mesh we are in ---
 
-  async found(name: string): Promise<Membered> {
+  found(name: string): Promise<Membered> {
+    return this.#alone(() => this.#found(name));
+  }
+
+  /** Joins through a member. A node that knows its mesh already only tries that address again. */
+  join(address: string): Promise<Membered> {
+    return this.#alone(() => this.#join(address));
+  }
+
+  /** Two at once could enter two meshes. */
+  async #alone<T>(enter: () => Promise<T>): Promise<T> {
+    if (this.#isEntering)
+      throw new ControlError("BUSY", "this node is entering a mesh just now: keymesh status shows how it ended");
+    this.#isEntering = true;
+    try {
+      return await enter();
+    } finally {
+      this.#isEntering = false;
+    }
+  }
+
+  async #found(name: string): Promise<Membered> {
     this.#refuseSecondMesh();
     const nonce = Buffer.from(this.options.world.randomBytes(16)).toString("hex");
     const { meshId, write } = foundingWrite(this.identity.peerId, { name, nonce });
@@ -239,8 +261,7 @@ export class Node {
     return this.#enter(keeper, meshId);
   }
 
-  /** Joins through a member. A node that knows its mesh already only tries that address again. */
-  async join(address: string): Promise<Membered> {
+  async #join(address: string): Promise<Membered> {
     const peerId = parsePeerId(address.split("/p2p/")[1] ?? "");
     if (peerId === undefined)
       throw new ControlError(
