@@ -28,7 +28,7 @@ import { Applier } from "./apply.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import type { KeystoneState } from "./control.ts";
 import { agreedDomains } from "./domain-views.ts";
-import type { KeystoneMemory, LastingState } from "./keystone-memory.ts";
+import { isWaiting, type KeystoneMemory, type LastingState } from "./keystone-memory.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
 import { type Scan, scanKeystone } from "./scan.ts";
 import { explainState, HEALED, HEALING, WHAT_HAPPENED } from "./state-words.ts";
@@ -310,7 +310,15 @@ export class KeystoneLoop {
   /** Raises the canary, then reads again what is unconfirmed: only what still stands as it was seen is confirmed. */
   async #confirm(): Promise<void> {
     const { memory, signer, log } = this.#options;
-    const unconfirmed = [...memory.seen].filter(([, row]) => row.present && row.confirmedAt === null);
+    // What is held differs from its row, so that no raise can confirm it: it must not cause one with every scan.
+    const heldBack = new Set(
+      [...memory.holds.values()].flatMap((hold) =>
+        CAPTURE_HOLDS.has(hold.kind) && isWaiting(hold) ? hold.objects : [],
+      ),
+    );
+    const unconfirmed = [...memory.seen].filter(
+      ([id, row]) => row.present && row.confirmedAt === null && !heldBack.has(id),
+    );
     if (unconfirmed.length === 0 && memory.canary !== undefined && memory.canary.raising === null) return;
     const found = await this.#canary.find();
     const verdict = judgeCanary({ found, memory: memory.canary, self: signer.peerId, remaining: 1 });

@@ -123,6 +123,16 @@ describe("an edit", () => {
     expect(words({ ...known, held: [held(A, "a", { enabled: false })] })).toEqual([{ "local 1": { off: true } }]);
   });
 
+  it("that enables ends the local switch, though the mesh says enabled too", () => {
+    const off = {
+      ...known,
+      seen: { [A]: row("a", { enabled: false }) },
+      held: [held(A, "a")],
+      domain: { off: new Set([A]) },
+    };
+    for (const scopes of [[], ALL]) expect(words({ ...off, scopes })).toEqual([{ "local 1": { off: false } }]);
+  });
+
   it("of the domain is captured, but neither its tags nor a name of its own here", () => {
     const seen = { [DOMAIN]: { ...DOMAIN_ROW, values: { ...DOMAIN_ROW.values, name: "old", tags: ["old"] } } };
     const domain = { domain: record({ fields: { name: "theirs" } }) };
@@ -272,17 +282,5 @@ describe("where the canary is gone", () => {
 
   it("they are edits once approved", () => {
     expect(words({ ...all, input: { mode, ...decided("differences", "approve", A, B, C) } })).toHaveLength(3);
-  });
-});
-
-describe("known bugs", () => {
-  it.fails("ends a local switch when the project is enabled by hand, though the mesh says enabled too", () => {
-    const off = {
-      seen: { [A]: row("a", { enabled: false }) },
-      mesh: known.mesh,
-      held: [held(A, "a")],
-      domain: { off: new Set([A]) },
-    };
-    expect(words(off)).toEqual([{ "local 1": { off: false } }]);
   });
 });
