@@ -161,7 +161,11 @@ function captureChanged(input: CaptureInput, { held, row, changed }: Change, dra
       return void draft.unconfirmed.push(held.id);
   }
   draft.seen.set(held.id, lookedAt(row, held));
-  if (edits.length === 0 || domain.mode !== "mirror") return;
+  if (domain.mode !== "mirror") return;
+  // Enabled by hand: the local switch ends, though the mesh says enabled too and so there is nothing to tell it.
+  if (changed.includes("enabled") && held.enabled && domain.off.has(held.id) && intent?.fields.enabled !== true)
+    switchOn(held.id, draft);
+  if (edits.length === 0) return;
   if (domain.scopes.has("update")) captureEdits(input, { held, row, changed: edits }, draft);
   else captureLocally(held, edits, draft);
 }
@@ -207,17 +211,18 @@ function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft
 /** Without the scope a disable is a local switch that stays until it is enabled by hand; all else is drift, and reverted. */
 function captureLocally(held: Held, edits: readonly ValueField[], draft: Draft): void {
   for (const field of edits) {
-    if (field === "enabled") {
-      say(draft, held.id, { off: !held.enabled });
-      draft.notes.push({
-        id: held.id,
-        what: held.enabled
-          ? "enabled here by hand: the local switch ends"
-          : "disabled here by hand: stays off in this cloud",
-      });
+    if (field === "enabled" && held.enabled) switchOn(held.id, draft);
+    else if (field === "enabled") {
+      say(draft, held.id, { off: true });
+      draft.notes.push({ id: held.id, what: "disabled here by hand: stays off in this cloud" });
     } else
       draft.notes.push({ id: held.id, what: `${field} was changed here without the scope to: put back to the mesh's` });
   }
+}
+
+function switchOn(id: string, draft: Draft): void {
+  say(draft, id, { off: false });
+  draft.notes.push({ id, what: "enabled here by hand: the local switch ends" });
 }
 
 function captureMissing(input: CaptureInput, draft: Draft): Hold[] {

@@ -6,7 +6,8 @@ import type { Write } from "../core/replica.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import type { Scan } from "./scan.ts";
 
-const CAPTURE_HOLDS: ReadonlySet<string> = new Set(["missing", "unconfirmed", "domainGone", "differences"]);
+/** The kinds of hold that a scan raises, and the next one takes back. */
+export const CAPTURE_HOLDS: ReadonlySet<string> = new Set(["missing", "unconfirmed", "domainGone", "differences"]);
 
 /** Captures a scan; answers what is held for an operator now. Errors: StoreError. */
 export async function captureScan(

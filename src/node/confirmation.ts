@@ -6,6 +6,8 @@ import { CONFIRM_READS_MAX } from "../core/limits.ts";
 import { parseSetName } from "../core/set-name.ts";
 import { KeystoneError, type ProjectObject } from "../keystone/api.ts";
 import type { CanaryKeeper } from "./canary-keeper.ts";
+import { CAPTURE_HOLDS } from "./capture-run.ts";
+import { isWaiting } from "./keystone-memory.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 
 type Rows = readonly (readonly [string, Seen])[];
@@ -25,7 +27,13 @@ export class Confirmation {
    */
   async confirmNews(): Promise<"done" | "rescan"> {
     const { memory, signer, log } = this.#options;
-    const news = [...memory.seen].filter(([, row]) => row.present && row.confirmedAt === null);
+    // What is held differs from its row, so that no raise can confirm it: it must not cause one with every scan.
+    const heldBack = new Set(
+      [...memory.holds.values()].flatMap((hold) =>
+        CAPTURE_HOLDS.has(hold.kind) && isWaiting(hold) ? hold.objects : [],
+      ),
+    );
+    const news = [...memory.seen].filter(([id, row]) => row.present && row.confirmedAt === null && !heldBack.has(id));
     if (news.length === 0 && memory.canary !== undefined && memory.canary.raising === null) return "done";
     const found = await this.#canary.find();
     const verdict = judgeCanary({ found, memory: memory.canary, self: signer.peerId, remaining: 1 });

@@ -14,6 +14,7 @@ import type {
 } from "./control.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { HoldDesk } from "./hold-desk.ts";
+import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";

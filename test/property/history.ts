@@ -170,8 +170,8 @@ function authorityEntry(
   const value: { [key: string]: FieldValue } = {};
   for (const scope of step.scopes) value[scope] = held[scope] ?? [owner.wallMs + step.later, 0];
   const taken = Object.keys(held).some((key) => key !== "takenAt" && !step.scopes.includes(key));
-  if (taken) value["takenAt"] = [owner.wallMs, 0];
-  else if (held["takenAt"] !== undefined) value["takenAt"] = held["takenAt"];
+  if (taken) value.takenAt = [owner.wallMs, 0];
+  else if (held.takenAt !== undefined) value.takenAt = held.takenAt;
   if (!step.usurped) owner.grants.set(place, value);
   return entryBy(step.usurped ? p3 : at(OWNERS, step.set), {
     meshId,

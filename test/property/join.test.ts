@@ -214,7 +214,7 @@ function countEvents(seen: Record<string, number>, { control, rest }: History, s
   for (const { fields, standing } of state.records.values()) {
     if (fields.includes('"deleted"')) count("deletes");
     const creations = rest.filter((entry) => standing.includes(entry.hash) && "parent_id" in entry.fields);
-    if (new Set(creations.map((entry) => entry.fields["parent_id"])).size > 1) count("places");
+    if (new Set(creations.map((entry) => entry.fields.parent_id)).size > 1) count("places");
   }
   if (new Set(control.filter((entry) => entry.kind === "roster").map((entry) => entry.id)).size === 4) count("rivals");
 }

@@ -97,7 +97,7 @@ type Control = { readonly members: readonly string[]; counts(word: Word): boolea
 
 function controlOf(meshId: string, all: readonly Entry[]): Control {
   const signed = all.filter((entry) => entry.kind === "roster");
-  const bodies = new Map(signed.map((entry) => [entry.id, entry.fields["body"] as unknown as RosterBody]));
+  const bodies = new Map(signed.map((entry) => [entry.id, entry.fields.body as unknown as RosterBody]));
   const signersOf = (id: string) => new Set(signed.filter((one) => one.id === id).map((one) => one.stamp.origin));
   const isHeld = (id: string, voters: RosterBody["voters"]) =>
     2 * voters.filter((voter) => signersOf(id).has(voter)).length > voters.length;

@@ -1,0 +1,189 @@
+// Scan, capture and apply under hands that change Keystone at any moment, answers that are lost and writes that land late:
+// no edit of an operator is lost where this cloud may sign it, and where it may not, a disable stays and all else goes back.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { fieldValue, type RecordView } from "../../src/core/keystone-view.ts";
+import { SCOPES } from "../../src/core/kinds.ts";
+import { isMarkOf, trimName } from "../../src/core/names.ts";
+import { KeystoneError, type ProjectPatch } from "../../src/keystone/api.ts";
+import { agreedDomains } from "../../src/node/domain-views.ts";
+import { Cloud, creation, DOMAIN, OWNER, SIGNERS, say } from "../fixtures/cloud.ts";
+import { idOf } from "../fixtures/peers.ts";
+import { runs } from "../fixtures/runs.ts";
+
+const RUNS = 150;
+const TIMEOUT_MS = 60_000;
+const NUMBERS = ["1", "2", "3"] as const;
+const patch: fc.Arbitrary<Omit<ProjectPatch, "extra">> = fc.oneof(
+  fc.record({ name: fc.constantFrom("web", "Web", "db", " x\u001f") }),
+  fc.record({ description: fc.constantFrom("", null, "text") }),
+  fc.record({ enabled: fc.boolean() }),
+  fc.record({ tags: fc.constantFrom([], ["a"], ["b"]) }),
+);
+const change = fc.record({ number: fc.constantFrom(...NUMBERS), patch });
+const fault = fc.constantFrom("answered" as const, "answered" as const, "yes" as const, "no" as const, "late" as const);
+/** What the mesh says, then what hands do, unseen by each other, and what becomes of the writes after them. */
+const step = fc.record({
+  said: fc.array(change, { maxLength: 3 }),
+  done: fc.array(change, { maxLength: 2 }),
+  faults: fc.array(fault, { maxLength: 6 }),
+  isRestarted: fc.boolean(),
+});
+const steps = fc.array(step, { minLength: 2, maxLength: 5, size: "max" });
+type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+const happened = new Map<string, number>();
+const note = (what: string, count = 1) => void happened.set(what, (happened.get(what) ?? 0) + count);
+
+const recordOf = (cloud: Cloud, id: string): RecordView =>
+  agreedDomains(cloud.keeper.replica)[0]?.projects.get(id) ?? new Map();
+
+/** A cloud with projects 1, 2 under 1, and 3, at rest. */
+async function start(scopes: typeof SCOPES): Promise<Cloud> {
+  const cloud = await Cloud.open({ scopes });
+  await cloud.agree();
+  const places = [DOMAIN, idOf("1"), DOMAIN];
+  await cloud.hear(
+    NUMBERS.map((number, at) =>
+      say(OWNER, { id: idOf(number), at, fields: creation(`p${number}`, { parent_id: places[at] ?? DOMAIN }) }),
+    ),
+  );
+  await cloud.settle();
+  cloud.beforeTurn = () => note("late writes landed", cloud.model.landLate());
+  return cloud;
+}
+
+async function hear(cloud: Cloud, said: readonly Change[]): Promise<void> {
+  const at = cloud.keeper.replica.instant.wallMs - 1_000_000_000 + 1;
+  await cloud.hear(
+    said.map(({ number, patch: fields }, index) =>
+      say(SIGNERS[index % 2] ?? OWNER, { id: idOf(number), at: at + index, fields: { ...fields } }),
+    ),
+  );
+}
+
+/** Does what Keystone allows; answers what that changed, the first change of each field. */
+async function edit(
+  { model }: Cloud,
+  done: readonly Change[],
+): Promise<{ id: string; field: string; value: unknown }[]> {
+  const edits = new Map<string, { id: string; field: string; value: unknown }>();
+  for (const { number, patch: wanted } of done) {
+    const id = idOf(number);
+    const [field = ""] = Object.keys(wanted);
+    const before = await model.admin.getProject(id);
+    if (edits.has(id + field)) continue;
+    try {
+      const after = await model.admin.updateProject(id, {
+        ...(before?.enabled === false ? { enabled: false } : {}),
+        ...wanted,
+      });
+      const [old, value] = [before, after].map((object) =>
+        JSON.stringify(Object.entries(object ?? {}).find(([key]) => key === field)?.[1]),
+      );
+      if (old !== value) edits.set(id + field, { id, field, value: JSON.parse(value ?? "null") });
+    } catch (error) {
+      if (!(error instanceof KeystoneError)) throw error;
+    }
+  }
+  return [...edits.values()];
+}
+
+function lose(cloud: Cloud, faults: Step["faults"]): void {
+  const left = [...faults];
+  cloud.model.faults = ({ write }) => {
+    const landed = write ? left.shift() : undefined;
+    if (landed === undefined || landed === "answered") return undefined;
+    note(`lost answers, landed: ${landed}`);
+    return { fault: "unknown", landed };
+  };
+}
+
+describe("capture", () => {
+  it(
+    "loses no edit where this cloud may sign it, and signs nothing else",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(steps, async (all) => {
+          const cloud = await start(SCOPES);
+          for (const { said, done, faults, isRestarted } of all) {
+            await hear(cloud, said);
+            const edits = await edit(cloud, done);
+            lose(cloud, faults);
+            const before = cloud.signed().length;
+            if (isRestarted) await cloud.restart();
+            await cloud.settle({ approve: true });
+            for (const { id, field, value } of edits) {
+              note("edits");
+              expect([id, field, fieldValue(recordOf(cloud, id), field)]).toEqual([id, field, value]);
+            }
+            if (edits.length === 0) expect(cloud.signed()).toHaveLength(before);
+            expect(await amiss(cloud)).toEqual([]);
+          }
+        }),
+        runs(RUNS),
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    "keeps a disable by hand where this cloud may not sign it, and puts all else back",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(steps, async (all) => {
+          const cloud = await start([]);
+          for (const { said, done } of all) {
+            await hear(cloud, said);
+            const edits = await edit(cloud, done);
+            await cloud.settle({ approve: true });
+            for (const { id, field, value } of edits) {
+              if (field !== "enabled" || value !== false) continue;
+              note("disables by hand");
+              expect([id, (await cloud.model.admin.getProject(id))?.enabled]).toEqual([id, false]);
+            }
+            expect(await amiss(cloud)).toEqual([]);
+          }
+          expect(cloud.signed()).toEqual([]);
+        }),
+        runs(RUNS),
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  it("saw what it is about", () => {
+    for (const what of [
+      "edits",
+      "disables by hand",
+      "late writes landed",
+      "lost answers, landed: yes",
+      "lost answers, landed: no",
+    ])
+      expect({ [what]: happened.get(what) ?? 0 }).not.toEqual({ [what]: 0 });
+  });
+});
+
+/** Where Keystone at rest does not hold what the mesh and this cloud's own switches say. */
+async function amiss(cloud: Cloud): Promise<string[]> {
+  const wrong: string[] = [];
+  const off = agreedDomains(cloud.keeper.replica)[0]?.off ?? new Set();
+  for (const number of NUMBERS) {
+    const id = idOf(number);
+    const record = recordOf(cloud, id);
+    const here = await cloud.model.admin.getProject(id);
+    const parent = await cloud.model.admin.getProject(here?.parentId ?? "");
+    const name = trimName(String(fieldValue(record, "name")));
+    if (here?.name !== name && !isMarkOf(here?.name ?? "", { name, id }))
+      wrong.push(`${number} is called ${here?.name}`);
+    for (const field of ["description", "tags"] as const) {
+      const wanted = fieldValue(record, field);
+      if (wanted !== undefined && JSON.stringify(here?.[field]) !== JSON.stringify(wanted))
+        wrong.push(`${number}: its ${field}`);
+    }
+    const isOn = fieldValue(record, "enabled") !== false && !off.has(id) && parent?.enabled === true;
+    if (here?.enabled !== isOn) wrong.push(`${number} is ${here?.enabled ? "on" : "off"}`);
+  }
+  return wrong;
+}
