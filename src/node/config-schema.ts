@@ -6,6 +6,7 @@ import {
   DELETE_GRACE_LONGEST_MS,
   DRIFT_LONGEST_MS,
   INTERVAL_MAX_MS,
+  SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MIN_MS,
   SET_RECORDS_MAX,
 } from "../core/limits.ts";
@@ -116,6 +117,7 @@ export const configSchema = z.strictObject({
   syncIntervalMs: whole(SCAN_INTERVAL_MIN_MS, INTERVAL_MAX_MS, "milliseconds").exactOptional(),
   deletesPerOriginMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
   missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
+  scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
   log: log.exactOptional(),
 });
 

@@ -6,6 +6,7 @@ import {
   DELETES_PER_ORIGIN_MAX,
   DRIFT_MAX_MS,
   MISSING_AT_ONCE_MAX,
+  SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MS,
   SYNC_INTERVAL_MS,
 } from "../core/limits.ts";
@@ -72,8 +73,10 @@ ${keystoneText(cloud, cloudsYaml)}
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
 
-# Time between two scans of Keystone; longer by itself where a scan takes long.
+# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
+# times their own duration apart, so that they take no more than a twentieth of Keystone's time by default.
 # scanIntervalMs: ${SCAN_INTERVAL_MS}
+# scanDutyFactor: ${SCAN_DUTY_FACTOR}
 
 # Time from a delete in another cloud (the project is disabled here at once) to the delete here. 24 hours; 0 is at once.
 # deleteGraceMs: ${DELETE_GRACE_MS}

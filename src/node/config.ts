@@ -10,6 +10,7 @@ import {
   DELETES_PER_ORIGIN_MAX,
   DRIFT_MAX_MS,
   MISSING_AT_ONCE_MAX,
+  SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MS,
   SYNC_INTERVAL_MS,
 } from "../core/limits.ts";
@@ -33,6 +34,7 @@ export type Config = {
   readonly syncIntervalMs: number;
   readonly deletesPerOriginMax: number;
   readonly missingAtOnceMax: number;
+  readonly scanDutyFactor: number;
   readonly log: { readonly level: LogLevel };
 };
 
@@ -60,6 +62,7 @@ const DEFAULTS = {
   syncIntervalMs: SYNC_INTERVAL_MS,
   deletesPerOriginMax: DELETES_PER_ORIGIN_MAX,
   missingAtOnceMax: MISSING_AT_ONCE_MAX,
+  scanDutyFactor: SCAN_DUTY_FACTOR,
   log: { level: "info" },
 } as const;
 

@@ -13,7 +13,6 @@ import {
   DELETES_WINDOW_MS,
   PLAN_PASSES_MAX,
   RETRY_MAX_MS,
-  SCAN_DUTY_FACTOR,
   WRITE_LANDS_MAX_MS,
 } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
@@ -42,6 +41,7 @@ export type KeystoneLoopOptions = {
   readonly deleteGraceMs: number;
   readonly deletesPerOriginMax: number;
   readonly missingAtOnceMax: number;
+  readonly scanDutyFactor: number;
   now(): UnixMs;
   newRequestId(): string;
   nameOf(peerId: PeerId): string;
@@ -182,13 +182,13 @@ export class KeystoneLoop {
   }
 
   async #scanCycle(): Promise<void> {
-    const { api, keeper, memory, now, scanIntervalMs } = this.#options;
+    const { api, keeper, memory, now, scanIntervalMs, scanDutyFactor } = this.#options;
     const startedMs = now();
     this.#nextScanMs = startedMs + scanIntervalMs;
     if (this.#driver?.explicitIds !== true) this.#driver = await api.checkDriver();
     const scan = await scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
     this.#lastScanMs = now();
-    this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (this.#lastScanMs - startedMs) * SCAN_DUTY_FACTOR);
+    this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (this.#lastScanMs - startedMs) * scanDutyFactor);
     const mode = await this.#judge(scan);
     if (mode === "stop") return;
     const holds = await this.#capture(scan, mode);

@@ -196,6 +196,7 @@ export class Node {
       deleteGraceMs: config.deleteGraceMs,
       deletesPerOriginMax: config.deletesPerOriginMax,
       missingAtOnceMax: config.missingAtOnceMax,
+      scanDutyFactor: config.scanDutyFactor,
       now: world.now,
       newRequestId: () => `req-${uuid(world.randomBytes(16))}`,
       nameOf: (peerId) => this.nameOf(peerId),
