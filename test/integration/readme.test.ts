@@ -64,7 +64,7 @@ describe("README.md", () => {
       const verb = words.slice(0, Math.min(2, end < 0 ? words.length : end)).join(" ");
       if (!helps.has(verb)) helps.set(verb, (await keymesh([...verb.split(" ").filter(Boolean), "--help"])).stdout);
       const help = helps.get(verb) ?? "";
-      expect(help, words.join(" ")).toContain(`Usage: keymesh ${verb.split(" ")[0]}`.trimEnd());
+      expect(help, words.join(" ")).toContain(`Usage: keymesh ${verb}`.trimEnd());
       for (const option of words.filter((word) => word.startsWith("--")))
         expect(help, words.join(" ")).toContain(option);
     }
