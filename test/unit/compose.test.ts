@@ -1,7 +1,12 @@
 // docker-compose.yml can't be run by these tests, so at least nothing it names may be missing.
+import { execFile } from "node:child_process";
 import { constants } from "node:fs";
-import { access, readFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -64,7 +69,36 @@ describe("docker-compose.yml", () => {
         called.add(path ?? "");
       }
     }
-    expect([...called].sort()).toEqual(["scripts/keystone-release", "scripts/keystones", "scripts/setup"]);
+    expect(called).toContain("scripts/keystones");
+    expect(called).toContain("scripts/setup");
     for (const path of called) await access(at(path), constants.X_OK);
+  });
+});
+
+describe("scripts/compose", () => {
+  test("node: makes a node with what the keymesh command really takes, then runs it; the next time it only runs", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "keymesh-compose-"));
+    try {
+      await mkdir(join(folder, "keystones"));
+      await mkdir(join(folder, "bin"));
+      await writeFile(join(folder, "keystones/clouds.yaml"), "clouds: {}\n");
+      const source = at("src/cli/main.ts");
+      // In the place of node, and of the built command: notes the call, and carries out init from the source.
+      const stand = `#!/bin/bash\nshift\necho "$@" >>"${folder}/calls"\n[[ $1 != init ]] || exec "${process.execPath}" "${source}" "$@"\n`;
+      await writeFile(join(folder, "bin/node"), stand, { mode: 0o755 });
+      const env = { KEYMESH_DATA: folder, PATH: `${folder}/bin:/usr/bin:/bin`, HOME: folder };
+      for (let start = 0; start < 2; start += 1)
+        await promisify(execFile)(at("scripts/compose"), ["node", "cloud2"], { env });
+      const calls = (await readFile(join(folder, "calls"), "utf8")).trim().split("\n");
+      expect(calls.map((call) => call.split(" ")[0])).toEqual(["init", "run", "run"]);
+      const config = z.looseObject({ name: z.string(), listen: z.array(z.string()), keystone: z.unknown() });
+      expect(config.parse(parse(await readFile(join(folder, "node/keymesh.yaml"), "utf8")))).toEqual({
+        name: "cloud2",
+        listen: ["/ip4/0.0.0.0/tcp/4001"],
+        keystone: { cloud: "k1", cloudsYaml: join(folder, "keystones/clouds.yaml") },
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

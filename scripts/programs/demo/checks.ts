@@ -53,8 +53,3 @@ export function checksText(rows: readonly Row[]): string {
   const text = table(["", "CHECK", "READ BACK IN", "TOOK", "SEEN"], cells);
   return text.replaceAll(/^FAILED/gm, (word) => styleText("red", word));
 }
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}

@@ -6,6 +6,9 @@ import type { Cloud } from "./clouds.ts";
 
 const FIELDS = ["id", "domain_id", "parent_id", "name", "description", "enabled", "tags"] as const;
 
+/** How long a difference may last: far longer than any should, so that a busy machine is no failure. */
+export const PATIENCE_MS = 90_000;
+
 /** How long each change took from its acceptance until it was readable there, by cloud, in milliseconds. */
 export type Latencies = Map<string, number[]>;
 
@@ -15,7 +18,7 @@ export type Expected = PlainProject | { readonly gone: string };
 /** Waits until a cloud's Keystone holds exactly this. Throws the difference that stays. */
 export async function seenIn(cloud: Cloud, expected: Expected, latencies: Latencies): Promise<void> {
   const acceptedMs = performance.now();
-  await eventually(() => compare(cloud, expected));
+  await eventually(() => compare(cloud, expected), { withinMs: PATIENCE_MS });
   const list = latencies.get(cloud.letter) ?? [];
   latencies.set(cloud.letter, [...list, performance.now() - acceptedMs]);
 }

@@ -10,6 +10,15 @@ const startedMs = performance.now();
 const seconds = () => ((performance.now() - startedMs) / 1_000).toFixed(0);
 const say = (text: string) => process.stderr.write(`demo: ${seconds().padStart(3)} s  ${text}\n`);
 
+const KEPT = `The clouds run on. To play with them, for example:
+  export KEYMESH_DATA=${dataOf("A")}      # or cloud-b, cloud-c, cloud-d
+  scripts/keymesh status
+  scripts/keymesh member pending                          # then: scripts/keymesh member admit PEERID
+  scripts/keymesh project list
+  export OS_CLIENT_CONFIG_FILE=${BASE}/keystones/clouds.yaml
+  openstack --os-cloud k1 project list                    # k1 is A's Keystone, k2 is B's, …
+Logs: ${BASE}/cloud-a/node.log. To stop and delete them: scripts/demo --stop`;
+
 process.exitCode = typed.has("--stop") ? await stopKept() : await main();
 
 async function main(): Promise<number> {
@@ -61,12 +70,3 @@ async function stopKept(): Promise<number> {
   say("stopped");
   return 0;
 }
-
-const KEPT = `The clouds run on. To play with them, for example:
-  export KEYMESH_DATA=${dataOf("A")}      # or cloud-b, cloud-c, cloud-d
-  scripts/keymesh status
-  scripts/keymesh member pending                          # then: scripts/keymesh member admit PEERID
-  scripts/keymesh project list
-  export OS_CLIENT_CONFIG_FILE=${BASE}/keystones/clouds.yaml
-  openstack --os-cloud k1 project list                    # k1 is A's Keystone, k2 is B's, …
-Logs: ${BASE}/cloud-a/node.log. To stop and delete them: scripts/demo --stop`;
