@@ -82,7 +82,7 @@ describe("scripts/compose", () => {
       await mkdir(join(folder, "keystones"));
       await mkdir(join(folder, "bin"));
       await writeFile(join(folder, "keystones/clouds.yaml"), "clouds: {}\n");
-      const source = at("src/cli/entry.ts");
+      const source = at("src/cli/main.ts");
       // In the place of node, and of the built command: notes the call, and carries out init from the source.
       const stand = `#!/bin/bash\nshift\necho "$@" >>"${folder}/calls"\n[[ $1 != init ]] || exec "${process.execPath}" "${source}" "$@"\n`;
       await writeFile(join(folder, "bin/node"), stand, { mode: 0o755 });
