@@ -145,9 +145,8 @@ describe("deletes", () => {
 
   it("that are many are held where they happen, and again where they arrive", async () => {
     const { a, b, c, domainId } = world();
-    const made = [];
-    for (let index = 0; index < MANY; index += 1)
-      made.push(await a.admin.create({ domainId, name: `one of many ${index}`, tags: ["many"] }));
+    const names = Array.from({ length: MANY }, (_, index) => `one of many ${index}`);
+    const made = await Promise.all(names.map((name) => a.admin.create({ domainId, name, tags: ["many"] })));
     const ids = made.map(({ id }) => id).sort();
     await heldBy([a, b, c], ids);
     const isHere = ({ admin }: Cloud) => Promise.all(ids.map(async (id) => (await admin.get(id)) !== undefined));
