@@ -29,6 +29,8 @@ const step = fc.record({
   done: fc.array(change, { maxLength: 2 }),
   faults: fc.array(fault, { maxLength: 6 }),
   isRestarted: fc.boolean(),
+  /** Whether the hands change just what the mesh does. */
+  isContrary: fc.boolean(),
   /** At which read of the node the hands move; 0: before its turn. Never between its last read and its write. */
   atRead: fc.oneof(fc.constant(0), fc.nat({ max: 25 })),
 });
@@ -92,8 +94,15 @@ function edit({ model, memory }: Cloud, done: readonly Change[]): Edit[] {
   return [...edits.values()];
 }
 
+function contrary({ number, patch: said }: Change): Change {
+  if (said.enabled !== undefined) return { number, patch: { enabled: !said.enabled } };
+  if (said.tags !== undefined) return { number, patch: { tags: ["c"] } };
+  return { number, patch: said.name === undefined ? { description: "contrary" } : { name: "contrary" } };
+}
+
 /** Loses these answers, and moves the hands at their moment. The edits come to be as they are made. */
-function disturb(cloud: Cloud, { done, faults, atRead }: Step): readonly Edit[] {
+function disturb(cloud: Cloud, { said, done: apart, faults, atRead, isContrary }: Step): readonly Edit[] {
+  const done = isContrary ? said.map(contrary) : apart;
   const left = [...faults];
   const edits = atRead === 0 ? edit(cloud, done) : [];
   let reads = 0;
@@ -133,7 +142,8 @@ describe("capture", () => {
             await rest(cloud);
             for (const { id, field, value } of edits) {
               note(one.atRead === 0 ? "edits before a turn" : "edits within a turn");
-              expect([id, field, fieldValue(recordOf(cloud, id), field)]).toEqual([id, field, value]);
+              const now = fieldValue(recordOf(cloud, id), field);
+              expect({ id, field, value, now, isKept: isSameValue(field, now, value) }).toMatchObject({ isKept: true });
             }
             if (edits.length === 0) expect(cloud.signed()).toHaveLength(before);
             expect(await amiss(cloud)).toEqual([]);
