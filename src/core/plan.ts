@@ -6,13 +6,13 @@
 
 import type { Fields, FieldValue } from "./entry.ts";
 import { type Change, Foresight } from "./foresight.ts";
-import { fieldValue, type Hold, isSameValue, type RecordView } from "./keystone-view.ts";
-import { type FoldedName, foldName, freeMark, markClashes, type NameClaim, trimName } from "./names.ts";
+import { fieldValue, type Hold, isSameValue } from "./keystone-view.ts";
+import { trimName } from "./names.ts";
 import type { PeerId } from "./peer-id.ts";
 import { type GuardInput, guardDeletes, guardRecreations, guardRenames } from "./plan-guards.ts";
+import { type Names, namesFor } from "./plan-names.ts";
 import {
   enabledIn,
-  isWhole,
   type Project,
   type ProjectState,
   type ProjectTree,
@@ -60,8 +60,7 @@ class Planner {
   readonly #tree: ProjectTree;
   readonly #enabled: ReadonlyMap<string, boolean>;
   readonly #foresight: Foresight;
-  /** The marked names of those that lost theirs in a clash. */
-  readonly #marked: ReadonlyMap<string, string>;
+  readonly #names: Names;
   readonly #holds: Hold[] = [];
   readonly #actions: Action[] = [];
   readonly #standings = new Map<string, Standing>();
@@ -75,21 +74,19 @@ class Planner {
     this.#tree = projectTree({ domain, seen, heldDeletes: deletes.ids, heldRecreations: recreations.ids });
     this.#enabled = enabledIn(this.#tree, input);
     this.#foresight = new Foresight(domain.domainId, seen);
-    this.#marked = markClashes(claimsIn(input));
+    this.#names = namesFor(domain, this.#tree, (name) => this.#foresight.isNameTaken(name));
   }
 
   run(): Plan {
     const parentsFirst = [...this.#tree.values()];
     const leavesFirst = parentsFirst.toReversed();
     for (const { id, standing } of parentsFirst) if (standing !== undefined) this.#stand(id, standing);
-    const before = this.#actions.length;
     this.#setDomain();
-    const isDomainSet = this.#actions.length === before;
     for (const project of parentsFirst) this.#enable(project);
     this.#changeAll(parentsFirst);
     for (const project of parentsFirst) this.#create(project);
     for (const project of leavesFirst) this.#disable(project);
-    const isDomainKept = !this.#disableDomain();
+    this.#disableDomain();
     for (const project of leavesFirst) this.#leave(project);
     this.#findOrphans();
     return {
@@ -97,13 +94,13 @@ class Planner {
       standings: this.#standings,
       holds: this.#holds,
       tombstones: this.#tombstones(),
-      placed: this.#placed(isDomainSet && isDomainKept),
+      placed: this.#placed(),
     };
   }
 
   // --- the domain itself ---
 
-  /** Makes the domain, or enables, renames and describes it. Its own project rules (`initial`) hold for it too. */
+  /** Makes the domain, or enables, renames and describes it. Under `initial` it is placed once, as its projects are. */
   #setDomain(): void {
     const { domain, seen } = this.#input;
     const { domainId, localName } = domain;
@@ -124,13 +121,13 @@ class Planner {
     if (Object.keys(fields).length > 0) this.#act({ action: "update", kind: "domain", id: domainId, fields });
   }
 
-  #disableDomain(): boolean {
+  #disableDomain(): void {
     const { domain } = this.#input;
     const { domainId } = domain;
     if (domain.mode === "initial" && (domain.placed.has(domainId) || this.#input.seen.get(domainId)?.ours === false))
-      return false;
-    if (this.#isDomainEnabled() || this.#foresight.isEnabled(domainId) !== true) return false;
-    return this.#act({ action: "update", kind: "domain", id: domainId, fields: { enabled: false } });
+      return;
+    if (!this.#isDomainEnabled() && this.#foresight.isEnabled(domainId) === true)
+      this.#act({ action: "update", kind: "domain", id: domainId, fields: { enabled: false } });
   }
 
   #isDomainEnabled(): boolean {
@@ -146,9 +143,12 @@ class Planner {
   }
 
   #changeAll(projects: readonly Project[]): void {
-    const names = this.#namesHere(projects);
+    const held = this.#holdRenames();
     const changes = projects.flatMap((project): Change[] => {
-      const fields = this.#changedFields(project, names.get(project.id));
+      const fields = this.#changedFields(
+        project,
+        held.has(project.id) ? undefined : this.#names.wanted.get(project.id),
+      );
       return Object.keys(fields).length === 0 ? [] : [{ action: "update", kind: "project", id: project.id, fields }];
     });
     const aside = (change: Change, name: string): Change => ({ ...change, fields: { name } });
@@ -158,7 +158,7 @@ class Planner {
       // A name that isn't free yet keeps no other field waiting.
       if (!isDone && name !== undefined && Object.keys(rest).length > 0) this.#act({ ...change, fields: rest });
     }
-    for (const [id, marked] of this.#marked)
+    for (const [id, marked] of this.#names.marked)
       if (this.#tree.get(id)?.row?.values.name === marked)
         this.#stand(id, {
           state: "conflict",
@@ -178,39 +178,13 @@ class Planner {
     return fields;
   }
 
-  /** The name that each project here is to bear. Who would lose its own while in use keeps it until that is approved. */
-  #namesHere(projects: readonly Project[]): Map<string, string> {
-    const wanted = new Map<FoldedName, string>();
-    for (const { id, fate, record } of projects)
-      if (fate === "wanted") wanted.set(foldName(this.#wantedName(id, record)), id);
-    const names = new Map<string, string>();
-    const clashing: string[] = [];
-    for (const { id, fate, record, row } of projects) {
-      if (row === undefined) continue;
-      const isInTheWay = (fate === "leaving" || fate === "kept") && wanted.has(foldName(row.values.name));
-      if (fate !== "wanted" && !isInTheWay) continue;
-      names.set(
-        id,
-        isInTheWay
-          ? freeMark({ name: row.values.name, id }, (name) => wanted.has(name) || this.#foresight.isNameTaken(name))
-          : this.#wantedName(id, record),
-      );
-      const isLosing =
-        fate === "kept" ||
-        (this.#marked.has(id) && foldName(row.values.name) === foldName(String(fieldValue(record, "name"))));
-      if (isLosing && row.values.enabled) clashing.push(id);
-    }
-    const { ids, holds } = guardRenames(this.#input, clashing);
+  /** Who would lose the name that it has, while in use, keeps it until that is approved. */
+  #holdRenames(): ReadonlySet<string> {
+    const { ids, holds } = guardRenames(this.#input, this.#names.losing);
     this.#holds.push(...holds);
-    for (const id of ids) {
-      names.delete(id);
+    for (const id of ids)
       this.#stand(id, { state: "held", why: "another project took its name first: see keymesh hold list" });
-    }
-    return names;
-  }
-
-  #wantedName(id: string, record: RecordView): string {
-    return this.#marked.get(id) ?? trimName(String(fieldValue(record, "name")));
+    return ids;
   }
 
   /**
@@ -224,7 +198,7 @@ class Planner {
       return more?.fate === "wanted" && more.row === undefined;
     });
     const fields = {
-      name: this.#wantedName(id, record),
+      name: this.#names.wanted.get(id) ?? "",
       description: fieldValue(record, "description") ?? null,
       enabled: this.#enabled.get(id) === true || hasMore,
       tags: fieldValue(record, "tags") ?? [],
@@ -293,14 +267,14 @@ class Planner {
   }
 
   /** Under `initial`, everything that is here and needs nothing more. */
-  #placed(isDomainDone: boolean): string[] {
+  #placed(): string[] {
     const { domain, seen } = this.#input;
     if (domain.mode !== "initial") return [];
     const busy = new Set(this.#actions.map(({ id }) => id));
     const placed = [...this.#tree.values()].filter(
       ({ id, fate, row }) => row !== undefined && (fate === "placing" || fate === "own") && !busy.has(id),
     );
-    const isDomainHere = isDomainDone && seen.get(domain.domainId)?.present === true;
+    const isDomainHere = !busy.has(domain.domainId) && seen.get(domain.domainId)?.present === true;
     return [...placed.map(({ id }) => id), ...(isDomainHere ? [domain.domainId] : [])].filter(
       (id) => !domain.placed.has(id) && !domain.optedOut.has(id),
     );
@@ -343,15 +317,4 @@ class Planner {
     const did = { create: "created", update: "set", delete: "deleted" }[action];
     return `${nameOf(stamp.origin)} ${did} it at ${new Date(stamp.wallMs).toISOString()}`;
   }
-}
-
-/** Who claims which name: a function of the records alone, so that a mark is the same in every cloud. */
-function claimsIn({ domain }: PlanInput): NameClaim[] {
-  const claims: NameClaim[] = [];
-  for (const [id, record] of domain.projects) {
-    const name = record.get("name");
-    if (name === undefined || id === domain.domainId || !isWhole(record, domain) || record.has("deleted")) continue;
-    claims.push({ id, name: String(name.value), stamp: name.entry.stamp });
-  }
-  return claims;
 }

@@ -219,6 +219,15 @@ describe("guards", () => {
     expect([await state(cloud), cloud.memory.holds.size]).toEqual([{}, 0]);
   });
 
+  it("plan under observe, and write nothing in the domain", async () => {
+    const cloud = await Cloud.open({ mode: "observe" });
+    await cloud.agree();
+    await cloud.hear([say(ANNA, { id: A, at: 1, fields: creation("web") })]);
+    await cloud.settle();
+    expect(cloud.loop.plans().flatMap(({ plan }) => plan.actions.map(({ id }) => id))).toEqual([DOMAIN, A]);
+    expect([await state(cloud), await cloud.model.admin.getDomain(DOMAIN)]).toEqual([{}, undefined]);
+  });
+
   it("place once under initial, finish a disabled subtree, and then leave all to the operator", async () => {
     const cloud = await Cloud.open({ mode: "initial" });
     await cloud.agree();

@@ -1,0 +1,56 @@
+// Which name each project of a domain is to bear in one Keystone: its own, a marked one after a clash, or one out of the
+// way of a live project while it is on its way out.
+import { type DomainView, fieldValue, type RecordView } from "./keystone-view.ts";
+import { type FoldedName, foldName, freeMark, markClashes, type NameClaim, trimName } from "./names.ts";
+import { isWhole, type ProjectTree } from "./project-tree.ts";
+
+export type Names = {
+  /** For every project that is wanted or in the way, by ID. */
+  readonly wanted: ReadonlyMap<string, string>;
+  /** The marked names of those that lost theirs in a clash: the same in every cloud. */
+  readonly marked: ReadonlyMap<string, string>;
+  /** Those that would lose, while in use here, the name that they have. */
+  readonly losing: readonly string[];
+};
+
+export function namesFor(domain: DomainView, tree: ProjectTree, isTakenHere: (name: FoldedName) => boolean): Names {
+  const marked = markClashes(claimsIn(domain));
+  const wanted = new Map<string, string>();
+  const liveNames = new Set<FoldedName>();
+  for (const { id, fate, record } of tree.values()) {
+    if (fate !== "wanted") continue;
+    const name = marked.get(id) ?? ownName(record);
+    wanted.set(id, name);
+    liveNames.add(foldName(name));
+  }
+  const losing: string[] = [];
+  for (const { id, fate, record, row } of tree.values()) {
+    if (row === undefined) continue;
+    const { name, enabled } = row.values;
+    const isOnItsWayOut = fate === "leaving" || fate === "kept";
+    if (isOnItsWayOut && liveNames.has(foldName(name))) {
+      wanted.set(
+        id,
+        freeMark({ name, id }, (mark) => liveNames.has(mark) || isTakenHere(mark)),
+      );
+      if (fate === "kept" && enabled) losing.push(id);
+    }
+    if (fate === "wanted" && enabled && marked.has(id) && foldName(name) === foldName(ownName(record))) losing.push(id);
+  }
+  return { wanted, marked, losing };
+}
+
+/** Who claims which name: a function of the records alone, whatever this cloud opted out of. */
+function claimsIn(domain: DomainView): NameClaim[] {
+  const claims: NameClaim[] = [];
+  for (const [id, record] of domain.projects) {
+    const name = record.get("name");
+    if (name === undefined || id === domain.domainId || !isWhole(record, domain) || record.has("deleted")) continue;
+    claims.push({ id, name: String(name.value), stamp: name.entry.stamp });
+  }
+  return claims;
+}
+
+function ownName(record: RecordView): string {
+  return trimName(String(fieldValue(record, "name")));
+}
