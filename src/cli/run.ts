@@ -14,7 +14,7 @@ export function addRun(program: Command, shell: Shell): void {
     .addHelpText("after", "\nExample:\n  keymesh run --data /var/lib/keymesh")
     .action(async (_options: object, command: Command) => {
       // Loaded here: every other verb is quicker without libp2p.
-      const { startNode } = await import("../node/node.ts");
+      const { startNode } = await import("../node/start-node.ts");
       await runNode(placeOf(command, shell), startNode);
     });
 }

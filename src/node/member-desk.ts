@@ -14,12 +14,12 @@ export class MemberDesk {
 
   async createMesh({ name }: { name: string }): Promise<{ id: string; name: string }> {
     checkName(name);
-    const { keeper } = await this.#node.found(name);
+    const { keeper } = await this.#node.entrance.found(name);
     return { id: keeper.replica.meshId, name };
   }
 
   async join({ address }: { address: string }): Promise<{ id: string; name: string; members: number }> {
-    const { keeper } = await this.#node.join(address);
+    const { keeper } = await this.#node.entrance.join(address);
     const { roster, members, meshId } = keeper.replica.membership;
     return { id: meshId, name: roster?.name ?? "", members: members.size };
   }

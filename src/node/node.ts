@@ -1,36 +1,23 @@
 // The node: store, replica, mesh and Keystone loop wired together. Everything that crosses between them crosses here.
-import { setTimeout } from "node:timers/promises";
 import { type MeshId, parseMeshId, wireOf } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
-import { JOIN_WAIT_MS, REDIAL_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Membership } from "../core/membership.ts";
-import { type PeerId, parsePeerId } from "../core/peer-id.ts";
+import type { PeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
-import { type Identity, openIdentity } from "../mesh/identity.ts";
+import type { Identity } from "../mesh/identity.ts";
 import { createMesh } from "../mesh/mesh.ts";
 import type { GossipVerdict, Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
-import { openLevelStore } from "../store/open-store.ts";
 import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import type { Config } from "./config.ts";
-import { type Control, ControlError } from "./control.ts";
-import { dataPaths } from "./data-directory.ts";
-import { openKeystone } from "./keystone-access.ts";
+import { ControlError } from "./control.ts";
+import { Entrance } from "./entrance.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
-import {
-  foundingWrite,
-  type MeshMemory,
-  membersToReach,
-  nameOfPeer,
-  openWelcome,
-  ownCloudWrite,
-  welcomeBytes,
-} from "./membership-desk.ts";
-import { Operator } from "./operator.ts";
+import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
@@ -43,8 +30,6 @@ export type NodeOptions = {
   readonly world: World;
   readonly log: Log;
 };
-export type RunningNode = { readonly control: Control; stop(): Promise<void> };
-
 /** What a node has once it is in a mesh. */
 export type Membered = {
   readonly keeper: ReplicaKeeper;
@@ -52,47 +37,22 @@ export type Membered = {
   readonly loop: KeystoneLoop;
 };
 
-/** Starts a node on a data directory that is this process's own. Errors: StoreError, MeshError, ConfigError, CredentialsError. */
-export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const paths = dataPaths(options.dataDir);
-  const identity = await openIdentity(paths.identity);
-  const keystone = await openKeystone(options.config.keystone, options.world);
-  const store = await openLevelStore({ path: paths.store, version: options.version });
-  try {
-    const node = new Node(options, { identity, store, api: keystone });
-    await node.start();
-    return {
-      control: new Operator(node),
-      stop: async () => {
-        await node.stop();
-        await keystone.close();
-        await store.close();
-      },
-    };
-  } catch (error) {
-    await keystone.close();
-    await store.close();
-    throw error;
-  }
-}
-
 export class Node {
   readonly options: NodeOptions;
   readonly identity: Identity;
   readonly api: KeystoneApi;
   readonly refusals: Refusals;
-  readonly #store: ReplicaStore;
+  readonly store: ReplicaStore;
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #membered: Membered | undefined;
   #through: MeshMemory["through"] = null;
-  #isEntering = false;
 
   constructor(options: NodeOptions, parts: { identity: Identity; store: ReplicaStore; api: KeystoneApi }) {
     this.options = options;
     this.identity = parts.identity;
     this.api = parts.api;
-    this.#store = parts.store;
+    this.store = parts.store;
     this.refusals = new Refusals({
       log: options.log,
       strike: (relay, rejection) => this.#mesh?.strike(relay, rejection),
@@ -109,6 +69,16 @@ export class Node {
     return this.#memory;
   }
 
+  /** The verbs that bring this node into a mesh. */
+  readonly entrance: Entrance = new Entrance({
+    enter: (keeper, through) => {
+      this.#through = through;
+      return this.#enter(keeper, keeper.replica.meshId);
+    },
+    openKeeper: (meshId) => this.#openKeeper(meshId),
+    node: this,
+  });
+
   /** Undefined until this node founded or joined a mesh. */
   get membered(): Membered | undefined {
     return this.#membered;
@@ -122,8 +92,8 @@ export class Node {
 
   async start(): Promise<void> {
     const { config, world, log } = this.options;
-    this.#memory = await KeystoneMemory.load(this.#store);
-    const known = (await this.#store.meta("mesh")) as MeshMemory | undefined;
+    this.#memory = await KeystoneMemory.load(this.store);
+    const known = (await this.store.meta("mesh")) as MeshMemory | undefined;
     const meshId = parseMeshId(known?.id ?? "");
     // The replica first: the gate asks it about the very first connection.
     this.#through = known?.through ?? null;
@@ -169,7 +139,7 @@ export class Node {
     return ReplicaKeeper.open({
       meshId,
       signer: this.identity.signer,
-      store: this.#store,
+      store: this.store,
       log,
       driftMaxMs: config.driftMaxMs,
       now: world.now,
@@ -226,82 +196,6 @@ export class Node {
   async #sayWhoWeAre(keeper: ReplicaKeeper): Promise<void> {
     const write = ownCloudWrite(keeper.replica, { name: this.options.config.name, addresses: this.mesh.addresses() });
     if (write !== undefined) await keeper.write([write]);
-  }
-
-  // --- verbs that change which mesh we are in ---
-
-  found(name: string): Promise<Membered> {
-    return this.#alone(() => this.#found(name));
-  }
-
-  /** Joins through a member. A node that knows its mesh already only tries that address again. */
-  join(address: string): Promise<Membered> {
-    return this.#alone(() => this.#join(address));
-  }
-
-  /** Two at once could enter two meshes. */
-  async #alone<T>(enter: () => Promise<T>): Promise<T> {
-    if (this.#isEntering)
-      throw new ControlError("BUSY", "this node is entering a mesh just now: keymesh status shows how it ended");
-    this.#isEntering = true;
-    try {
-      return await enter();
-    } finally {
-      this.#isEntering = false;
-    }
-  }
-
-  async #found(name: string): Promise<Membered> {
-    this.#refuseSecondMesh();
-    const nonce = Buffer.from(this.options.world.randomBytes(16)).toString("hex");
-    const { meshId, write } = foundingWrite(this.identity.peerId, { name, nonce });
-    const keeper = await this.#openKeeper(meshId);
-    const memory: MeshMemory = { id: meshId, through: null };
-    await keeper.write([write], { meta: [["mesh", memory]] });
-    return this.#enter(keeper, meshId);
-  }
-
-  async #join(address: string): Promise<Membered> {
-    const peerId = parsePeerId(address.split("/p2p/")[1] ?? "");
-    if (peerId === undefined)
-      throw new ControlError(
-        "BAD_ADDRESS",
-        `${address} does not end in /p2p/PEERID: keymesh member list on the other cloud shows it`,
-      );
-    const meshId = openWelcome(await this.mesh.askWelcome(address));
-    if (this.#membered !== undefined) {
-      if (this.#membered.keeper.replica.meshId !== meshId) this.#refuseSecondMesh();
-      return this.#membered;
-    }
-    this.#through = { peerId, address };
-    const memory: MeshMemory = { id: meshId, through: this.#through };
-    await this.#store.write({ meta: [["mesh", memory]] });
-    const membered = await this.#enter(await this.#openKeeper(meshId), meshId);
-    await this.#firstSession(membered, peerId);
-    return membered;
-  }
-
-  /** Waits until the roster has come through the member that we joined through. It goes on coming if this gives up. */
-  async #firstSession({ keeper, antiEntropy }: Membered, peerId: PeerId): Promise<void> {
-    const { world } = this.options;
-    const untilMs = world.now() + JOIN_WAIT_MS;
-    while (keeper.replica.membership.roster === undefined && world.now() < untilMs) {
-      if (!(await antiEntropy.sync(peerId))) await setTimeout(REDIAL_MIN_MS);
-    }
-    if (keeper.replica.membership.roster === undefined)
-      throw new ControlError(
-        "JOIN_INCOMPLETE",
-        `the mesh is known, but its roster has not come from ${peerId} yet: the node goes on trying, keymesh status shows when it is in`,
-      );
-  }
-
-  #refuseSecondMesh(): void {
-    if (this.#membered === undefined) return;
-    const { roster } = this.#membered.keeper.replica.membership;
-    throw new ControlError(
-      "ALREADY_IN_A_MESH",
-      `this node is in the mesh ${roster?.name ?? this.#membered.keeper.replica.meshId} already: one node, one mesh`,
-    );
   }
 
   // --- what the mesh brings ---
