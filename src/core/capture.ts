@@ -1,9 +1,12 @@
 // Capture: what differs between what Keystone holds now and what keymesh last saw there becomes entries to sign.
 // Pure. Neither an echo nor a late write of our own comes back as an edit, and nothing that a restored backup brought
 // back or took away is taken for an operator's wish (DESIGN section 7).
+
+import { type Captured, type CaptureInput, type Draft, say } from "./capture-draft.ts";
+import { differencesHold, holdId, unconfirmedHold } from "./capture-holds.ts";
+import { captureMissing } from "./capture-missing.ts";
 import type { FieldValue } from "./entry.ts";
 import {
-  type Decisions,
   type DomainView,
   decisionFor,
   fieldValue,
@@ -12,7 +15,6 @@ import {
   type Intent,
   isSameValue,
   isSameValues,
-  isTombstone,
   type Seen,
   VALUE_FIELDS,
   type ValueField,
@@ -20,48 +22,7 @@ import {
 } from "./keystone-view.ts";
 import { localId } from "./kinds.ts";
 import { isMarkOf } from "./names.ts";
-import type { PeerId } from "./peer-id.ts";
-import type { Write } from "./replica.ts";
 import type { KeystoneId } from "./set-name.ts";
-
-/**
- * How to read differences. `capture`: they are edits. `heal`: Keystone or the node was restored, they are not, and the
- * mesh's values go back. `hold`: an operator decides.
- */
-export type CaptureMode = "capture" | "heal" | "hold";
-
-export type CaptureInput = {
-  readonly self: PeerId;
-  readonly mode: CaptureMode;
-  readonly domain: DomainView;
-  /** The domain itself and its projects, by ID, as the scan found them. */
-  readonly held: ReadonlyMap<string, Held>;
-  /** Objects that the scan missed and for which a read of their own said 404. */
-  readonly gone: ReadonlySet<string>;
-  readonly seen: ReadonlyMap<string, Seen>;
-  readonly intents: ReadonlyMap<string, Intent>;
-  readonly decisions: Decisions;
-  readonly missingAtOnceMax: number;
-};
-
-export type Note = { readonly id: string; readonly what: string };
-export type Captured = {
-  readonly writes: readonly Write[];
-  /** Rows to write before anything else is done with this scan. */
-  readonly seen: ReadonlyMap<string, Seen>;
-  readonly holds: readonly Hold[];
-  readonly notes: readonly Note[];
-};
-
-type Draft = {
-  writes: Write[];
-  /** This cloud's own word on an object: its opt-outs and switches. */
-  local: Map<string, Record<string, FieldValue>>;
-  seen: Map<string, Seen>;
-  unconfirmed: string[];
-  differing: string[];
-  notes: Note[];
-};
 
 export function capture(input: CaptureInput): Captured {
   const draft: Draft = { writes: [], local: new Map(), seen: new Map(), unconfirmed: [], differing: [], notes: [] };
@@ -225,68 +186,6 @@ function switchOn(id: string, draft: Draft): void {
   draft.notes.push({ id, what: "enabled here by hand: the local switch ends" });
 }
 
-function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
-  const { domain, held, seen, gone } = input;
-  const missing = [...seen].filter(([id, row]) => row.present && !held.has(id) && gone.has(id));
-  const absent = (id: string, row: Seen) =>
-    draft.seen.set(id, { ...row, present: false, confirmedAt: null, before: null });
-  if (input.mode === "heal") {
-    for (const [id, row] of missing) absent(id, row);
-    return [];
-  }
-  const wished: (readonly [string, Seen])[] = [];
-  for (const [id, row] of missing) {
-    if (input.intents.get(id)?.action === "delete" || isTombstone(domain.projects.get(id))) absent(id, row);
-    else wished.push([id, row]);
-  }
-  if (wished.length === 0) return [];
-  const kind = input.gone.has(domain.domainId)
-    ? "domainGone"
-    : input.mode === "hold"
-      ? "differences"
-      : wished.length > input.missingAtOnceMax
-        ? "missing"
-        : undefined;
-  const heldBack: string[] = [];
-  for (const [id, row] of wished) {
-    const guard = kind ?? (row.confirmedAt === null ? "unconfirmed" : undefined);
-    // A missing object whose hold was raised for another reason before is still covered by that decision.
-    const decision = (["domainGone", "differences", "missing", "unconfirmed"] as const)
-      .map((one) => decisionFor(input.decisions, holdId(one, domain.domainId), id))
-      .find((one) => one !== undefined);
-    if (guard !== undefined && decision === undefined) {
-      if (guard === "unconfirmed") draft.unconfirmed.push(id);
-      else if (guard === "differences") draft.differing.push(id);
-      else heldBack.push(id);
-      continue;
-    }
-    absent(id, row);
-    if (decision !== "reject") captureDelete(input, id, draft);
-  }
-  return heldBack.length === 0
-    ? []
-    : [missingHold(kind === "domainGone" ? "domainGone" : "missing", domain.domainId, heldBack)];
-}
-
-function captureDelete(input: CaptureInput, id: string, draft: Draft): void {
-  const { domain } = input;
-  if (domain.mode !== "mirror") return;
-  if (id === domain.domainId) {
-    say(draft, id, { mode: "none" }); // A domain is never deleted by the mesh: this cloud lets go of it.
-    return;
-  }
-  if (domain.scopes.has("delete"))
-    draft.writes.push({ set: domain.set, kind: "project", id, fields: { deleted: true } });
-  else {
-    say(draft, id, { optout: true });
-    draft.notes.push({ id, what: "deleted here without the scope to: this cloud opts out of it" });
-  }
-}
-
-function say(draft: Draft, id: string, fields: Record<string, FieldValue>): void {
-  draft.local.set(id, { ...draft.local.get(id), ...fields });
-}
-
 function firstLook(domain: DomainView, held: Held, from: { row: Seen | undefined; ours: boolean }): Seen {
   return {
     set: domain.set,
@@ -317,44 +216,6 @@ export function lookedAt(row: Seen, held: Held): Seen {
 
 function isDecided(input: CaptureInput, kind: Hold["kind"], id: string, decision: "approve" | "reject"): boolean {
   return decisionFor(input.decisions, holdId(kind, input.domain.domainId), id) === decision;
-}
-
-export function holdId(kind: Hold["kind"], domainId: string, origin?: string): string {
-  return [kind, domainId.slice(0, 12), ...(origin === undefined ? [] : [origin.slice(-8)])].join("-");
-}
-
-function missingHold(kind: "missing" | "domainGone", domainId: string, objects: readonly string[]): Hold {
-  const what =
-    kind === "domainGone"
-      ? `domain ${domainId} and its ${objects.length - 1} projects are gone from this Keystone`
-      : `${objects.length} projects of domain ${domainId} are gone from this Keystone at once`;
-  return {
-    id: holdId(kind, domainId),
-    kind,
-    what,
-    why: "approve to delete them in the mesh as well (without the scope: to opt out of them), reject to put them back here",
-    objects,
-  };
-}
-
-function unconfirmedHold(domainId: string, objects: readonly string[]): Hold {
-  return {
-    id: holdId("unconfirmed", domainId),
-    kind: "unconfirmed",
-    what: `${objects.length} changes in domain ${domainId} look undone, and were never confirmed by the canary`,
-    why: "Keystone may have been restored just after them: approve if an operator undid them, reject to put the mesh's values back",
-    objects,
-  };
-}
-
-function differencesHold(domainId: string, objects: readonly string[]): Hold {
-  return {
-    id: holdId("differences", domainId),
-    kind: "differences",
-    what: `${objects.length} objects of domain ${domainId} differ from what was last seen, and the canary that would tell a restore from edits is gone`,
-    why: "approve to take the differences for edits, reject to put the mesh's values back",
-    objects,
-  };
 }
 
 function byCodeUnit(a: string, b: string): number {

@@ -1,7 +1,7 @@
 // The plan's guards: what is kept back until an operator decides, one hold for each kind, domain and (for deletes) origin.
 // A hold stays as long as its cause does, decided or not: a decision is forgotten with its hold, and a delete that was
 // approved must stay approved through its grace.
-import { holdId } from "./capture.ts";
+import { holdId } from "./capture-holds.ts";
 import { type Decisions, type DomainView, decisionFor, type Hold, isTombstone, type Seen } from "./keystone-view.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { UnixMs } from "./stamp.ts";

@@ -3,6 +3,8 @@
 // Order (KEYSTONE's rules leave no other): enable parents first, rename through free names, create parents first, disable
 // leaves first, delete leaves first. Every change is first carried out in thought (foresight.ts): what Keystone would refuse
 // waits with a reason, and never blocks the rest.
+// Long, because its steps share one tree, one foresight and one list of actions, and in files of their own would do
+// little more than hand them on.
 
 import type { Fields, FieldValue } from "./entry.ts";
 import { type Change, Foresight } from "./foresight.ts";

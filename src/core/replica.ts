@@ -1,4 +1,5 @@
 // The replica: this node's copy of every set that it may hold, and the join of entries into it.
+// Long, because writing, joining and reading share the sets and must agree on what counts.
 // Pure: it reads no clock and does no I/O. What `join` returns is what the caller must make durable, then gossip on.
 import { type Authority, domainCounts, mayCountLater, readAuthority } from "./authority.ts";
 import { type MeshId, type Signer, signEntry } from "./codec.ts";

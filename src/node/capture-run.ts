@@ -1,5 +1,6 @@
 // One scan's differences become entries: entries, rows and closed intents are durable in one batch.
-import { type CaptureMode, capture } from "../core/capture.ts";
+import { capture } from "../core/capture.ts";
+import type { CaptureMode } from "../core/capture-draft.ts";
 import type { Hold, Seen } from "../core/keystone-view.ts";
 import { WRITE_LANDS_MAX_MS } from "../core/limits.ts";
 import type { Write } from "../core/replica.ts";

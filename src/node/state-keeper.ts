@@ -1,7 +1,7 @@
 // The state of one Keystone, as the canary tells it: which of its days are bad, and what a scan may then be used for.
 // A state is durable before anything is done in it, and ends only when what it asks for is complete.
 import { type CanaryFound, judgeCanary } from "../core/canary.ts";
-import type { CaptureMode } from "../core/capture.ts";
+import type { CaptureMode } from "../core/capture-draft.ts";
 import type { Hold } from "../core/keystone-view.ts";
 import type { CanaryKeeper } from "./canary-keeper.ts";
 import type { LastingState } from "./keystone-memory.ts";

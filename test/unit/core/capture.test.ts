@@ -1,6 +1,8 @@
 // One look at one small Keystone for each rule of capture.
 import { describe, expect, it } from "vitest";
-import { type Captured, type CaptureInput, capture, holdId } from "../../../src/core/capture.ts";
+import { capture } from "../../../src/core/capture.ts";
+import type { Captured, CaptureInput } from "../../../src/core/capture-draft.ts";
+import { holdId } from "../../../src/core/capture-holds.ts";
 import type { Decision, DomainView, Held, Intent, RecordView, Seen } from "../../../src/core/keystone-view.ts";
 import type { Scope } from "../../../src/core/kinds.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";

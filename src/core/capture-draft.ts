@@ -1,0 +1,49 @@
+// What capture is given, and what it fills while it goes through a scan.
+import type { FieldValue } from "./entry.ts";
+import type { Decisions, DomainView, Held, Hold, Intent, Seen } from "./keystone-view.ts";
+import type { PeerId } from "./peer-id.ts";
+import type { Write } from "./replica.ts";
+
+/**
+ * How to read differences. `capture`: they are edits. `heal`: Keystone or the node was restored, they are not, and the
+ * mesh's values go back. `hold`: an operator decides.
+ */
+export type CaptureMode = "capture" | "heal" | "hold";
+
+export type CaptureInput = {
+  readonly self: PeerId;
+  readonly mode: CaptureMode;
+  readonly domain: DomainView;
+  /** The domain itself and its projects, by ID, as the scan found them. */
+  readonly held: ReadonlyMap<string, Held>;
+  /** Objects that the scan missed and for which a read of their own said 404. */
+  readonly gone: ReadonlySet<string>;
+  readonly seen: ReadonlyMap<string, Seen>;
+  readonly intents: ReadonlyMap<string, Intent>;
+  readonly decisions: Decisions;
+  readonly missingAtOnceMax: number;
+};
+
+export type Note = { readonly id: string; readonly what: string };
+export type Captured = {
+  readonly writes: readonly Write[];
+  /** Rows to write before anything else is done with this scan. */
+  readonly seen: ReadonlyMap<string, Seen>;
+  readonly holds: readonly Hold[];
+  readonly notes: readonly Note[];
+};
+
+export type Draft = {
+  writes: Write[];
+  /** This cloud's own word on an object: its opt-outs and switches. */
+  local: Map<string, Record<string, FieldValue>>;
+  seen: Map<string, Seen>;
+  unconfirmed: string[];
+  differing: string[];
+  notes: Note[];
+};
+
+/** Adds to this cloud's own word on an object. */
+export function say(draft: Draft, id: string, fields: Record<string, FieldValue>): void {
+  draft.local.set(id, { ...draft.local.get(id), ...fields });
+}
