@@ -133,6 +133,8 @@ export const KEYSTONE_ANSWER_BYTES_MAX = 128 * 1024 * 1024;
 /** Milliseconds between tries of a change that Keystone refused: doubled from the first to the last. */
 export const STUCK_RETRY_MIN_MS = 1_000;
 export const STUCK_RETRY_MAX_MS = 300_000;
+/** Tries of a change after which healing no longer waits for it: what Keystone refuses for good must not keep a cloud ill for good. */
+export const HOPELESS_TRIES = 4;
 /** Tries of one read, and milliseconds before the second, doubled from then on: a restart of Keystone takes 2 to 3 s. */
 export const KEYSTONE_READ_TRIES_MAX = 5;
 export const KEYSTONE_READ_RETRY_MS = 250;

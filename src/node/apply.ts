@@ -11,7 +11,7 @@ import {
   type Values,
   valuesOf,
 } from "../core/keystone-view.ts";
-import { STUCK_RETRY_MAX_MS, STUCK_RETRY_MIN_MS } from "../core/limits.ts";
+import { HOPELESS_TRIES, STUCK_RETRY_MAX_MS, STUCK_RETRY_MIN_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Action } from "../core/plan.ts";
 import { parseSetName, type SetName } from "../core/set-name.ts";
@@ -52,8 +52,10 @@ export class Applier {
     return [...this.#stuck.values()];
   }
 
-  isStuck(action: Action): boolean {
-    return this.#stuck.has(keyOf(action));
+  /** Refused by us, or by Keystone again and again: nothing else waits for it. */
+  isHopeless(action: Action): boolean {
+    const stuck = this.#stuck.get(keyOf(action));
+    return stuck !== undefined && (stuck.isConflict || stuck.tries >= HOPELESS_TRIES);
   }
 
   /** Forgets what is stuck but no longer planned. */

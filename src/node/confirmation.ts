@@ -48,13 +48,15 @@ export class Confirmation {
     return "done";
   }
 
-  /** Raises the canary above every number ever used, and confirms all that stands. Throws what Keystone says. */
+  /**
+   * Raises the canary above every number ever used, and confirms all that stands. What doesn't stand is confirmed no
+   * longer: it went since the scan, and nobody knows how. Throws what Keystone says.
+   */
   async confirmAll(found: CanaryFound): Promise<void> {
-    const generation = await this.#canary.raise(found);
-    await this.#confirmAt(
-      generation,
-      [...this.#options.memory.seen].filter(([, row]) => row.present),
-    );
+    const { memory } = this.#options;
+    const rows = [...memory.seen].filter(([, row]) => row.present);
+    await memory.write({ seen: new Map(rows.map(([id, row]) => [id, { ...row, confirmedAt: null }])) });
+    await this.#confirmAt(await this.#canary.raise(found), rows);
   }
 
   async #confirmAt(generation: number, rows: Rows): Promise<void> {

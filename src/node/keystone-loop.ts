@@ -157,7 +157,8 @@ export class KeystoneLoop {
     this.#lastScanMs = now();
     this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (this.#lastScanMs - startedMs) * scanDutyFactor);
     const mode = await this.#states.judge(scan);
-    if (mode === "stop") return;
+    if (mode === "again") this.#nextScanMs = 0;
+    if (mode === "stop" || mode === "again") return;
     const holds = await captureScan(scan, mode, this.#options);
     this.#hasScanned = true;
     if (mode === "capture" && (await this.#confirmation.confirmNews()) === "rescan") this.#nextScanMs = 0;
@@ -181,7 +182,8 @@ export class KeystoneLoop {
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
       isStopped: () => this.#isStopped,
     });
-    if (run === "stale") this.#nextScanMs = 0;
+    // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
+    if (run === "stale" || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
     if (run === "more") this.#isPoked = true;
     return run === "settled";
   }

@@ -13,10 +13,11 @@ import type { KeystoneLoopOptions } from "./loop-options.ts";
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 
 /**
- * `settled`: all is done but what Keystone refuses, which is shown and tried again. `waiting`: something is to be done and
- * can't be yet. `more`: the passes were used up. `stale`: Keystone holds something else than the last scan saw.
+ * `settled`: nothing was left to do but what is refused, which is shown and tried again. `written`: now nothing is left.
+ * `waiting`: something is to be done and can't be yet. `more`: the passes were used up. `stale`: Keystone holds something
+ * else than the last scan saw.
  */
-export type PlanRun = "settled" | "waiting" | "more" | "stale";
+export type PlanRun = "settled" | "written" | "waiting" | "more" | "stale";
 
 export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
@@ -50,6 +51,7 @@ export class PlanRunner {
   async run({ mayCreate, isStopped }: { mayCreate: boolean; isStopped: () => boolean }): Promise<PlanRun> {
     const { memory, now, log } = this.#options;
     let isStale = false;
+    let written = 0;
     for (let pass = 0; pass < PLAN_PASSES_MAX && !isStopped(); pass += 1) {
       const plans = await this.#plansWithTombstones();
       const holds = plans.flatMap(({ plan: { holds } }) => holds);
@@ -73,7 +75,9 @@ export class PlanRunner {
         if (applied === "stale" && action.action === "create") this.#skipAbove(action, skipped);
       }
       if (isStale) return "stale";
-      if (actions.every((action) => this.#applier.isStuck(action))) return "settled";
+      written += done;
+      if (done === 0 && actions.every((action) => this.#applier.isHopeless(action)))
+        return written === 0 ? "settled" : "written";
       if (done === 0) return "waiting";
     }
     return "more";

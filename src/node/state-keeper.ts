@@ -15,14 +15,18 @@ const CONTESTED_HOLD_ID = "contested-canary";
 export class StateKeeper {
   readonly #options: KeystoneLoopOptions;
   readonly #canary: CanaryKeeper;
+  #isAlarmed = false;
 
   constructor(options: KeystoneLoopOptions, canary: CanaryKeeper) {
     this.#options = options;
     this.#canary = canary;
   }
 
-  /** What this scan may be used for, by the canary. Writes a state down before anything is done in it. */
-  async judge(scan: Scan): Promise<CaptureMode | "stop"> {
+  /**
+   * What this scan may be used for, by the canary. Writes a state down before anything is done in it. `again`: the canary
+   * is bad for the first time, and this scan may have begun before it was; only one that began after is to be believed.
+   */
+  async judge(scan: Scan): Promise<CaptureMode | "stop" | "again"> {
     const { memory, signer, now } = this.#options;
     const verdict = judgeCanary({
       found: scan.canary,
@@ -33,6 +37,10 @@ export class StateKeeper {
     if (verdict === "contested") return this.#contested(scan.canary);
     await memory.keepHolds([], CONTESTED_HOLDS, now());
     if (HEALING.has(memory.state.state)) return this.#healing();
+    const isGood = verdict === "ok" || verdict === "first";
+    const wasAlarmed = this.#isAlarmed;
+    this.#isAlarmed = !isGood;
+    if (!isGood && !wasAlarmed) return "again";
     if (verdict === "first") return "capture";
     if (verdict === "ok") {
       await this.#adoptRaised(scan.canary);
