@@ -100,5 +100,5 @@ describe("scripts/compose", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  });
+  }, 60_000);
 });

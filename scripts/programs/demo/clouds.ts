@@ -1,7 +1,7 @@
 // The demo's clouds: a real Keystone each, and beside it a node as a detached process of the built CLI. All that they
 // write stands under one folder, so that they can be kept running and stopped later by another process.
 import { execFile, spawn } from "node:child_process";
-import { openSync } from "node:fs";
+import { openSync, writeFileSync } from "node:fs";
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -36,7 +36,9 @@ const keystonesSchema = z.array(
   z.object({ name: z.string(), url: z.string(), cloud: z.string(), passwordFile: z.string() }),
 );
 const madeSchema = z.object({ peerId: z.string(), multiaddrs: z.tuple([z.string()]) });
-const lockSchema = z.object({ pid: z.int().positive() });
+
+/** Once true, no node is started any more. */
+let isStopping = false;
 type KeystoneRow = z.infer<typeof keystonesSchema>[number];
 
 export type Cloud = {
@@ -75,7 +77,9 @@ export async function startClouds(letters: readonly string[], say: (text: string
   ]);
   const rows = keystonesSchema.parse(JSON.parse(printed.stdout));
   say(`starting ${rows.length} keymesh nodes`);
-  return Promise.all(rows.map((row, index) => startCloud(letters[index] ?? "", row)));
+  const starts = rows.map((row, index) => startCloud(letters[index] ?? "", row));
+  await Promise.allSettled(starts); // One that failed must not leave the others half-started behind it.
+  return Promise.all(starts);
 }
 
 async function startCloud(letter: string, row: KeystoneRow): Promise<Cloud> {
@@ -120,32 +124,31 @@ async function callCli(data: string, args: readonly string[]): Promise<unknown> 
 
 /** Detached: a Ctrl-C at the terminal reaches the demo only, which then stops its nodes by pid. */
 async function startNode(data: string, control: ControlClient): Promise<void> {
+  if (isStopping) throw new Error("the demo is being stopped");
   const log = openSync(join(data, "node.log"), "a");
   const child = spawn(process.execPath, [join(TOP, "dist/cli/main.js"), "run", "--data", data], {
     detached: true,
     stdio: ["ignore", log, log],
   });
   child.unref();
+  writeFileSync(pidFile(data), String(child.pid)); // At once: whoever stops us now must find it.
   await eventually(async () => {
     if (child.exitCode !== null) throw new Error(`the node ended at once: see ${join(data, "node.log")}`);
     await control.status();
   });
 }
 
-/** Ends the node that holds a data directory's lock, and waits until it has ended. Nothing if none runs. */
+/** Ends the node that was started on a data directory, and waits until it has ended. Nothing if none runs. */
 async function endNode(data: string, signal: NodeJS.Signals): Promise<void> {
-  const pid = await livePid(data);
-  if (pid === undefined) return;
+  const pid = Number((await readIfThere(pidFile(data))) ?? 0);
+  if (pid === 0 || !(await isNode(pid, data))) return;
   process.kill(pid, signal);
   for (const untilMs = Date.now() + STOP_MS_MAX; await isNode(pid, data); await setTimeout(20))
     if (Date.now() > untilMs) process.kill(pid, "SIGKILL");
 }
 
-async function livePid(data: string): Promise<number | undefined> {
-  const lock = await readIfThere(dataPaths(data).lock);
-  if (lock === undefined) return undefined;
-  const { pid } = lockSchema.parse(JSON.parse(lock));
-  return (await isNode(pid, data)) ? pid : undefined;
+function pidFile(data: string): string {
+  return join(data, "node.pid");
 }
 
 /** Whether that process is the node on this data directory: a number alone may be another program's by now. */
@@ -159,6 +162,11 @@ async function readIfThere(path: string): Promise<string | undefined> {
     if (error.code === "ENOENT" || error.code === "ESRCH") return undefined;
     throw error;
   });
+}
+
+/** From now on no node is started, so that none escapes being stopped. */
+export function forbidStarts(): void {
+  isStopping = true;
 }
 
 /** Stops what a demo started, this one or an earlier one, and deletes its folder. */

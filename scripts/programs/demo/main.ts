@@ -1,7 +1,7 @@
 // The demo's program: starts the clouds, tells the story, prints the table, and stops everything by pid, whatever happens.
 import process from "node:process";
 import { CheckFailed, Checks, checksText } from "./checks.ts";
-import { BASE, type Cloud, dataOf, otherDemo, startClouds, stopClouds } from "./clouds.ts";
+import { BASE, type Cloud, dataOf, forbidStarts, otherDemo, startClouds, stopClouds } from "./clouds.ts";
 import { tell } from "./story.ts";
 
 const LETTERS = ["A", "B", "C", "D"];
@@ -19,6 +19,10 @@ const KEPT = `The clouds run on. To play with them, for example:
   openstack --os-cloud k1 project list                    # k1 is A's Keystone, k2 is B's, …
 Logs: ${BASE}/cloud-a/node.log. To stop and delete them: scripts/demo --stop`;
 
+/** The start of the clouds, under way or done. */
+let starting: Promise<unknown> = Promise.resolve();
+let isInterrupted = false;
+
 process.exitCode = typed.has("--stop") ? await stopKept() : await main();
 
 async function main(): Promise<number> {
@@ -32,12 +36,15 @@ async function main(): Promise<number> {
   const checks = new Checks(say);
   const clouds: Cloud[] = [];
   try {
-    clouds.push(...(await startClouds(LETTERS, say)));
+    const started = startClouds(LETTERS, say);
+    starting = started;
+    clouds.push(...(await started));
     const [a, b, c, d] = clouds;
     if (a === undefined || b === undefined || c === undefined || d === undefined) throw new Error("a cloud is missing");
     await tell({ a, b, c, d }, checks);
     return await finish(checks, undefined);
   } catch (error) {
+    if (isInterrupted) return await new Promise<never>(() => undefined); // `interrupted` ends the process.
     return await finish(checks, error);
   } finally {
     for (const { control } of clouds) await control.close();
@@ -60,7 +67,10 @@ async function finish(checks: Checks, error: unknown): Promise<number> {
 }
 
 async function interrupted(signal: string): Promise<void> {
+  isInterrupted = true;
   say(`${signal}: stopping the clouds`);
+  forbidStarts();
+  await Promise.allSettled([starting]); // Half-started Keystones can't be found and stopped.
   await stopClouds(LETTERS);
   process.exit(130);
 }
