@@ -203,12 +203,8 @@ function leavesOf(elements: readonly Element[], keyOf: (element: Element) => Tre
 }
 
 function isSamePlace(a: Element, b: Element): boolean {
-  return (
-    a.id === b.id &&
-    a.kind === b.kind &&
-    a.instant.wallMs === b.instant.wallMs &&
-    a.instant.counter === b.instant.counter
-  );
+  if (a.instant.wallMs !== b.instant.wallMs || a.instant.counter !== b.instant.counter) return false;
+  return a.id === b.id && a.kind === b.kind;
 }
 
 function rootOver(nodes: readonly [Bound, TreeNode][]): TreeNode {

@@ -15,10 +15,15 @@ export function emptyLanes(sums = 1): Lanes {
   return new Float64Array(LANES * sums);
 }
 
-/** Adds lanes (or the words of one digest) that start at `from` to the sum that starts at `at`, `times` over (1 or -1). */
-export function addLanes(sum: Lanes, at: number, source: Lanes | Uint32Array, from: number, times: number): void {
+/** Adds the sum that starts at `from` to the one that starts at `at`, `times` over (1 or -1). */
+export function addLanes(sum: Lanes, at: number, source: Lanes, from: number, times: number): void {
   for (let lane = 0; lane < LANES; lane += 1)
     sum[at + lane] = (sum[at + lane] ?? 0) + times * (source[from + lane] ?? 0);
+}
+
+/** Adds one digest's words. Apart from `addLanes`, because a loop over one type of array is several times as fast. */
+export function addWords(sum: Lanes, at: number, words: Uint32Array, from: number): void {
+  for (let lane = 0; lane < LANES; lane += 1) sum[at + lane] = (sum[at + lane] ?? 0) + (words[from + lane] ?? 0);
 }
 
 /** Writes the sum, carried, as 32 bytes with the most significant first. */

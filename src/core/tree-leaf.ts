@@ -1,6 +1,6 @@
 // A leaf of the fingerprint tree: up to 64 record versions in order, in one block of 32-bit words.
 // A version takes 40 bytes of words (stamp and digest) and a reference to its key, which the caller holds anyway.
-import { addLanes, DIGEST_BYTES, emptyLanes, LANES, type Lanes, readWord, writeWord } from "./lanes.ts";
+import { addWords, DIGEST_BYTES, emptyLanes, LANES, type Lanes, readWord, writeWord } from "./lanes.ts";
 import { type Bound, boundBetween, compareTexts, type Element, type ElementKey, textOf } from "./range-bound.ts";
 import type { UnixMs } from "./stamp.ts";
 
@@ -83,7 +83,7 @@ export class Leaf {
 
   /** Adds the digests of [from, to) to a sum. */
   sum(from: number, to: number, sum: Lanes, at = 0): void {
-    for (let index = from; index < to; index += 1) addLanes(sum, at, this.#words, index * STRIDE + STAMP_WORDS, 1);
+    for (let index = from; index < to; index += 1) addWords(sum, at, this.#words, index * STRIDE + STAMP_WORDS);
   }
 
   insert(index: number, key: TreeKey, element: Element): void {
