@@ -21,9 +21,28 @@ export function addLanes(sum: Lanes, at: number, source: Lanes, from: number, ti
     sum[at + lane] = (sum[at + lane] ?? 0) + times * (source[from + lane] ?? 0);
 }
 
-/** Adds one digest's words. Apart from `addLanes`, because a loop over one type of array is several times as fast. */
-export function addWords(sum: Lanes, at: number, words: Uint32Array, from: number): void {
-  for (let lane = 0; lane < LANES; lane += 1) sum[at + lane] = (sum[at + lane] ?? 0) + (words[from + lane] ?? 0);
+/** Adds the sums of `count` rows, which follow each other from `from` on. Lane by lane: a register holds the total. */
+export function addRows(sum: Lanes, at: number, source: Lanes, from: number, count: number): void {
+  const end = from + count * LANES;
+  for (let lane = 0; lane < LANES; lane += 1) {
+    let total = sum[at + lane] ?? 0;
+    for (let place = from + lane; place < end; place += LANES) total += source[place] ?? 0;
+    sum[at + lane] = total;
+  }
+}
+
+/** As `addRows`, for digests' words, one digest every `stride` words. Apart, because a loop over one type of array is faster. */
+export function addWords(
+  sum: Lanes,
+  at: number,
+  words: Uint32Array,
+  { from, to, stride }: { from: number; to: number; stride: number },
+): void {
+  for (let lane = 0; lane < LANES; lane += 1) {
+    let total = sum[at + lane] ?? 0;
+    for (let place = from + lane; place < to; place += stride) total += words[place] ?? 0;
+    sum[at + lane] = total;
+  }
 }
 
 /** Writes the sum, carried, as 32 bytes with the most significant first. */

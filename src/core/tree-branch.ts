@@ -1,5 +1,5 @@
 // A branch of the fingerprint tree: for each child its count, its sum, and the bound that divides it from its left neighbour.
-import { addLanes, emptyLanes, LANES, type Lanes } from "./lanes.ts";
+import { addLanes, addRows, emptyLanes, LANES, type Lanes } from "./lanes.ts";
 import { BOUND_START, type Bound, compareBounds, type Element } from "./range-bound.ts";
 import { LEAF_MAX, Leaf, type TreeKey } from "./tree-leaf.ts";
 
@@ -66,7 +66,7 @@ export class Branch {
   }
 
   sumBefore(index: number, sum: Lanes): void {
-    for (let child = 0; child < index; child += 1) addLanes(sum, 0, this.#sums, child * LANES, 1);
+    addRows(sum, 0, this.#sums, 0, index);
   }
 
   append(bound: Bound, child: TreeNode): void {
@@ -157,7 +157,7 @@ export class Branch {
   }
 
   sum(sum: Lanes, at: number): void {
-    for (let child = 0; child < this.#children.length; child += 1) addLanes(sum, at, this.#sums, child * LANES, 1);
+    addRows(sum, at, this.#sums, 0, this.#children.length);
   }
 }
 

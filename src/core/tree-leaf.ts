@@ -83,7 +83,8 @@ export class Leaf {
 
   /** Adds the digests of [from, to) to a sum. */
   sum(from: number, to: number, sum: Lanes, at = 0): void {
-    for (let index = from; index < to; index += 1) addWords(sum, at, this.#words, index * STRIDE + STAMP_WORDS);
+    const first = from * STRIDE + STAMP_WORDS;
+    addWords(sum, at, this.#words, { from: first, to: to * STRIDE, stride: STRIDE });
   }
 
   insert(index: number, key: TreeKey, element: Element): void {
