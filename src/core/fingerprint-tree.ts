@@ -21,9 +21,9 @@ export class FingerprintTree {
   #root: TreeNode = new Leaf();
 
   /** A tree of these elements, in any order, with full leaves. Throws on two in one place. */
-  static of(
-    elements: readonly Element[],
-    keyOf: (element: Element) => TreeKey = (element) => element,
+  static of<One extends Element>(
+    elements: readonly One[],
+    keyOf: (element: One) => TreeKey = (element) => element,
   ): FingerprintTree {
     const tree = new FingerprintTree();
     if (elements.length > 0) tree.#root = rootOver(leavesOf(sorted(elements), keyOf));
@@ -176,7 +176,7 @@ function lanesOf(digest: Uint8Array): Lanes {
   return emptyLanes().map((_, lane) => readWord(digest, 4 * lane));
 }
 
-function sorted(elements: readonly Element[]): readonly Element[] {
+function sorted<One extends Element>(elements: readonly One[]): readonly One[] {
   return elements.toSorted(
     (a, b) =>
       a.instant.wallMs - b.instant.wallMs ||
@@ -185,7 +185,10 @@ function sorted(elements: readonly Element[]): readonly Element[] {
   );
 }
 
-function leavesOf(elements: readonly Element[], keyOf: (element: Element) => TreeKey): [Bound, TreeNode][] {
+function leavesOf<One extends Element>(
+  elements: readonly One[],
+  keyOf: (element: One) => TreeKey,
+): [Bound, TreeNode][] {
   const leaves: [Bound, TreeNode][] = [];
   for (let from = 0; from < elements.length; from += LEAF_MAX) {
     const page = elements.slice(from, from + LEAF_MAX);

@@ -8,6 +8,7 @@ import { RANGE_LEAF_MAX, RANGE_PARTS, RANGE_PARTS_MAX, SLICE_MAX } from "./limit
 import { type Bound, compareTexts } from "./range-bound.ts";
 import type { By, Part, Span } from "./range-items.ts";
 import { NO_TAG, type Salt, SET_ROOT_BYTES, type Tag } from "./range-salt.ts";
+import type { Replica } from "./replica.ts";
 import { parseSetName, type SetName } from "./set-name.ts";
 
 /** A replica, as far as the peer may hold it too. It may change between two messages, never within one. */
@@ -20,6 +21,15 @@ export type RangeView = {
 };
 
 const EMPTY = new FingerprintTree();
+
+/** A replica's view, of those of its sets that `mayHold` lets this peer see. */
+export function viewOf(replica: Replica, mayHold: (set: SetName) => boolean = () => true): RangeView {
+  return {
+    sets: () => replica.roots().keys().filter(mayHold),
+    tree: (set) => (mayHold(set) ? replica.set(set)?.tree : undefined),
+    digest: ({ set, kind, id }) => (mayHold(set) ? replica.set(set)?.digest(kind, id) : undefined),
+  };
+}
 
 export function treeOf(view: RangeView, set: SetName): FingerprintTree {
   return view.tree(set) ?? EMPTY;

@@ -18,7 +18,7 @@ export class Leaf {
   #words = new Uint32Array(FIRST_CAPACITY * STRIDE);
 
   /** A leaf of these elements, at most LEAF_MAX and in order. */
-  static of(elements: readonly Element[], keyOf: (element: Element) => TreeKey): Leaf {
+  static of<One extends Element>(elements: readonly One[], keyOf: (element: One) => TreeKey): Leaf {
     const leaf = new Leaf();
     leaf.#words = new Uint32Array(elements.length * STRIDE);
     for (const [index, element] of elements.entries()) leaf.#write(index, element);
