@@ -205,5 +205,7 @@ export const RANGE_PARTS_MAX = 128;
 export const RANGE_HASHED_MAX = 16_384;
 /** Versions in the random slice of a session: 0.3 ms of hashing, and 100,000 are gone through in 25 sessions. */
 export const SLICE_MAX = 4_096;
+/** Sets that are told one by one where the roots of roots differ (115 bytes each); more are told in 256 buckets first (8 each). */
+export const SETS_LISTED_MAX = 32;
 /** Ranges a session remembers as called equal, to choose its slice from. */
 export const RANGE_EQUALS_MAX = 1_024;

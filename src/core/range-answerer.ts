@@ -1,5 +1,7 @@
 // The answering side of a session about ranges: a request in, an answer out. Of the session it keeps only the nonce and
 // what was used up; the shell hands it one request at a time.
+
+import { SETS_LISTED_MAX } from "./limits.ts";
 import { answerItems, newBudget } from "./range-answer.ts";
 import { decodeQuestion } from "./range-items.ts";
 import {
@@ -12,7 +14,17 @@ import {
   type SetLine,
 } from "./range-messages.ts";
 import { isSame, Salt } from "./range-salt.ts";
-import { leadTag, type RangeView, rootOf, setRoot, sliceHash, sortedSets, treeOf } from "./range-view.ts";
+import {
+  bucketOf,
+  bucketRoots,
+  leadTag,
+  type RangeView,
+  rootOf,
+  setRoot,
+  sliceHash,
+  sortedSets,
+  treeOf,
+} from "./range-view.ts";
 import { type Checked, refuse } from "./rejection.ts";
 import type { SetName } from "./set-name.ts";
 
@@ -57,19 +69,29 @@ export class RangeAnswerer {
       const [, root, nonce, slice] = request;
       const salt = new Salt(nonce.slice());
       this.#salt = salt;
-      if (!isSame(root, rootOf(this.#view))) return { ok: true, value: this.#sets("", salt) };
+      if (!isSame(root, rootOf(this.#view))) return { ok: true, value: this.#listOrBuckets(salt) };
       return { ok: true, value: isSame(slice, sliceHash(this.#view, salt)) ? ["equal"] : ["slice"] };
     }
     if (this.#salt === undefined) return refuse("MALFORMED", "a session that doesn't begin with hello");
-    if (request[0] === "sets") return { ok: true, value: this.#sets(request[1], this.#salt) };
+    if (request[0] === "sets") {
+      const buckets = new Set(request[1]);
+      const isWanted = (set: SetName) => buckets.size === 0 || buckets.has(bucketOf(set));
+      return { ok: true, value: this.#sets(request[2], isWanted, this.#salt) };
+    }
     return this.#ranges(request[1], this.#salt);
   }
 
-  #sets(after: SetName | "", salt: Salt): RangeAnswer {
+  #listOrBuckets(salt: Salt): RangeAnswer {
+    return sortedSets(this.#view).length > SETS_LISTED_MAX
+      ? ["buckets", bucketRoots(this.#view, salt)]
+      : this.#sets("", () => true, salt);
+  }
+
+  #sets(after: SetName | "", isWanted: (set: SetName) => boolean, salt: Salt): RangeAnswer {
     const lines: SetLine[] = [];
     let bytes = ENVELOPE_BYTES;
     for (const set of sortedSets(this.#view)) {
-      if (set <= after) continue;
+      if (set <= after || !isWanted(set)) continue;
       bytes += set.length + LINE_BYTES;
       if (bytes > this.#limits.messageBytesMax) return ["sets", lines, true];
       lines.push([set, setRoot(treeOf(this.#view, set), salt), leadTag(this.#view, set, salt)]);

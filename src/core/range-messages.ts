@@ -3,7 +3,7 @@
 import { encode } from "@ipld/dag-cbor";
 import { decodeCanonical } from "./codec.ts";
 import { RANGE_MESSAGE_BYTES_MAX, RANGE_ROUNDS_MAX, RANGE_SESSION_BYTES_MAX } from "./limits.ts";
-import { NO_TAG, NONCE_BYTES, SET_ROOT_BYTES, SLICE_BYTES, type Tag } from "./range-salt.ts";
+import { FINGERPRINT_BYTES, NO_TAG, NONCE_BYTES, SET_ROOT_BYTES, SLICE_BYTES, type Tag } from "./range-salt.ts";
 import { type Checked, refuse } from "./rejection.ts";
 import { parseSetName, type SetName } from "./set-name.ts";
 
@@ -14,14 +14,16 @@ export type SetBytes = readonly [set: SetName, bytes: Uint8Array];
 export type RangeRequest =
   /** My root of roots; and the hash of the slice that this nonce chooses, if you have the same root. */
   | readonly ["hello", root: Uint8Array, nonce: Uint8Array, slice: Uint8Array]
-  /** More of your sets, after this one. */
-  | readonly ["sets", after: SetName]
+  /** Your sets of these buckets (none named: of all), after this one. */
+  | readonly ["sets", buckets: Uint8Array, after: SetName | ""]
   | readonly ["ranges", questions: readonly SetBytes[]];
 
 export type RangeAnswer =
   | readonly ["equal"]
   /** The same root, and yet another slice: somebody ground entries for a colliding sum. */
   | readonly ["slice"]
+  /** I hold many sets: the salted root of each of 256 buckets of them. */
+  | readonly ["buckets", roots: Uint8Array]
   | readonly ["sets", sets: readonly SetLine[], more: boolean]
   /** Answers to the first of the questions; the last of them may be cut short. */
   | readonly ["ranges", answers: readonly Uint8Array[]];
@@ -37,6 +39,8 @@ export const RANGE_LIMITS: RangeLimits = {
   sessionBytesMax: RANGE_SESSION_BYTES_MAX,
   roundsMax: RANGE_ROUNDS_MAX,
 };
+/** Sets fall into as many buckets as a byte has values, by the first byte of their names' hashes. */
+export const SET_BUCKETS = 256;
 const ROOT_BYTES = 32;
 const TAG_END = 2 ** 48;
 
@@ -51,9 +55,9 @@ export function decodeRangeRequest(bytes: Uint8Array): Checked<RangeRequest> {
   if (tag === "hello" && message.length === 4) {
     if (isBytes(first, ROOT_BYTES) && isBytes(second, NONCE_BYTES) && isBytes(third, SLICE_BYTES))
       return { ok: true, value: ["hello", first, second, third] };
-  } else if (tag === "sets" && message.length === 2) {
-    const after = parseName(first);
-    if (after !== undefined) return { ok: true, value: ["sets", after] };
+  } else if (tag === "sets" && message.length === 3 && first instanceof Uint8Array && first.length <= SET_BUCKETS) {
+    const after = second === "" ? second : parseName(second);
+    if (after !== undefined) return { ok: true, value: ["sets", first, after] };
   } else if (tag === "ranges" && message.length === 2 && Array.isArray(first)) {
     const questions = first.map(questionOf);
     if (questions.length > 0 && questions.every((one) => one !== undefined))
@@ -67,6 +71,8 @@ export function decodeRangeAnswer(bytes: Uint8Array): Checked<RangeAnswer> {
   if (!Array.isArray(message)) return refuse("MALFORMED", "not a range answer");
   const [tag, first, second] = message as unknown[];
   if ((tag === "equal" || tag === "slice") && message.length === 1) return { ok: true, value: [tag] };
+  if (tag === "buckets" && message.length === 2 && isBytes(first, SET_BUCKETS * FINGERPRINT_BYTES))
+    return { ok: true, value: ["buckets", first] };
   if (tag === "sets" && message.length === 3 && Array.isArray(first) && typeof second === "boolean") {
     const lines = first.map(lineOf);
     if (lines.every((line) => line !== undefined)) return { ok: true, value: ["sets", lines, second] };

@@ -8,7 +8,6 @@
 // Source: Meyer, "Range-Based Set Reconciliation", SRDS 2023. Tails, slices and the salt are ours.
 import type { RecordKey } from "./entry.ts";
 import { RANGE_EQUALS_MAX } from "./limits.ts";
-import { compareBounds } from "./range-bound.ts";
 import { decodeReplies, type Span } from "./range-items.ts";
 import {
   decodeRangeAnswer,
@@ -19,11 +18,14 @@ import {
   type SetBytes,
   type SetLine,
 } from "./range-messages.ts";
-import { isSame, NO_TAG, Salt, type Tag } from "./range-salt.ts";
+import { FINGERPRINT_BYTES, isSame, NO_TAG, Salt, type Tag } from "./range-salt.ts";
 import {
   blockOf,
+  bucketOf,
+  bucketRoots,
   countIn,
   leadOf,
+  leadsFirst,
   leadTag,
   type RangeView,
   rootOf,
@@ -32,6 +34,7 @@ import {
   sliceOf,
   sortedSets,
   treeOf,
+  within,
 } from "./range-view.ts";
 import { RangeWork, type Sent } from "./range-work.ts";
 import { type Checked, type Rejection, refuse } from "./rejection.ts";
@@ -52,6 +55,8 @@ export class RangeSession {
   readonly #limits: RangeLimits;
   readonly #salt: Salt;
   readonly #lines: SetLine[] = [];
+  /** The buckets of sets that differ; none if sets are not told by buckets. */
+  #buckets = new Set<number>();
   readonly #works = new Map<SetName, RangeWork>();
   readonly #same: SameSpan[] = [];
   readonly #offers = new Map<string, RecordKey>();
@@ -109,10 +114,9 @@ export class RangeSession {
       this.#expects = "sets";
       return encodeRangeMessage(["hello", rootOf(this.#view), this.#salt.nonce, sliceHash(this.#view, this.#salt)]);
     }
-    const last = this.#lines.at(-1);
-    if (this.#moreSets && last !== undefined) {
+    if (this.#moreSets) {
       this.#expects = "sets";
-      return encodeRangeMessage(["sets", last[0]]);
+      return encodeRangeMessage(["sets", Uint8Array.from(this.#buckets), this.#lines.at(-1)?.[0] ?? ""]);
     }
     this.#expects = "ranges";
     const works = this.#active();
@@ -196,7 +200,8 @@ export class RangeSession {
     const [tag] = answer.value;
     if (tag === "ranges" && this.#expects === "ranges") return this.#takeRanges(answer.value[1]);
     if (tag === "sets" && this.#expects === "sets") return this.#takeSets(answer.value[1], answer.value[2]);
-    if (tag === "equal" && isFirst) this.#stop("compared");
+    if (tag === "buckets" && isFirst) this.#takeBuckets(answer.value[1]);
+    else if (tag === "equal" && isFirst) this.#stop("compared");
     else if (tag === "slice" && isFirst) this.#openSlice();
     else return refuse("MALFORMED", `an answer ${tag} to something else`);
     return { ok: true, value: [] };
@@ -212,6 +217,13 @@ export class RangeSession {
     this.#works.set(set, new RangeWork(() => treeOf(this.#view, set), this.#salt, slice));
   }
 
+  #takeBuckets(theirs: Uint8Array): void {
+    const ours = bucketRoots(this.#view, this.#salt);
+    for (const [index, byte] of theirs.entries())
+      if (byte !== ours[index]) this.#buckets.add(Math.floor(index / FINGERPRINT_BYTES));
+    this.#moreSets = this.#buckets.size > 0;
+  }
+
   #takeSets(lines: readonly SetLine[], more: boolean): Checked<readonly RecordKey[]> {
     for (const line of lines) {
       const last = this.#lines.at(-1);
@@ -222,7 +234,8 @@ export class RangeSession {
     this.#moreSets = more;
     if (more) return { ok: true, value: [] };
     const theirs = new Set(this.#lines.map(([set]) => set));
-    for (const set of sortedSets(this.#view)) if (!theirs.has(set)) this.#open(set);
+    const isAsked = (set: SetName) => this.#buckets.size === 0 || this.#buckets.has(bucketOf(set));
+    for (const set of sortedSets(this.#view)) if (!theirs.has(set) && isAsked(set)) this.#open(set);
     const leads: RecordKey[] = [];
     for (const [set, root, lead] of this.#lines.splice(0)) {
       if (isSame(root, setRoot(treeOf(this.#view, set), this.#salt))) continue;
@@ -277,18 +290,4 @@ export class RangeSession {
     this.#offers.clear();
     return offers;
   }
-}
-
-/** The part of a span that lies within another. */
-function within({ lo, hi }: Span, other: Span): Span {
-  return { lo: compareBounds(lo, other.lo) < 0 ? other.lo : lo, hi: compareBounds(hi, other.hi) > 0 ? other.hi : hi };
-}
-
-/** Authority records before what they decide about; control's come alone in any case. */
-function leadsFirst(keys: readonly RecordKey[]): readonly RecordKey[] {
-  const [leads, rest] = [
-    keys.filter(({ kind }) => kind === "authority"),
-    keys.filter(({ kind }) => kind !== "authority"),
-  ];
-  return [...leads, ...rest];
 }

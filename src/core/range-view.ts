@@ -1,13 +1,15 @@
 // What a session about ranges sees of a replica, and what both sides derive from it in the same way.
 
+import { createHash, hash } from "node:crypto";
 import { fromString, toString as render } from "uint8arrays";
 import type { RecordKey } from "./entry.ts";
 import { rootOfRoots } from "./fingerprint.ts";
 import { FingerprintTree } from "./fingerprint-tree.ts";
 import { RANGE_LEAF_MAX, RANGE_PARTS, RANGE_PARTS_MAX, SLICE_MAX } from "./limits.ts";
-import { type Bound, compareTexts } from "./range-bound.ts";
+import { type Bound, compareBounds, compareTexts } from "./range-bound.ts";
 import type { By, Part, Span } from "./range-items.ts";
-import { NO_TAG, type Salt, SET_ROOT_BYTES, type Tag } from "./range-salt.ts";
+import { SET_BUCKETS } from "./range-messages.ts";
+import { FINGERPRINT_BYTES, NO_TAG, type Salt, SET_ROOT_BYTES, type Tag } from "./range-salt.ts";
 import type { Replica } from "./replica.ts";
 import { parseSetName, type SetName } from "./set-name.ts";
 
@@ -43,6 +45,21 @@ export function sortedSets(view: RangeView): SetName[] {
 export function rootOf(view: RangeView): Uint8Array {
   const roots = sortedSets(view).map((set): [string, string] => [set, render(treeOf(view, set).sum(), "hex")]);
   return fromString(rootOfRoots(roots), "hex");
+}
+
+/** The bucket of a set: any rule will do, as long as both sides have the same. */
+export function bucketOf(set: SetName): number {
+  return hash("sha256", set, "buffer")[0] ?? 0;
+}
+
+/** The salted roots of all buckets of sets, one after the other. */
+export function bucketRoots(view: RangeView, salt: Salt): Uint8Array {
+  const buckets = Array.from({ length: SET_BUCKETS }, () => createHash("sha256").update(salt.nonce));
+  for (const set of sortedSets(view)) buckets[bucketOf(set)]?.update(`${set}\0`).update(treeOf(view, set).sum());
+  const roots = new Uint8Array(SET_BUCKETS * FINGERPRINT_BYTES);
+  for (const [index, bucket] of buckets.entries())
+    roots.set(bucket.digest().subarray(0, FINGERPRINT_BYTES), index * FINGERPRINT_BYTES);
+  return roots;
 }
 
 export function setRoot(tree: FingerprintTree, salt: Salt): Uint8Array {
@@ -121,4 +138,18 @@ export function cutSpan(tree: FingerprintTree, span: Span, parts: number): Span[
 /** The spans between these bounds, which lie inside one span. */
 export function spansOf(bounds: readonly Bound[], { lo, hi }: Span): Span[] {
   return [lo, ...bounds].map((bound, index) => ({ lo: bound, hi: bounds[index] ?? hi }));
+}
+
+/** The part of a span that lies within another. */
+export function within({ lo, hi }: Span, other: Span): Span {
+  return { lo: compareBounds(lo, other.lo) < 0 ? other.lo : lo, hi: compareBounds(hi, other.hi) > 0 ? other.hi : hi };
+}
+
+/** Authority records before what they decide about; control's come alone in any case. */
+export function leadsFirst(keys: readonly RecordKey[]): readonly RecordKey[] {
+  const [leads, rest] = [
+    keys.filter(({ kind }) => kind === "authority"),
+    keys.filter(({ kind }) => kind !== "authority"),
+  ];
+  return [...leads, ...rest];
 }

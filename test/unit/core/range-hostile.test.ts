@@ -189,7 +189,7 @@ describe("a server that contradicts itself", () => {
 describe("a client that goes on for ever", () => {
   it("is refused after so many rounds, so many bytes, a second hello, or none", () => {
     const answerer = new RangeAnswerer(peer, { ...RANGE_LIMITS, roundsMax: 3 });
-    const request = encodeRangeMessage(["sets", PROJECTS]);
+    const request = encodeRangeMessage(["sets", new Uint8Array(), PROJECTS]);
     expect(answerer.answer(request).ok).toBe(false);
     expect(answerer.answer(hello).ok).toBe(true);
     expect(answerer.answer(hello).ok).toBe(false);

@@ -4,7 +4,8 @@ import { DIGEST_BYTES } from "../../../src/core/lanes.ts";
 import type { Element } from "../../../src/core/range-bound.ts";
 import { rootOf } from "../../../src/core/range-view.ts";
 import { CONTROL_SET } from "../../../src/core/set-name.ts";
-import { keyTexts, PROJECTS, RangePeer, runSession, sha256, versionOf } from "../../fixtures/range-peers.ts";
+import { peerOf } from "../../fixtures/peers.ts";
+import { keyTexts, PROJECTS, RangePeer, runSession, setName, sha256, versionOf } from "../../fixtures/range-peers.ts";
 
 const COUNT = 20_000;
 const YEAR_MS = 31_536_000_000;
@@ -65,6 +66,21 @@ describe("what a session costs", () => {
     const run = runSession(client, server, { joins: true });
     expect(run.bytes).toBeLessThanOrEqual(4_000);
     expect(run.pulled).toHaveLength(10);
+    expect(rootOf(client)).toEqual(rootOf(server));
+  });
+
+  it("is few kilobytes for one set that differs among a thousand, whoever has it", () => {
+    const sets = Array.from({ length: 1_000 }, (_, number) => {
+      const id = Buffer.from(sha256(`domain ${number}`).subarray(0, 16)).toString("hex");
+      return setName(`domain/${peerOf(number % 5).peerId}/${id}/0`);
+    });
+    const peers = [0, 1].map(() => new RangePeer(sets.slice(1).map((set) => [set, base.slice(0, 3)])));
+    const [client, server] = peers as [RangePeer, RangePeer];
+    server.put(sets[500] ?? PROJECTS, versionOf({ id: "new", at: [1] }));
+    client.put(sets[0] ?? PROJECTS, versionOf({ id: "new", at: [1] }));
+    const run = runSession(client, server, { joins: true });
+    expect([run.pulled.length, run.offered.length]).toEqual([1, 1]);
+    expect(run.bytes).toBeLessThan(6_000);
     expect(rootOf(client)).toEqual(rootOf(server));
   });
 
