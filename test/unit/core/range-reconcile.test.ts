@@ -17,7 +17,7 @@ beforeAll(() => {
     const digest = sha256(`${number}`);
     const id = Buffer.from(digest.subarray(0, 16)).toString("hex");
     return versionOf({ id, at: [END_MS - 1 - Math.floor((digest[0] ?? 0) * 2 ** 26 + number * 1_000)] }, digest);
-  });
+  }).sort((a, b) => a.instant.wallMs - b.instant.wallMs);
 });
 
 const nonceOf = (number: number) => sha256(`nonce ${number}`).subarray(0, 16);
@@ -106,7 +106,7 @@ describe("the order of a session", () => {
   });
 });
 
-/** The same versions but for two, whose digests are others with the same sum: what a signer who grinds would sign. */
+/** The same versions but for two neighbours (no range parts them by chance), whose digests are others with the same sum: what a signer who grinds would sign. */
 function forged(elements: readonly Element[], first: number, second: number): Element[] {
   const shifted = (digest: Uint8Array, by: bigint) => {
     const sum = BigInt.asUintN(256, BigInt(`0x${Buffer.from(digest).toString("hex")}`) + by);
