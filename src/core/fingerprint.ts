@@ -1,31 +1,21 @@
-// Fingerprints: one number for a set of record versions, kept up to date in O(1) as they come and go.
+// Fingerprints: what stands for a set of record versions, kept up to date by its fingerprint tree as they come and go.
 // The sum of SHA-256 values modulo 2^256. Equal sums prove equality against accident, not against a signer that grinds
 // for collisions: that is what the random slices of a session are for (DESIGN section 6).
 import { createHash } from "node:crypto";
+import { toString as render } from "uint8arrays";
 import type { Version } from "./record.ts";
 
-export type Fingerprint = bigint & { readonly brand: "fingerprint" };
+/** A sum of digests, 32 bytes, most significant first. */
+export type Fingerprint = Uint8Array & { readonly brand: "fingerprint" };
 
-const MODULUS = 1n << 256n;
-export const FINGERPRINT_ZERO = 0n as Fingerprint;
-
-/** The number that one record version adds to its set's fingerprint. */
-export function fingerprintOf(record: { kind: string; id: string; version: Version }): Fingerprint {
-  const digest = createHash("sha256").update(`${record.kind}\0${record.id}\0${record.version}`).digest("hex");
-  return BigInt(`0x${digest}`) as Fingerprint;
-}
-
-export function add(sum: Fingerprint, item: Fingerprint): Fingerprint {
-  return ((sum + item) % MODULUS) as Fingerprint;
-}
-
-export function remove(sum: Fingerprint, item: Fingerprint): Fingerprint {
-  return ((sum - item + MODULUS) % MODULUS) as Fingerprint;
+/** What one record version adds to its set's fingerprint: 32 bytes. */
+export function digestOf(record: { kind: string; id: string; version: Version }): Uint8Array {
+  return createHash("sha256").update(`${record.kind}\0${record.id}\0${record.version}`).digest();
 }
 
 /** 64 hex digits. */
 export function rootText(sum: Fingerprint): string {
-  return sum.toString(16).padStart(64, "0");
+  return render(sum, "hex");
 }
 
 /** The root of roots: SHA-256 over the sorted (set, root) pairs of sets that hold something. */

@@ -197,3 +197,25 @@ export const LOCK_TRIES_MAX = 5;
 export const LOG_DEPTH_MAX = 6;
 /** Milliseconds after a clean stop before the process ends, even if something still holds it open. */
 export const EXIT_LINGER_MS = 1_000;
+
+// --- Range reconciliation ------------------------------------------------------------------------------------------
+/** Bytes of one message about ranges: some thousand fingerprints, and milliseconds of work to answer. What is left waits for the next. */
+export const RANGE_MESSAGE_BYTES_MAX = 64 * 1024;
+/** Questions of one session: 1,000,000 versions of which each differs are named in 500 answers, paged through in twice that. */
+export const RANGE_ROUNDS_MAX = 4_000;
+/** Bytes of one session in both directions, without records: 1,000,000 names take 30 MB. */
+export const RANGE_SESSION_BYTES_MAX = 128 * 1024 * 1024;
+/** Versions of a range that are told one by one (6 bytes each) instead of by further fingerprints (13 bytes each). */
+export const RANGE_LEAF_MAX = 32;
+/** Parts of a range that differs. Eight cost the fewest bytes that leave 1,000,000 records within four round trips. */
+export const RANGE_PARTS = 8;
+/** Parts of a whole set, which are paid once and not for each difference: they save the rounds that 1,000,000 need more. */
+export const RANGE_PARTS_MAX = 128;
+/** Versions that one answer may hash one by one: 20 ms, so that no question keeps a node busy. */
+export const RANGE_HASHED_MAX = 16_384;
+/** Versions in the random slice of a session: 0.3 ms of hashing, and 100,000 are gone through in 25 sessions. */
+export const SLICE_MAX = 4_096;
+/** Sets that are told one by one where the roots of roots differ (115 bytes each); more are told in 256 buckets first (8 each). */
+export const SETS_LISTED_MAX = 32;
+/** Ranges a session remembers as called equal, to choose its slice from. */
+export const RANGE_EQUALS_MAX = 1_024;

@@ -1,16 +1,21 @@
 // One set of a replica: its records, what of them counts, and the fingerprint of that.
-// A change of a record costs O(its slots); only a change of who counts walks the set.
+// A change of a record costs O(its slots + log of the set); only a change of who counts walks the set.
 import type { Authority } from "./authority.ts";
 import { compareEntries, type Entry, type RecordKey } from "./entry.ts";
-import { add, FINGERPRINT_ZERO, type Fingerprint, fingerprintOf, remove } from "./fingerprint.ts";
+import { digestOf, type Fingerprint } from "./fingerprint.ts";
+import { FingerprintTree } from "./fingerprint-tree.ts";
 import { isKnown } from "./kinds.ts";
 import { ASIDE_ENTRIES_MAX, ASIDE_SIGNERS_MAX, SET_RECORDS_MAX, UNKNOWN_ENTRIES_MAX } from "./limits.ts";
 import type { PeerId } from "./peer-id.ts";
+import type { Element } from "./range-bound.ts";
 import { type Counts, emptyRecord, keep, type Rec, type Slot, type Version, versionOf } from "./record.ts";
 import type { SetIdentity, SetName } from "./set-name.ts";
+import { compareInstants, INSTANT_ZERO, type Instant } from "./stamp.ts";
 
 export type Kept = "counts" | "aside" | "nothing-new" | "quota" | "never";
-type Standing = { readonly version: Version; readonly fingerprint: Fingerprint };
+/** What stands of a record, and its newest stamp: its place in the order of ranges. */
+type Standing = { readonly version: Version; readonly instant: Instant };
+type KeyedElement = Element & { readonly key: RecordKey };
 type RecordText = string & { readonly brand: "record-text" };
 
 export class ReplicaSet {
@@ -22,7 +27,7 @@ export class ReplicaSet {
   #self: PeerId;
   #records = new Map<RecordText, Rec>();
   #standings = new Map<RecordText, Standing>();
-  #sum: Fingerprint = FINGERPRINT_ZERO;
+  #tree = new FingerprintTree();
   #asides = new Map<PeerId, Set<string>>();
   #unknown = new Map<string, { readonly text: RecordText; readonly slot: Slot }[]>();
 
@@ -33,7 +38,18 @@ export class ReplicaSet {
   }
 
   get fingerprint(): Fingerprint {
-    return this.#sum;
+    return this.#tree.sum() as Fingerprint;
+  }
+
+  /** The versions that stand, in the order of their newest stamps. */
+  get tree(): FingerprintTree {
+    return this.#tree;
+  }
+
+  /** What a record's standing version adds to the fingerprint. */
+  digest(kind: string, id: string): Uint8Array | undefined {
+    const standing = this.#standings.get(textOf(kind, id));
+    return standing === undefined ? undefined : this.#tree.find({ kind, id, instant: standing.instant })?.digest;
   }
 
   /** Records of which something counts. */
@@ -98,6 +114,7 @@ export class ReplicaSet {
     this.#mayCountLater = mayCountLater;
     this.#asides.clear();
     const dropped: RecordKey[] = [];
+    const first: KeyedElement[] | undefined = this.#standings.size === 0 ? [] : undefined; // Loaded in one go.
     for (const [text, record] of this.#records) {
       const standing = new Set(record.slots.filter(counts).map((slot) => slot.entry));
       const slots = record.slots.filter(
@@ -109,8 +126,9 @@ export class ReplicaSet {
         if (slots.length === 0) this.#records.delete(text);
         else this.#records.set(text, { key: record.key, slots });
       }
-      this.#restand(text);
+      this.#restand(text, first);
     }
+    if (first !== undefined) this.#tree = FingerprintTree.of(first, (element) => element.key);
     return dropped;
   }
 
@@ -123,19 +141,23 @@ export class ReplicaSet {
     return true;
   }
 
-  #restand(text: RecordText): void {
+  /** Brings a record's place in the tree up to date, or leaves that to who makes the tree of `first`. */
+  #restand(text: RecordText, first?: KeyedElement[]): void {
     const old = this.#standings.get(text);
     const record = this.#records.get(text);
     const version = record === undefined ? undefined : versionOf(record, this.#counts);
     if (old?.version === version) return;
-    if (old !== undefined) this.#sum = remove(this.#sum, old.fingerprint);
+    if (old !== undefined) this.#tree.delete({ ...placeOf(text), instant: old.instant });
     if (record === undefined || version === undefined) {
       this.#standings.delete(text);
       return;
     }
-    const fingerprint = fingerprintOf({ kind: record.key.kind, id: record.key.id, version });
-    this.#sum = add(this.#sum, fingerprint);
-    this.#standings.set(text, { version, fingerprint });
+    const { key } = record;
+    const instant = newestInstant(record.slots.filter(this.#counts));
+    const element = { kind: key.kind, id: key.id, instant, digest: digestOf({ kind: key.kind, id: key.id, version }) };
+    if (first !== undefined) first.push({ ...element, key });
+    else this.#tree.insert(element, key);
+    this.#standings.set(text, { version, instant });
   }
 
   /**
@@ -171,6 +193,19 @@ export class ReplicaSet {
 
 function textOf(kind: string, id: string): RecordText {
   return `${kind}\0${id}` as RecordText;
+}
+
+function placeOf(text: RecordText): { kind: string; id: string } {
+  const end = text.indexOf("\0");
+  return { kind: text.slice(0, end), id: text.slice(end + 1) };
+}
+
+function newestInstant(slots: readonly Slot[]): Instant {
+  const newest = slots.reduce<Instant>(
+    (best, { entry }) => (compareInstants(entry.stamp, best) > 0 ? entry.stamp : best),
+    INSTANT_ZERO,
+  );
+  return { wallMs: newest.wallMs, counter: newest.counter };
 }
 
 function slotsOf(slots: readonly Slot[] | undefined, entry: Entry): number {
