@@ -48,10 +48,13 @@ const EVENTS_MAX = 20; // Enough for an operator to see what a bad day was made 
 export class KeystoneMemory {
   readonly #store: ReplicaStore;
   readonly #memo: Memo;
+  /** The same rows by set: each domain is planned by its own, however many others there are. */
+  readonly #seenBySet = new Map<SetName, Map<string, Seen>>();
 
   private constructor(store: ReplicaStore, memo: Memo) {
     this.#store = store;
     this.#memo = memo;
+    for (const [id, row] of memo.seen) this.#index(id, undefined, row);
   }
 
   static async load(store: ReplicaStore): Promise<KeystoneMemory> {
@@ -95,9 +98,16 @@ export class KeystoneMemory {
     return this.#memo.state;
   }
 
-  /** The rows of one set, by Keystone ID. */
-  seenIn(set: SetName): Map<string, Seen> {
-    return new Map([...this.#memo.seen].filter(([, row]) => row.set === set));
+  /** The rows of one set, by Keystone ID, as they are now and will be: copy what must outlast a write. */
+  seenIn(set: SetName): ReadonlyMap<string, Seen> {
+    return this.#seenBySet.get(set) ?? new Map();
+  }
+
+  #index(id: string, before: Seen | undefined, after: Seen | null): void {
+    if (before !== undefined && before.set !== after?.set) this.#seenBySet.get(before.set)?.delete(id);
+    if (after === null) return;
+    const rows = this.#seenBySet.get(after.set) ?? new Map<string, Seen>();
+    this.#seenBySet.set(after.set, rows.set(id, after));
   }
 
   decisions(): Decisions {
@@ -116,7 +126,10 @@ export class KeystoneMemory {
   }
 
   believe(change: MemoryChange): void {
-    for (const [id, row] of change.seen ?? []) assign(this.#memo.seen, id, row);
+    for (const [id, row] of change.seen ?? []) {
+      this.#index(id, this.#memo.seen.get(id), row);
+      assign(this.#memo.seen, id, row);
+    }
     for (const [id, intent] of change.intents ?? []) assign(this.#memo.intents, id, intent);
     if (change.canary !== undefined) this.#memo.canary = change.canary;
     if (change.state !== undefined) this.#memo.state = change.state;
