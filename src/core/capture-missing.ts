@@ -29,7 +29,9 @@ export function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
         : undefined;
   const heldBack: string[] = [];
   for (const [id, row] of wished) {
-    const guard = kind ?? (row.confirmedAt === null ? "unconfirmed" : undefined);
+    // An object that stood here confirmed before its last change: a backup without that change would still hold it.
+    const wasConfirmed = row.confirmedAt !== null || row.before !== null;
+    const guard = kind ?? (wasConfirmed ? undefined : "unconfirmed");
     // A missing object whose hold was raised for another reason before is still covered by that decision.
     const decision = (["domainGone", "differences", "missing", "unconfirmed"] as const)
       .map((one) => decisionFor(input.decisions, holdId(one, domain.domainId), id))

@@ -55,7 +55,7 @@ export class Confirmation {
   async confirmAll(found: CanaryFound): Promise<void> {
     const { memory } = this.#options;
     const rows = [...memory.seen].filter(([, row]) => row.present);
-    await memory.write({ seen: new Map(rows.map(([id, row]) => [id, { ...row, confirmedAt: null }])) });
+    await memory.write({ seen: new Map(rows.map(([id, row]) => [id, { ...row, confirmedAt: null, before: null }])) });
     await this.#confirmAt(await this.#canary.raise(found), rows);
   }
 

@@ -153,11 +153,15 @@ export class KeystoneLoop {
     const startedMs = now();
     this.#nextScanMs = startedMs + scanIntervalMs;
     if (this.#driver?.explicitIds !== true) this.#driver = await api.checkDriver();
-    const scan = await scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
+    const look = () => scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
+    let scan = await look();
     this.#lastScanMs = now();
     this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (this.#lastScanMs - startedMs) * scanDutyFactor);
-    const mode = await this.#states.judge(scan);
-    if (mode === "again") this.#nextScanMs = 0;
+    let mode = await this.#states.judge(scan, { isFresh: false });
+    if (mode === "again") {
+      scan = await look();
+      mode = await this.#states.judge(scan, { isFresh: true });
+    }
     if (mode === "stop" || mode === "again") return;
     const holds = await captureScan(scan, mode, this.#options);
     this.#hasScanned = true;

@@ -15,7 +15,6 @@ const CONTESTED_HOLD_ID = "contested-canary";
 export class StateKeeper {
   readonly #options: KeystoneLoopOptions;
   readonly #canary: CanaryKeeper;
-  #isAlarmed = false;
 
   constructor(options: KeystoneLoopOptions, canary: CanaryKeeper) {
     this.#options = options;
@@ -24,9 +23,9 @@ export class StateKeeper {
 
   /**
    * What this scan may be used for, by the canary. Writes a state down before anything is done in it. `again`: the canary
-   * is bad for the first time, and this scan may have begun before it was; only one that began after is to be believed.
+   * has news, and this scan may have begun before them: only one that began after is `fresh`, and to be believed.
    */
-  async judge(scan: Scan): Promise<CaptureMode | "stop" | "again"> {
+  async judge(scan: Scan, { isFresh }: { isFresh: boolean }): Promise<CaptureMode | "stop" | "again"> {
     const { memory, signer, now } = this.#options;
     const verdict = judgeCanary({
       found: scan.canary,
@@ -37,16 +36,13 @@ export class StateKeeper {
     if (verdict === "contested") return this.#contested(scan.canary);
     await memory.keepHolds([], CONTESTED_HOLDS, now());
     if (HEALING.has(memory.state.state)) return this.#healing();
-    const isGood = verdict === "ok" || verdict === "first";
-    const wasAlarmed = this.#isAlarmed;
-    this.#isAlarmed = !isGood;
-    if (!isGood && !wasAlarmed) return "again";
     if (verdict === "first") return "capture";
     if (verdict === "ok") {
       await this.#adoptRaised(scan.canary);
       if (memory.state.state !== "ok") await this.enter("ok", HEALED);
       return "capture";
     }
+    if (memory.state.state !== verdict && !isFresh) return "again";
     if (memory.state.state !== verdict) await this.enter(verdict, WHAT_HAPPENED[verdict]);
     return verdict === "canaryMissing" ? "hold" : this.#healing();
   }
