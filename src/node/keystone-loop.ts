@@ -62,6 +62,7 @@ export class KeystoneLoop {
 
   /** Something may have changed in Keystone: scan soon. */
   scanSoon(): void {
+    if (this.#trouble?.state === "unauthorised") return; // Tries are spaced: too many wrong logins lock the account.
     this.#nextScanMs = 0;
     this.#wake?.();
   }
@@ -106,9 +107,10 @@ export class KeystoneLoop {
   /** One turn: a scan if one is due, else a plan. Never two at once: `start` takes them all. */
   async turn(): Promise<void> {
     try {
-      if (this.#options.now() >= this.#nextScanMs) await this.#scanCycle();
-      else if (this.#hasScanned) await this.#planCycle();
-      this.#recover();
+      if (this.#options.now() >= this.#nextScanMs) {
+        await this.#scanCycle();
+        this.#recover(); // Only a whole scan shows that Keystone answers: a plan may have had nothing to ask.
+      } else if (this.#hasScanned && this.#trouble === undefined) await this.#planCycle();
     } catch (error) {
       this.#fail(error);
     }
@@ -165,7 +167,7 @@ export class KeystoneLoop {
     if (mode === "stop" || mode === "again") return;
     const holds = await captureScan(scan, mode, this.#options);
     this.#hasScanned = true;
-    if (mode === "capture" && (await this.#confirmation.confirmNews()) === "rescan") this.#nextScanMs = 0;
+    if (mode === "capture") await this.#confirm();
     const isSettled = await this.#planCycle();
     if (mode === "hold" && !holds.some(({ kind }) => kind === "differences")) {
       await this.#confirmation.confirmAll(scan.canary);
@@ -189,6 +191,12 @@ export class KeystoneLoop {
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
     if (run === "stale" || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
     if (run === "more") this.#isPoked = true;
+    // At once, and not with the next scan: until then a quick delete by an operator would look like a restore.
+    if (run === "written" && state === "ok") await this.#confirm();
     return run === "settled";
+  }
+
+  async #confirm(): Promise<void> {
+    if ((await this.#confirmation.confirmNews()) === "rescan") this.#nextScanMs = 0;
   }
 }
