@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-// Two projects: `unit` is pure and fast; `integration` starts real processes, one file at a time on two cores.
+// Two projects: `unit` is pure and fast; `integration` starts real processes, which mostly wait for each other, so that
+// two files at once use two cores and three would only make each other late.
 export default defineConfig({
   test: {
     projects: [
@@ -14,7 +15,7 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

@@ -213,7 +213,8 @@ export class Node {
       this.refusals.take([batch.rejection], from);
       return "reject";
     }
-    if (this.#membered === undefined) return "ignore";
+    // Before the roster has come nothing can be judged: what is passed over now, the first session brings.
+    if (this.#membered?.keeper.replica.membership.roster === undefined) return "ignore";
     const { news, rejections } = await this.#membered.keeper.receive(batch.value);
     this.refusals.take(rejections, from);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
