@@ -45,7 +45,16 @@ function testFolder(part: string): Counts {
     const project = part === "integration" ? "integration" : "unit";
     const filter = part === "tidy" ? "test/tidy" : `test/${part}/`;
     const output = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const ok = succeeds(["vitest", "run", filter, "--project", project, ...output]);
+    const ok = succeeds([
+      "vitest",
+      "run",
+      "--config",
+      "test/vitest.config.ts",
+      filter,
+      "--project",
+      project,
+      ...output,
+    ]);
     const statuses = existsSync(report) ? statusesIn(readFileSync(report, "utf8")) : [];
     const isUnexplained = !ok && !statuses.includes("failed"); // An error outside of any test.
     if (statuses.length > 0 && !isUnexplained) return countsOf(statuses);

@@ -1,9 +1,9 @@
 // The built command line, as an operator or a program calls it, against a real control socket.
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { access, chmod, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { UnixMs } from "../../src/core/stamp.ts";
 import { type ControlServer, serveControl } from "../../src/http/control-server.ts";
 import type { Control } from "../../src/node/control.ts";
@@ -30,10 +30,6 @@ async function serve(control: Control): Promise<void> {
   server = await serveControl({ control, socketPath: dataPaths(data).socket, log });
 }
 
-beforeAll(() => {
-  const built = spawnSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { encoding: "utf8" });
-  if (built.status !== 0) throw new Error(`the build failed: ${built.stdout}${built.stderr}`);
-});
 beforeEach(async () => {
   data = await mkdtemp(join(tmpdir(), "keymesh-cli-"));
 });
