@@ -1,5 +1,4 @@
 // Entries: one signed write, of one origin, at one stamp, of some fields of one record.
-import type { PeerId } from "./peer-id.ts";
 import type { SetName } from "./set-name.ts";
 import { compareStamps, type Stamp } from "./stamp.ts";
 
@@ -28,8 +27,4 @@ export type Entry = Draft & { readonly hash: EntryHash; readonly bytes: Uint8Arr
 /** The total order of writes of one field: stamp, then hash, so that even two entries of one stamp have one winner. */
 export function compareEntries(a: Entry, b: Entry): number {
   return compareStamps(a.stamp, b.stamp) || (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0);
-}
-
-export function originOf(entry: Entry): PeerId {
-  return entry.stamp.origin;
 }

@@ -6,7 +6,7 @@ import { foldName } from "../core/names.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Write } from "../core/replica.ts";
 import type { ReplicaSet } from "../core/replica-set.ts";
-import { domainSet, parseKeystoneId, type SetName } from "../core/set-name.ts";
+import { domainSet, ownerOf, parseKeystoneId, parseSetName, type SetName } from "../core/set-name.ts";
 import type { DomainObject } from "../keystone/api.ts";
 import { ControlError, type DomainView } from "./control.ts";
 import { agreedDomains, domainView } from "./domain-views.ts";
@@ -42,7 +42,7 @@ export class DomainDesk {
     if (rival !== undefined)
       throw new ControlError(
         "ALREADY_AGREED",
-        `this cloud has accepted domain ${domainId} from ${this.#node.nameOf(ownerOfSet(rival.set))}: it can't share it as its own too`,
+        `this cloud has accepted domain ${domainId} from ${this.#ownerName(rival.set)}: it can't share it as its own too`,
       );
     const writes: Write[] = [{ set, kind: "local", id: localId(keeper.self), fields: { mode: "mirror" } }];
     if (replica.set(set) === undefined || replica.set(set)?.record("authority", domainId) === undefined) {
@@ -75,7 +75,7 @@ export class DomainDesk {
     if (rival !== undefined)
       throw new ControlError(
         "ALREADY_AGREED",
-        `domain ${domainId} is accepted from ${this.#node.nameOf(ownerOfSet(rival.set))} already: a domain has one owner here`,
+        `domain ${domainId} is accepted from ${this.#ownerName(rival.set)} already: a domain has one owner here`,
       );
     const name =
       options.name ?? String(replica.field({ set: set.name, kind: "domain", id: domainId }, "name")?.value ?? "");
@@ -209,8 +209,10 @@ export class DomainDesk {
       projects: [...view.projects.values()].filter((record) => !isTombstone(record)).length,
     };
   }
-}
 
-function ownerOfSet(set: SetName): PeerId {
-  return set.split("/")[1] as PeerId;
+  #ownerName(set: SetName): string {
+    const identity = parseSetName(set)?.identity;
+    const owner = identity === undefined ? undefined : ownerOf(identity);
+    return owner === undefined ? set : this.#node.nameOf(owner);
+  }
 }
