@@ -21,6 +21,10 @@ const shell: Shell = {
     now: () => Date.now() as UnixMs,
     randomBytes: (count) => randomBytes(count),
     random: () => Math.random(),
+    after: (ms, act) => {
+      const timer = setTimeout(act, ms);
+      return () => clearTimeout(timer);
+    },
     env: process.env,
     homeDir: homedir(),
     workingDir: process.cwd(),

@@ -12,6 +12,7 @@ import { decodeRequest, encodeMessage } from "../core/sync-messages.ts";
 import { MeshError } from "../mesh/mesh-error.ts";
 import type { Mesh, SyncAnswerer, SyncSession } from "../mesh/mesh-types.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
+import type { CancelTimer, World } from "./world.ts";
 
 export type AntiEntropyOptions = {
   readonly keeper: ReplicaKeeper;
@@ -20,6 +21,7 @@ export type AntiEntropyOptions = {
   readonly log: Log;
   now(): UnixMs;
   random(): number;
+  after: World["after"];
   refuse(rejections: readonly Rejection[], relay: PeerId): void;
   /** A session ended, whole or not: a plan that waited for it may be made. */
   onEnd(): void;
@@ -29,9 +31,9 @@ export type PeerRoot = { readonly root: string; readonly atMs: UnixMs };
 export class AntiEntropy {
   readonly #options: AntiEntropyOptions;
   readonly #running = new Map<PeerId, Promise<boolean>>();
-  readonly #again = new Map<PeerId, NodeJS.Timeout>();
+  readonly #again = new Map<PeerId, CancelTimer>();
   readonly #roots = new Map<PeerId, PeerRoot>();
-  #timer: NodeJS.Timeout | undefined;
+  #cancelRound: CancelTimer | undefined;
   #sessions = 0;
   #planWaitsSinceMs: UnixMs | undefined;
   #stopped = false;
@@ -42,16 +44,16 @@ export class AntiEntropy {
 
   start(): void {
     const jittered = this.#options.intervalMs * (0.75 + this.#options.random() / 2);
-    this.#timer = setTimeout(() => {
+    this.#cancelRound = this.#options.after(jittered, () => {
       this.#round();
       if (!this.#stopped) this.start();
-    }, jittered);
+    });
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
-    for (const timer of this.#again.values()) clearTimeout(timer);
+    this.#cancelRound?.();
+    for (const cancel of this.#again.values()) cancel();
     await Promise.allSettled(this.#running.values());
   }
 
@@ -95,9 +97,11 @@ export class AntiEntropy {
   }
 
   async #session(peer: PeerId): Promise<boolean> {
-    const { mesh, log } = this.#options;
+    const { mesh, log, after } = this.#options;
+    const overdue = new AbortController();
+    const cancelOverdue = after(SYNC_SESSION_MAX_MS, () => overdue.abort());
     try {
-      const session = await mesh.openSync(peer, AbortSignal.timeout(SYNC_SESSION_MAX_MS));
+      const session = await mesh.openSync(peer, overdue.signal);
       try {
         const { pulled, rejection } = await this.#pull(peer, session);
         if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
@@ -115,6 +119,8 @@ export class AntiEntropy {
       if (rejection !== undefined) this.#options.refuse([rejection], peer);
       if (!this.#stopped) log.debug({ peer, error }, "an anti-entropy session ended early: what it got is kept");
       return false;
+    } finally {
+      cancelOverdue();
     }
   }
 
@@ -160,11 +166,11 @@ export class AntiEntropy {
   #noteRoot(peer: PeerId, root: string): void {
     this.#roots.set(peer, { root, atMs: this.#options.now() });
     if (root === this.#options.keeper.replica.root() || this.#again.has(peer) || this.#stopped) return;
-    const timer = setTimeout(() => {
+    const cancel = this.#options.after(SYNC_REPLY_GAP_MS, () => {
       this.#again.delete(peer);
       void this.sync(peer);
-    }, SYNC_REPLY_GAP_MS);
-    this.#again.set(peer, timer);
+    });
+    this.#again.set(peer, cancel);
   }
 }
 

@@ -1,5 +1,4 @@
 // The entrance: how a node comes into a mesh, by founding one or through a member of one. One node, one mesh.
-import { setTimeout } from "node:timers/promises";
 import type { MeshId } from "../core/codec.ts";
 import { JOIN_WAIT_MS, REDIAL_MIN_MS } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
@@ -79,7 +78,8 @@ export class Entrance {
     const { world } = this.#options.node.options;
     const untilMs = world.now() + JOIN_WAIT_MS;
     while (keeper.replica.membership.roster === undefined && world.now() < untilMs) {
-      if (!(await antiEntropy.sync(peerId))) await setTimeout(REDIAL_MIN_MS);
+      if (!(await antiEntropy.sync(peerId)))
+        await new Promise<void>((resolve) => void world.after(REDIAL_MIN_MS, resolve));
     }
     if (keeper.replica.membership.roster === undefined)
       throw new ControlError(

@@ -123,9 +123,9 @@ export class KeystoneLoop {
     }
     const waitMs = Math.max(0, this.#nextScanMs - this.#options.now());
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
+      const cancel = this.#options.after(waitMs, resolve);
       this.#wake = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
     });

@@ -6,6 +6,7 @@ import type { UnixMs } from "../core/stamp.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
+import type { World } from "./world.ts";
 
 export type KeystoneLoopOptions = {
   readonly api: KeystoneApi;
@@ -19,6 +20,7 @@ export type KeystoneLoopOptions = {
   readonly missingAtOnceMax: number;
   readonly scanDutyFactor: number;
   now(): UnixMs;
+  after: World["after"];
   newRequestId(): string;
   nameOf(peerId: PeerId): string;
   /** Whether a plan may be made now: not while an anti-entropy session is bringing half of something. */

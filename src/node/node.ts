@@ -8,8 +8,7 @@ import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { Identity } from "../mesh/identity.ts";
-import { createMesh } from "../mesh/mesh.ts";
-import type { GossipVerdict, Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
+import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import type { Config } from "./config.ts";
@@ -30,6 +29,13 @@ export type NodeOptions = {
   readonly world: World;
   readonly log: Log;
 };
+/** What a node stands on: one key, one store, one Keystone, and a way to its peers. */
+export type NodeParts = {
+  readonly identity: Identity;
+  readonly store: ReplicaStore;
+  readonly api: KeystoneApi;
+  openMesh(options: MeshOptions): Promise<Mesh>;
+};
 /** What a node has once it is in a mesh. */
 export type Membered = {
   readonly keeper: ReplicaKeeper;
@@ -43,13 +49,15 @@ export class Node {
   readonly api: KeystoneApi;
   readonly refusals: Refusals;
   readonly store: ReplicaStore;
+  readonly #openMesh: NodeParts["openMesh"];
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #membered: Membered | undefined;
   #through: MeshMemory["through"] = null;
 
-  constructor(options: NodeOptions, parts: { identity: Identity; store: ReplicaStore; api: KeystoneApi }) {
+  constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
+    this.#openMesh = parts.openMesh;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -99,7 +107,7 @@ export class Node {
     this.#through = known?.through ?? null;
     const keeper = meshId === undefined ? undefined : await this.#openKeeper(meshId);
     let replica = keeper?.replica;
-    this.#mesh = await createMesh({
+    this.#mesh = await this.#openMesh({
       identity: this.identity,
       listen: config.listen,
       announce: config.announce,
@@ -157,6 +165,7 @@ export class Node {
       log,
       now: world.now,
       random: world.random,
+      after: world.after,
       refuse,
       onEnd: () => loop.poke(),
     });
@@ -172,6 +181,7 @@ export class Node {
       missingAtOnceMax: config.missingAtOnceMax,
       scanDutyFactor: config.scanDutyFactor,
       now: world.now,
+      after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
       mayPlan: () => antiEntropy.mayPlan(),

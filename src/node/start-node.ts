@@ -1,5 +1,6 @@
 // Starts a node on a data directory: opens what it needs, in an order in which a failure leaves nothing open.
 import { openIdentity } from "../mesh/identity.ts";
+import { createMesh } from "../mesh/mesh.ts";
 import { openLevelStore } from "../store/open-store.ts";
 import type { Control } from "./control.ts";
 import { dataPaths } from "./data-directory.ts";
@@ -15,7 +16,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const identity = await openIdentity(paths.identity);
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
-  const node = new Node(options, { identity, store, api: keystone });
+  const node = new Node(options, { identity, store, api: keystone, openMesh: createMesh });
   const stop = async () => {
     await node.stop();
     await keystone.close();

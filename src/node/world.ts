@@ -2,6 +2,8 @@
 // Only the CLI's entry reads the real ones; tests and the simulator hand in their own.
 import type { UnixMs } from "../core/stamp.ts";
 
+export type CancelTimer = () => void;
+
 export type World = {
   /** Wall time in milliseconds since the Unix epoch. */
   now(): UnixMs;
@@ -9,6 +11,8 @@ export type World = {
   randomBytes(count: number): Uint8Array;
   /** A number in [0, 1), for jitter and choices that need no secrecy. */
   random(): number;
+  /** Calls back once, after so many milliseconds. Returns how to call it off; calling that off twice does nothing. */
+  after(ms: number, act: () => void): CancelTimer;
   /** Environment variables: OS_CLOUD and its like. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly homeDir: string;
