@@ -1,0 +1,147 @@
+// The end of a run: faults end, and within a bounded time every node must say what the oracle says, and every Keystone hold
+// it. The oracle reads the ledger of all that was ever signed, and shares no code with the core.
+import type { Entry } from "../../src/core/entry.ts";
+import { type OracleState, oracle } from "../property/oracle.ts";
+import { differenceInKeystone } from "./expected-keystone.ts";
+import type { SimCloud } from "./sim-cloud.ts";
+import { NO_TROUBLE } from "./sim-keystone.ts";
+import type { Simulation } from "./simulation.ts";
+
+const LIVENESS_MS = 30 * 60_000;
+const LOOK_MS = 2_000;
+/** A stamp farther ahead than this at the end is a forger's: nobody's clock was ever that wrong. */
+const AHEAD_MAX_MS = 2 * 3_600_000;
+
+/** Ends every fault: all links open, all nodes up, clocks right, Keystones well, twins gone for good. */
+export function heal(simulation: Simulation): void {
+  const { network, timeline, clouds, happened } = simulation;
+  timeline.note("heal");
+  simulation.isHealed = true;
+  network.heal();
+  for (const cloud of clouds) {
+    cloud.disk.onWriting = undefined;
+    cloud.keystone.onWriting = () => undefined;
+    cloud.keystone.trouble = { ...NO_TROUBLE, latencyMs: simulation.swarm.keystoneMs };
+    cloud.keystone.model.down = false;
+    cloud.keystone.landLate();
+    if (cloud.clock.leadMs !== 0) happened.count("clock off");
+    cloud.clock.set({ leadMs: 0 });
+    if (cloud.isTwin) cloud.crash();
+    else cloud.start();
+  }
+}
+
+/** Runs until everything agrees with the oracle; fails the simulation if it never does. */
+export async function converge(simulation: Simulation, mostMs = LIVENESS_MS): Promise<void> {
+  const { timeline, clouds } = simulation;
+  const lastMs = Math.max(0, ...honestStamps(simulation));
+  if (lastMs > timeline.nowMs) await simulation.pass(lastMs - timeline.nowMs);
+  const untilMs = timeline.nowMs + mostMs;
+  let difference: string | undefined = "never looked";
+  while (simulation.failure === undefined && timeline.nowMs < untilMs) {
+    await simulation.pass(LOOK_MS);
+    for (const cloud of clouds) approveHolds(simulation, cloud);
+    difference = differenceInRoots(simulation) ?? differenceFromOracle(simulation);
+    if (difference === undefined) return;
+  }
+  if (simulation.failure === undefined)
+    simulation.fail("everything converges", `not within ${mostMs / 60_000} minutes: ${difference}`);
+}
+
+function approveHolds(simulation: Simulation, cloud: SimCloud): void {
+  const { running } = cloud;
+  if (running?.node.membered === undefined) return;
+  void running.operator.holds().then(async (holds) => {
+    for (const { id, kind, objects } of holds) {
+      const approved = simulation.checks.approved.get(cloud.keystone);
+      // What an operator takes for edits may be anything that is there.
+      if (["missing", "unconfirmed", "differences", "domainGone"].includes(kind))
+        for (const one of objects) approved?.add(one);
+      simulation.happened.count("hold approved");
+      await running.operator.decideHold({ id, decision: "approve" });
+    }
+  });
+}
+
+function honestStamps({ ledger, timeline }: Simulation): number[] {
+  return [...ledger.said.values()]
+    .map(({ entry }) => entry.stamp.wallMs)
+    .filter((wallMs) => wallMs < timeline.nowMs + AHEAD_MAX_MS);
+}
+
+/** Cheap, so that the oracle is asked only where it may agree. */
+function differenceInRoots({ clouds }: Simulation): string | undefined {
+  const roots = new Map<string, string>();
+  for (const { name, isTwin, membered } of clouds) {
+    if (isTwin) continue;
+    if (membered === undefined) return `${name} is not up`;
+    roots.set(membered.keeper.replica.root(), name);
+    const { state } = membered.loop;
+    if (state !== "ok") return `${name}'s Keystone is ${state}`;
+    const plans = membered.loop.plans().filter(({ domain }) => domain.mode !== "observe");
+    const left = plans.flatMap(({ plan }) => plan.actions);
+    if (left.length > 0) return `${name} has more to do: ${JSON.stringify(left.slice(0, 3))}`;
+  }
+  return roots.size === 1 ? undefined : `roots differ: ${[...roots.values()].join(" and ")}`;
+}
+
+/** The oracle's state of the mesh, of everything that is on some disk or was. */
+export function oracleState(simulation: Simulation): OracleState {
+  const { ledger, timeline } = simulation;
+  const { driftMaxMs } = simulation.swarm;
+  const known = new Set<string>(simulation.clouds.map(({ peerId }) => peerId));
+  const entries: Entry[] = [];
+  for (const { entry, isLost, wasDurable } of ledger.said.values()) {
+    if (isLost || !wasDurable || entry.stamp.wallMs > timeline.nowMs + driftMaxMs) continue;
+    const owner = entry.set.split("/")[1];
+    if (owner === undefined || known.has(owner)) entries.push(entry);
+  }
+  return oracle(ledger.meshId, entries);
+}
+
+function differenceFromOracle(simulation: Simulation): string | undefined {
+  const state = oracleState(simulation);
+  for (const cloud of simulation.clouds) {
+    if (cloud.isTwin) continue;
+    const difference = differenceInReplica(cloud, state) ?? differenceInKeystone(cloud, state, simulation.ledger);
+    if (difference !== undefined) return `${cloud.name}: ${difference}`;
+  }
+  return undefined;
+}
+
+function differenceInReplica({ replica }: SimCloud, state: OracleState): string | undefined {
+  if (replica === undefined) return "it has no replica";
+  const members = [...replica.membership.members].sort().join();
+  if (members !== state.members.join()) return `members are ${members}, not ${state.members.join()}`;
+  const roots = replica.roots();
+  for (const [set, root] of state.roots) {
+    const own = roots.get(set as Parameters<typeof roots.get>[0]);
+    if (own !== root) return `set ${set} differs from the oracle's: ${differenceInSet(replica, set, state)}`;
+  }
+  for (const set of roots.keys()) if (!state.roots.has(set)) return `set ${set} is none of the oracle's`;
+  return undefined;
+}
+
+function differenceInSet(replica: NonNullable<SimCloud["replica"]>, set: string, state: OracleState): string {
+  const differences: string[] = [];
+  for (const [place, { fields, standing }] of state.records) {
+    const [name, kind = "", id = ""] = place.split("\0");
+    if (name !== set) continue;
+    const key = { set: name as Parameters<typeof replica.set>[0], kind, id };
+    const own = JSON.stringify(
+      Object.fromEntries(
+        [...replica.fields(key)]
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([field, { value, entry }]) => [field, [value, entry.hash]]),
+      ),
+    );
+    const ownStanding = replica
+      .standingEntries(key)
+      .map(({ hash }) => hash)
+      .sort()
+      .join();
+    if (own !== fields || ownStanding !== standing.join())
+      differences.push(`${kind} ${id}: ${own} (${ownStanding}), not ${fields} (${standing.join()})`);
+  }
+  return differences.slice(0, 3).join("; ");
+}
