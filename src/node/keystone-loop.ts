@@ -32,6 +32,7 @@ export class KeystoneLoop {
   #lastScanMs: number | null = null;
   #hasScanned = false;
   #wake: (() => void) | undefined;
+  #wasStale = false;
   #isPoked = false;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -189,7 +190,9 @@ export class KeystoneLoop {
       isStopped: () => this.#isStopped,
     });
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
-    if (run === "stale" || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
+    // Stale again right after a scan is what that scan kept back for an operator: only time or a decision changes it.
+    if ((run === "stale" && !this.#wasStale) || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
+    this.#wasStale = run === "stale";
     if (run === "more") this.#isPoked = true;
     // At once, and not with the next scan: until then a quick delete by an operator would look like a restore.
     if (run === "written" && state === "ok") await this.#confirm();

@@ -41,9 +41,8 @@ export class Chance {
   }
 
   pick<T>(list: readonly T[]): T {
-    const item = list[Math.floor(this.next() * list.length)];
-    if (item === undefined) throw new RangeError("nothing to pick from");
-    return item;
+    if (list.length === 0) throw new RangeError("nothing to pick from");
+    return list[Math.floor(this.next() * list.length)] as T;
   }
 
   /** As `pick`; undefined where there is nothing. */

@@ -28,6 +28,10 @@ export class ReplicaCheck {
   onJoined(replica: Replica, life: Life, batch: StoreBatch): void {
     const isFresh = this.#life !== life; // A crash or a restored disk may have taken words back.
     this.#life = life;
+    if (isFresh) {
+      for (const [name, { fields }] of this.#now) this.#overtake(name, fields, new Map());
+      this.#now.clear();
+    }
     const sets = new Set<SetName>();
     for (const { key } of batch.records ?? []) {
       if (isFresh || key.kind === "authority") sets.add(key.set);
@@ -44,16 +48,20 @@ export class ReplicaCheck {
     const before = this.#now.get(name)?.fields;
     const fields = replica.fields(key);
     this.#now.set(name, { key, fields });
+    this.#overtake(name, before ?? new Map(), fields);
+    const deleted = before?.get("deleted");
+    if (deleted !== undefined && !fields.has("deleted") && !isFresh && mayCount(replica, deleted.entry, "deleted"))
+      this.#simulation.fail("a tombstone stays", `${this.#cloud.name} lets ${textOf(deleted.entry)} go`);
+  }
+
+  #overtake(name: string, before: Fields, after: Fields): void {
     const untilMs = this.#simulation.timeline.nowMs;
-    for (const [field, { value, entry }] of before ?? []) {
-      if (fields.get(field)?.entry.hash === entry.hash) continue;
+    for (const [field, { value, entry }] of before) {
+      if (after.get(field)?.entry.hash === entry.hash) continue;
       const past = this.#past.get(`${name} ${field}`) ?? [];
       past.push({ value, entry, untilMs });
       this.#past.set(`${name} ${field}`, past);
     }
-    const deleted = before?.get("deleted");
-    if (deleted !== undefined && !fields.has("deleted") && !isFresh && mayCount(replica, deleted.entry, "deleted"))
-      this.#simulation.fail("a tombstone stays", `${this.#cloud.name} lets ${textOf(deleted.entry)} go`);
   }
 
   /** The entries that decide a field now, or did at some time in the last `withinMs`. */

@@ -17,10 +17,21 @@ export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entr
     const value: FieldValue | undefined = entry.fields[field];
     if (value === undefined) continue;
     const hand = provenance?.handOf(entry.id, field, value);
-    if (hand !== "admin")
+    // Two nodes on one Keystone see each other's writes as edits until the canary tells: that is what the alarm is for.
+    const isTwins = hand === "node" && simulation.clouds.some((one) => one.isTwin && one.keystone === cloud.keystone);
+    // What a person did, and nobody had signed when the backup was taken that brought it back, is still an edit.
+    const isNew = hand === "restore" && field !== "deleted" && !wasSigned(simulation, entry, field);
+    if (hand !== "admin" && !isTwins && !isNew)
       simulation.fail(
         "only what was done by hand is signed",
         `${cloud.name} signed ${field} of ${textOf(entry)}: it came by ${hand ?? "nobody"}`,
       );
   }
+}
+
+function wasSigned({ ledger }: Simulation, { id, hash, fields }: Entry, field: string): boolean {
+  const value = JSON.stringify(fields[field]);
+  return [...ledger.said.values()].some(
+    ({ entry }) => entry.id === id && entry.hash !== hash && JSON.stringify(entry.fields[field]) === value,
+  );
 }

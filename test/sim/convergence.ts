@@ -1,6 +1,7 @@
 // The end of a run: faults end, and within a bounded time every node must say what the oracle says, and every Keystone hold
 // it. The oracle reads the ledger of all that was ever signed, and shares no code with the core.
 import type { Entry } from "../../src/core/entry.ts";
+import type { Action } from "../../src/core/plan.ts";
 import { type OracleState, oracle } from "../property/oracle.ts";
 import { differenceInKeystone } from "./expected-keystone.ts";
 import type { SimCloud } from "./sim-cloud.ts";
@@ -26,8 +27,10 @@ export function heal(simulation: Simulation): void {
     cloud.keystone.landLate();
     if (cloud.clock.leadMs !== 0) happened.count("clock off");
     cloud.clock.set({ leadMs: 0 });
-    if (cloud.isTwin) cloud.crash();
-    else cloud.start();
+    if (cloud.isTwin) {
+      cloud.crash();
+      simulation.ledger.replaceDisk(cloud.name, new Set()); // What only it ever held goes with it.
+    } else cloud.start();
   }
 }
 
@@ -40,7 +43,10 @@ export async function converge(simulation: Simulation, mostMs = LIVENESS_MS): Pr
   let difference: string | undefined = "never looked";
   while (simulation.failure === undefined && timeline.nowMs < untilMs) {
     await simulation.pass(LOOK_MS);
-    for (const cloud of clouds) approveHolds(simulation, cloud);
+    for (const cloud of clouds) {
+      approveHolds(simulation, cloud);
+      await makeWay(simulation, cloud);
+    }
     difference = differenceInRoots(simulation) ?? differenceFromOracle(simulation);
     if (difference === undefined) return;
   }
@@ -63,6 +69,16 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
   });
 }
 
+/** A project that was made here by hand and is not shared may have a name that a shared one needs: its people give it another. */
+async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
+  const recorded = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.id));
+  for (const { id, name, isDomain, domainId } of cloud.keystone.rows().values()) {
+    const isShared = [...simulation.ledger.said.values()].some(({ entry }) => entry.set.includes(String(domainId)));
+    if (isDomain || !isShared || recorded.has(id) || name.startsWith("own-")) continue;
+    await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}` }));
+  }
+}
+
 function honestStamps({ ledger, timeline }: Simulation): number[] {
   return [...ledger.said.values()]
     .map(({ entry }) => entry.stamp.wallMs)
@@ -72,17 +88,34 @@ function honestStamps({ ledger, timeline }: Simulation): number[] {
 /** Cheap, so that the oracle is asked only where it may agree. */
 function differenceInRoots({ clouds }: Simulation): string | undefined {
   const roots = new Map<string, string>();
-  for (const { name, isTwin, membered } of clouds) {
+  for (const cloud of clouds) {
+    const { name, isTwin, membered } = cloud;
     if (isTwin) continue;
     if (membered === undefined) return `${name} is not up`;
     roots.set(membered.keeper.replica.root(), name);
     const { state } = membered.loop;
     if (state !== "ok") return `${name}'s Keystone is ${state}`;
     const plans = membered.loop.plans().filter(({ domain }) => domain.mode !== "observe");
-    const left = plans.flatMap(({ plan }) => plan.actions);
-    if (left.length > 0) return `${name} has more to do: ${JSON.stringify(left.slice(0, 3))}`;
+    const left = plans.flatMap(({ plan }) => plan.actions).filter((action) => !isKeptByPeople(cloud, action));
+    if (left.length > 0) return `${name} has more to do: ${JSON.stringify(left.slice(0, 3))}: ${whyOf(cloud, left[0])}`;
   }
   return roots.size === 1 ? undefined : `roots differ: ${[...roots.values()].join(" and ")}`;
+}
+
+function whyOf({ membered }: SimCloud, action: Action | undefined): string {
+  if (action === undefined) return "";
+  return JSON.stringify(membered?.loop.standings().get(action.set)?.get(action.id));
+}
+
+/** A project that the mesh deleted stays while something that people made here, and nobody shares, stands under it. */
+function isKeptByPeople(
+  { keystone, running }: SimCloud,
+  { set, action, id }: Pick<Action, "set" | "action" | "id">,
+): boolean {
+  if (running?.node.membered?.loop.standings().get(set)?.get(id)?.state === "conflict") return true; // Shown as what it is.
+  const seen = running?.node.memory.seen;
+  const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
+  return action === "delete" && [...keystone.rows().values()].some((row) => row.parentId === id && isOwn(row.id));
 }
 
 /** The oracle's state of the mesh, of everything that is on some disk or was. */

@@ -1,6 +1,7 @@
 // What a Keystone must hold once everything is settled, worked out from the oracle's state alone: which projects, under
 // which names, enabled or not. Written down from DESIGN section 7 and not from the plan's code.
 import type { EntryHash } from "../../src/core/entry.ts";
+import type { SetName } from "../../src/core/set-name.ts";
 import type { ProjectObject } from "../../src/keystone/api.ts";
 import type { OracleState } from "../property/oracle.ts";
 import type { Ledger } from "./ledger.ts";
@@ -66,8 +67,14 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain):
   for (const [key, fields] of records) {
     const [kind, id = ""] = key.split(" ");
     if (kind !== "project" || fields.deleted !== true || !rows.has(id) || local(id)?.optout === true) continue;
-    const why = mayStay(cloud, id, rows);
-    if (why === undefined) return `${id} (${rows.get(id)?.name}) is deleted in the mesh and still here`;
+    const why = mayStay(cloud, id, { rows, wanted });
+    if (why === undefined)
+      return `${id} (${rows.get(id)?.name}) is deleted in the mesh and still here: ${JSON.stringify(
+        cloud.membered?.loop
+          .standings()
+          .get(set as SetName)
+          ?.get(id),
+      )} ${JSON.stringify(cloud.running?.node.memory.seen.get(id))}`;
   }
   for (const { id, fields } of wanted.values()) {
     if (local(id)?.optout === true) continue;
@@ -100,7 +107,8 @@ function differenceInProject(row: ProjectObject, fields: Fields, name: string): 
 }
 
 /** Why something that the mesh deleted may still stand here: something lives under it, or it was not made by the mesh. */
-function mayStay(cloud: SimCloud, id: string, rows: ReadonlyMap<string, ProjectObject>): string | undefined {
+function mayStay(cloud: SimCloud, id: string, { rows, wanted }: Pick<Place, "rows" | "wanted">): string | undefined {
+  if ([...wanted.values()].some(({ parentId }) => parentId === id)) return "something is to stand under it";
   if ([...rows.values()].some(({ parentId }) => parentId === id)) return "something stands under it";
   const seen = cloud.running?.node.memory.seen.get(id);
   return seen?.ours === true && seen.present ? undefined : "it was not made here by the mesh";
