@@ -72,10 +72,10 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
 /** A project that was made here by hand and is not shared may have a name that a shared one needs: its people give it another. */
 async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
   const recorded = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.id));
-  for (const { id, name, isDomain, domainId } of cloud.keystone.rows().values()) {
+  for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
     const isShared = [...simulation.ledger.said.values()].some(({ entry }) => entry.set.includes(String(domainId)));
     if (isDomain || !isShared || recorded.has(id) || name.startsWith("own-")) continue;
-    await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}` }));
+    await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}`, enabled }));
   }
 }
 
@@ -102,9 +102,12 @@ function differenceInRoots({ clouds }: Simulation): string | undefined {
   return roots.size === 1 ? undefined : `roots differ: ${[...roots.values()].join(" and ")}`;
 }
 
-function whyOf({ membered }: SimCloud, action: Action | undefined): string {
+function whyOf({ membered, keystone, running }: SimCloud, action: Action | undefined): string {
   if (action === undefined) return "";
-  return JSON.stringify(membered?.loop.standings().get(action.set)?.get(action.id));
+  const standings = membered?.loop.standings().get(action.set);
+  const rivals = [...keystone.rows().values()].filter(({ name }) => name === action.fields.name);
+  const told = rivals.map(({ id }) => ({ id, standing: standings?.get(id), seen: running?.node.memory.seen.get(id) }));
+  return JSON.stringify({ standing: standings?.get(action.id), rivals: told });
 }
 
 /** A project that the mesh deleted stays while something that people made here, and nobody shares, stands under it. */

@@ -23,7 +23,7 @@ for (let seed = from; seed < from + count; seed += 1) {
   if (count === 1) console.log(JSON.stringify({ ...result, happened: Object.fromEntries(result.happened.counts) }));
   if (result.failure === undefined) continue;
   failures += 1;
-  console.log(`seed ${seed}: ${result.failure.checker}: ${result.failure.what.slice(0, 600)}`);
+  console.log(`seed ${seed}: ${result.failure.checker}: ${result.failure.what.slice(0, 2000)}`);
 }
 console.log(`${count} seeds, ${failures} failed, ${((performance.now() - startedMs) / count).toFixed(1)} ms each`);
 process.exitCode = failures > 0 ? 1 : 0;

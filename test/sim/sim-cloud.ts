@@ -9,7 +9,7 @@ import { type Membered, Node } from "../../src/node/node.ts";
 import { Operator } from "../../src/node/operator.ts";
 import type { World } from "../../src/node/world.ts";
 import { openStore } from "../../src/store/level-store.ts";
-import type { ReplicaStore, StoreBatch } from "../../src/store/store.ts";
+import type { ReplicaStore, StoreBatch, StoredRecord } from "../../src/store/store.ts";
 import type { TestPeer } from "../fixtures/peers.ts";
 import type { Chance } from "./chance.ts";
 import { CloudClock } from "./clock.ts";
@@ -212,12 +212,20 @@ export class SimCloud {
     const gone = <T>(act: () => Promise<T>) => (life.isAlive ? act() : never<T>());
     return {
       write: (batch) => gone(() => this.#write(store, life, batch)),
-      records: () => store.records(),
+      records: () => this.#records(store),
       instant: () => gone(() => store.instant()),
       values: (area) => store.values(area),
       meta: (name) => gone(() => store.meta(name)),
       close: () => gone(() => store.close()),
     };
+  }
+
+  /** What a crash left on the disk without a word is durable all the same. */
+  async *#records(store: ReplicaStore): AsyncIterable<StoredRecord> {
+    for await (const record of store.records()) {
+      for (const wire of record.entries) this.#simulation.ledger.keep(wire, this.name);
+      yield record;
+    }
   }
 
   async #write(store: ReplicaStore, life: Life, batch: StoreBatch): Promise<void> {
