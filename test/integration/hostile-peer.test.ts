@@ -383,7 +383,7 @@ describe("a member's answers to a session", () => {
     [
       "entries from the future",
       withEntry((identity) =>
-        wireOf(entry(identity, { set: CONTROL_SET, kind: "leave", id: "x", fields: { name: "x" }, aheadMs: 600_000 })),
+        wireOf(entry(identity, { set: CONTROL_SET, kind: "gadget", id: "x", fields: { "x-a": 1 }, aheadMs: 600_000 })),
       ),
       "STAMP_TOO_FAR_AHEAD",
     ],
@@ -454,7 +454,7 @@ function namesOf(question: Uint8Array): Uint8Array {
       continue;
     }
     openNames(writer);
-    writeName(writer, { kind: "leave", id: "x", tag });
+    writeName(writer, { kind: "gadget", id: "x", tag });
     closeNames(writer, item, new Uint8Array(item.is === "tags" ? Math.ceil(item.tags.length / 8) : 0).fill(0xff));
   }
   return writer.done();
