@@ -20,6 +20,7 @@ export type Request =
   /** Times the verifying of so many entries held here, one after the other. */
   | { readonly is: "verify"; readonly entries: number }
   | { readonly is: "memory" }
+  | { readonly is: "cpu" }
   | { readonly is: "stop" };
 
 export type Asked<Is extends Request["is"]> = {
@@ -32,6 +33,8 @@ export type Asked<Is extends Request["is"]> = {
   readonly count: { readonly connected: number; readonly records: number };
   readonly verify: { readonly seconds: number };
   readonly memory: { readonly rssMiB: number; readonly heapMiB: number; readonly bufferMiB: number };
+  /** CPU milliseconds of the whole process so far. */
+  readonly cpu: { readonly ms: number };
   readonly found: null;
   readonly admit: null;
   readonly join: { readonly startMs: number };

@@ -183,6 +183,11 @@ class NodeProcess {
     return { rssMiB: rss / 2 ** 20, heapMiB: heapUsed / 2 ** 20, bufferMiB: arrayBuffers / 2 ** 20 };
   }
 
+  cpu(): Asked<"cpu"> {
+    const { user, system } = process.cpuUsage();
+    return { ms: (user + system) / 1_000 };
+  }
+
   async stop(): Promise<null> {
     await this.#stop();
     return null;
@@ -269,4 +274,4 @@ process.on("message", ({ number, request }: Envelope) => {
     (error: unknown) => process.send?.({ number, error: error instanceof Error ? (error.stack ?? "") : String(error) }),
   );
 });
-process.on("disconnect", () => process.exit(1)); // The benchmark is gone: nobody will stop us.
+process.on("disconnect", () => process.exit()); // The benchmark is done with us, or is gone itself.

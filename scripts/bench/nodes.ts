@@ -52,14 +52,17 @@ export class BenchNode {
 
   /** Stops the node cleanly, else by its pid. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const isClean = await Promise.race([
-        this.ask({ is: "stop" })
-          .then(() => true)
-          .catch(() => false),
-        sleep(STOP_TIMEOUT_MS, false, { ref: false }),
-      ]);
-      this.#child.kill(isClean ? "SIGTERM" : "SIGKILL");
+    if (this.#child.connected) {
+      const deadline = setTimeout(() => this.#child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+      try {
+        await this.ask({ is: "stop" });
+        this.#child.disconnect();
+      } catch (error) {
+        console.error("bench: a node did not stop cleanly:", error);
+        this.#child.kill("SIGKILL");
+      }
+      await this.#exited;
+      clearTimeout(deadline);
     }
     await this.#exited;
   }
@@ -113,6 +116,12 @@ export class Nodes {
     rmSync(path);
     return median(times);
   }
+}
+
+/** CPU milliseconds of all of these nodes so far. */
+export async function cpuMs(nodes: readonly BenchNode[]): Promise<number> {
+  const each = await Promise.all(nodes.map((node) => node.ask({ is: "cpu" })));
+  return each.reduce((sum, { ms }) => sum + ms, 0);
 }
 
 /** Runs with nodes that are stopped and removed afterwards. */

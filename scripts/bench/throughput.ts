@@ -1,5 +1,5 @@
 // Entries signed at one node, and verified, joined and durable at all others, a second.
-import { type BenchNode, withNodes } from "./nodes.ts";
+import { type BenchNode, cpuMs, withNodes } from "./nodes.ts";
 import { median, type Report, rounded } from "./report.ts";
 
 export type ThroughputOptions = {
@@ -17,9 +17,14 @@ export async function throughput(report: Report, options: ThroughputOptions): Pr
     report.progress(`starting ${processes} nodes`);
     const all = await nodes.mesh(processes);
     const speeds: number[] = [];
+    const cpus: number[] = [];
     for (let run = 0; run <= runs; run += 1) {
+      const before = await cpuMs(all);
       const speed = await burst(all, { entries, batch });
-      report.progress(`${run === 0 ? "warm-up" : `run ${run}`}: ${Math.round(speed)} entries/s`);
+      if (run > 0) cpus.push(((await cpuMs(all)) - before) / entries);
+      report.progress(
+        `${run === 0 ? "warm-up" : `run ${run}`}: ${Math.round(speed)} entries/s, ${cpus.at(-1)?.toFixed(3)} ms of CPU for each in all processes`,
+      );
       if (run > 0) speeds.push(speed);
     }
     report.add(
