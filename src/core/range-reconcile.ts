@@ -5,6 +5,7 @@
 //      versions in them are told one by one.
 // Between two messages the caller pulls, joins and makes durable what was found; the next message is made from what is
 // held then. So a session that breaks off has lost nothing, and the next one finds the rest.
+// Long, because all steps of a session share its state.
 // Source: Meyer, "Range-Based Set Reconciliation", SRDS 2023. Tails, slices and the salt are ours.
 import type { RecordKey } from "./entry.ts";
 import { RANGE_EQUALS_MAX } from "./limits.ts";

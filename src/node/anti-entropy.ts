@@ -10,9 +10,8 @@ import { NONCE_BYTES } from "../core/range-salt.ts";
 import { type RangeView, viewOf } from "../core/range-view.ts";
 import type { Rejection } from "../core/rejection.ts";
 import type { SetName } from "../core/set-name.ts";
-import type { Instant, UnixMs } from "../core/stamp.ts";
+import type { UnixMs } from "../core/stamp.ts";
 import { pushSteps, SyncAsking } from "../core/sync-asking.ts";
-import type { SettledLine } from "../core/sync-messages.ts";
 import type { Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
 import { PushQueue } from "./push-queue.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
@@ -21,21 +20,11 @@ import { answererFor } from "./sync-answerer.ts";
 import { type Conversed, converse } from "./sync-conversation.ts";
 import type { CancelTimer, World } from "./world.ts";
 
-/** The settled gate, as sessions see it (DESIGN section 4). */
-export type SettledHooks = {
-  /** Sets of which we must hear that we hold all that their owner wrote before it took a scope away. */
-  unsettled(): readonly SettledLine[];
-  /** Whether our root of the set is this one and we are settled at this time or later. */
-  vouches(line: SettledLine): boolean;
-  /** A peer with the same root vouched. Resolves once that is durable. */
-  settle(set: SetName, takenAt: Instant): Promise<void>;
-};
 export type AntiEntropyOptions = {
   readonly keeper: ReplicaKeeper;
   readonly mesh: Pick<Mesh, "connected" | "openSync">;
   readonly intervalMs: number;
   readonly log: Log;
-  readonly settled?: SettledHooks;
   now(): UnixMs;
   random(): number;
   randomBytes: World["randomBytes"];
@@ -55,15 +44,8 @@ export type SyncProgress = {
   readonly sinceMs: UnixMs;
 };
 
-const NOTHING_TO_SETTLE: SettledHooks = {
-  unsettled: () => [],
-  vouches: () => false,
-  settle: () => Promise.resolve(),
-};
-
 export class AntiEntropy {
   readonly #options: AntiEntropyOptions;
-  readonly #settled: SettledHooks;
   readonly #pushes: PushQueue;
   readonly #slots = new Slots(SYNC_ASKING_MAX);
   /** Sessions under way, and those that wait for a place. */
@@ -82,7 +64,6 @@ export class AntiEntropy {
 
   constructor(options: AntiEntropyOptions) {
     this.#options = options;
-    this.#settled = options.settled ?? NOTHING_TO_SETTLE;
     this.#pushes = new PushQueue({ log: options.log, give: (peer, entries) => this.#give(peer, entries) });
   }
 
@@ -188,7 +169,7 @@ export class AntiEntropy {
       replica: keeper.replica,
       view: this.#viewFor(peer),
       nonce: randomBytes(NONCE_BYTES),
-      unsettled: () => this.#settled.unsettled().filter(({ set }) => this.#options.mayHold(set, peer)),
+      unsettled: () => keeper.replica.unsettled().filter(({ set }) => this.#options.mayHold(set, peer)),
       mayOffer: () => !this.#serving.has(peer),
     });
     this.#asking.set(peer, { asking, sinceMs: now() });
@@ -213,8 +194,7 @@ export class AntiEntropy {
   }
 
   #converse(peer: PeerId, steps: Parameters<typeof converse>[1]): Promise<Conversed> {
-    const settle = ({ set, takenAt }: { set: SetName; takenAt: Instant }) => this.#settled.settle(set, takenAt);
-    return converse(peer, steps, { ...this.#options, settle, stopping: this.#stopping.signal });
+    return converse(peer, steps, { ...this.#options, stopping: this.#stopping.signal });
   }
 
   /**
@@ -225,7 +205,6 @@ export class AntiEntropy {
     return answererFor(peer, {
       ...this.#options,
       view: this.#viewFor(peer),
-      vouches: (line) => this.#settled.vouches(line),
       onRoot: (root) => {
         this.#noteServing(peer, ended);
         this.#roots.set(peer, { root, atMs: this.#options.now() });

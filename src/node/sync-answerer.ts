@@ -11,7 +11,7 @@ import type { SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { AntiEntropyOptions } from "./anti-entropy.ts";
 
 export type AnswererOptions = Pick<AntiEntropyOptions, "keeper" | "now" | "mayHold" | "refuse"> &
-  Pick<AnsweringOptions, "view" | "vouches"> & {
+  Pick<AnsweringOptions, "view"> & {
     /** The root of roots that the peer tells, 64 hex digits. */
     onRoot(root: string): void;
   };
@@ -21,9 +21,14 @@ const SESSION_MAX_MS = SYNC_SESSION_MAX_MS + SYNC_IDLE_TIMEOUT_MS;
 
 /** Answers the requests of one session. It throws MeshError once a request was refused, which is counted by then. */
 export function answererFor(peer: PeerId, options: AnswererOptions): SyncAnswerer {
-  const { keeper, now, view, vouches } = options;
+  const { keeper, now, view } = options;
   const mayHold: AnsweringOptions["mayHold"] = (set) => options.mayHold(set, peer);
-  const answering = new SyncAnswering({ replica: keeper.replica, view, mayHold, vouches });
+  const answering = new SyncAnswering({
+    replica: keeper.replica,
+    view,
+    mayHold,
+    vouches: (line) => keeper.replica.vouches(line),
+  });
   const beganMs = now();
   let isRootKnown = false;
   let isOver = false;

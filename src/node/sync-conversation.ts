@@ -2,20 +2,19 @@
 import { SYNC_SESSION_MAX_MS } from "../core/limits.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
-import { type AskingStep, type AskingSteps, endsSession } from "../core/sync-asking.ts";
+import { type AskingSteps, endsSession } from "../core/sync-asking.ts";
 import { MeshError } from "../mesh/mesh-error.ts";
 import type { Mesh, SyncSession } from "../mesh/mesh-types.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
 import type { World } from "./world.ts";
 
 export type ConversationOptions = {
-  readonly keeper: Pick<ReplicaKeeper, "receive">;
+  readonly keeper: Pick<ReplicaKeeper, "receive" | "settle">;
   readonly mesh: Pick<Mesh, "openSync">;
   readonly after: World["after"];
   /** Aborted when the node stops. */
   readonly stopping: AbortSignal;
   refuse(rejections: readonly Rejection[], relay: PeerId): void;
-  settle(step: Extract<AskingStep, { is: "settle" }>): Promise<void>;
 };
 /** What came of a session: entries that were new here; and whether the peer was refused, which is counted by then. */
 export type Conversed = { readonly pulled: number; readonly isRefused: boolean };
@@ -47,7 +46,7 @@ async function carryOut(
   peer: PeerId,
   steps: AskingSteps,
   session: SyncSession,
-  { keeper, refuse, settle }: ConversationOptions,
+  { keeper, refuse }: ConversationOptions,
 ): Promise<Conversed> {
   let pulled = 0;
   let reply: Uint8Array | Rejection | undefined;
@@ -59,7 +58,7 @@ async function carryOut(
       return { pulled, isRefused: step !== undefined };
     }
     if (step.is === "ask") reply = await session.ask(step.request);
-    if (step.is === "settle") await settle(step);
+    if (step.is === "settle") await keeper.settle(step.set, step.takenAt);
     if (step.is === "take") {
       const { news, rejections } = await keeper.receive(step.entries, step.judge);
       pulled += news.length;
