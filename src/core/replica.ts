@@ -245,13 +245,25 @@ export class Replica {
 
   /**
    * Whether a peer may be told of a set, its root and its name included. Of a domain only its owner's word says so: what
-   * it has not said yet, to anybody or here, is told to nobody but the owner.
+   * it has not said yet, to anybody or here, is told to nobody but the owner. Of a set that is not held there is nothing
+   * to tell.
    */
   mayHold(name: SetName, peer: PeerId): boolean {
     const set = this.#sets.get(name);
-    if (peer !== this.self && !this.#membership.members.has(peer)) return false;
-    if (set?.identity.is !== "domain") return set !== undefined;
+    if (peer === this.self) return set === undefined || this.#isHeld(set);
+    if (!this.#membership.members.has(peer)) return false;
+    if (set?.identity.is !== "domain") return true;
     return set.authority !== undefined && isInAudience(set.authority, peer);
+  }
+
+  /**
+   * Whether a peer may bring us entries of a set: unless the owner's word, as far as it is here, leaves the peer or us
+   * out. Wider than `mayHold`: who brings the owner's word to where it is missing tells nothing that it may not know.
+   */
+  mayOffer(name: SetName, peer: PeerId): boolean {
+    const authority = this.#sets.get(name)?.authority;
+    if (!this.#membership.members.has(peer) || !this.mayHold(name, this.self)) return false;
+    return authority?.audience === undefined || isInAudience(authority, peer);
   }
 
   /** Whether every member may hold this set, so that it may be gossiped. */
