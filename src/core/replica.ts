@@ -2,7 +2,7 @@
 // Long, because writing, joining and reading share the sets and must agree on what counts.
 // Pure: it reads no clock and does no I/O. What `join` returns is what the caller must make durable, then gossip on.
 import { toString as render } from "uint8arrays";
-import { type Authority, domainCounts, mayCountLater, newestTaken, readAuthority } from "./authority.ts";
+import { type Authority, domainCounts, isInAudience, mayCountLater, newestTaken, readAuthority } from "./authority.ts";
 import { type MeshId, type Signer, signEntry } from "./codec.ts";
 import type { Entry, Fields, RecordKey } from "./entry.ts";
 import { rootText } from "./fingerprint.ts";
@@ -13,9 +13,10 @@ import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep,
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
 import { type IndexedSet, IndexView, SetIndex } from "./set-index.ts";
-import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
+import { CONTROL_SET, type KeystoneId, ownerOf, parseSetName, type SetName } from "./set-name.ts";
 import { type SettledMarks, Settlement } from "./settlement.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
+import { type DomainChain, domainChain, type FinalTransfers, Transfers } from "./transfers.ts";
 
 export type Clock = { readonly nowMs: UnixMs; readonly driftMaxMs: number };
 export type Write = RecordKey & { readonly fields: Fields };
@@ -41,6 +42,8 @@ export type ReplicaOptions = {
   readonly final?: Iterable<string>;
   /** Where this node is settled: `settledMarks`. */
   readonly settled?: Iterable<readonly [SetName, Instant]>;
+  /** Which acceptances of a transfer it saw first: `finalTransfers`. */
+  readonly transfers?: Iterable<readonly [SetName, SetName]>;
 };
 
 export class Replica {
@@ -56,9 +59,11 @@ export class Replica {
   readonly #all = new IndexView(this.index, () => true);
   readonly #public = new IndexView(this.index, () => false);
   readonly #settlement: Settlement;
+  readonly #transfers: Transfers;
 
   constructor(options: ReplicaOptions) {
     this.#settlement = new Settlement(options.self, options.settled ?? []);
+    this.#transfers = new Transfers(options.transfers ?? []);
     this.#final = new Set(options.final);
     this.meshId = options.meshId;
     this.self = options.self;
@@ -97,6 +102,7 @@ export class Replica {
       if (set.identity.is === "domain") this.#judgeDomain(set, new Map());
       if (set.identity.is === "cloud") judgeCloud(set);
     }
+    for (const { name } of this.#sets.values()) this.#noteTransfers(name);
     this.#settlement.forgetBeyond((name) => (isWhole ? this.#sets.get(name) : undefined));
   }
 
@@ -136,6 +142,7 @@ export class Replica {
         if (set.identity.is === "control") membershipChanged = this.#judgeControl(touched) || membershipChanged;
         else this.#judgeDomain(set, touched);
       }
+      for (const { name } of changedSets) this.#noteTransfers(name);
     }
     const news: Entry[] = [];
     for (const entry of taken) {
@@ -155,6 +162,8 @@ export class Replica {
       return { code: "BAD_FIELD", detail: "a roster's ID is its hash", origin };
     const set = this.#open(entry.set, origin);
     if (set === undefined) return { code: "NOT_HELD", detail: `this node doesn't hold ${entry.set}`, origin };
+    if (!this.#isHeld(set) && !isOwnersWord(set, entry))
+      return { code: "NOT_HELD", detail: `${entry.set} is not for this node`, origin };
     const mayLieAside = set.identity.is === "control" || this.isKnownPeer(origin); // Anybody can make keys.
     const kept = set.keep(entry, { mayLieAside });
     if (kept === "quota") return { code: "QUOTA", detail: `no more room for ${origin} in ${entry.set}`, origin };
@@ -169,6 +178,7 @@ export class Replica {
     if (set === undefined) return "never";
     const slots = set.record(entry.kind, entry.id)?.slots ?? [];
     if (slots.some((slot) => slot.entry === entry && set.counts(slot))) return "new";
+    if (!this.#isHeld(set)) return "superseded"; // Of a set that is not for us: taken, and told to nobody.
     const slotsAlone = keep(emptyRecord(entry), entry).slots;
     return slotsAlone.some(set.counts) ? "superseded" : "never";
   }
@@ -191,6 +201,7 @@ export class Replica {
     }
     const set = new ReplicaSet(name, identity, this.self, () => this.index.touch(name));
     this.#sets.set(name, set);
+    this.#transfers.open(name);
     if (identity.is === "control") this.#judgeControl(new Map());
     if (identity.is === "domain") this.#judgeDomain(set, new Map());
     if (identity.is === "cloud") judgeCloud(set);
@@ -222,8 +233,68 @@ export class Replica {
     if (set.identity.is !== "domain") return;
     const authority = readAuthority(set.identity.owner, set.record("authority", set.identity.domainId));
     set.authority = authority;
-    for (const key of set.judge(domainCounts(authority), (entry) => mayCountLater(authority, entry)))
-      touched.set(keyText(key), key);
+    const counts = this.#isHeld(set) ? domainCounts(authority) : () => false;
+    // Of a set that is not for us only its owner's word on who may hold it stays, so that it can let us in again.
+    const mayStay = (entry: Entry) => (this.#isHeld(set) ? mayCountLater(authority, entry) : isOwnersWord(set, entry));
+    for (const key of set.judge(counts, mayStay)) touched.set(keyText(key), key);
+  }
+
+  /** Whether a set is for this node: where its owner has named who may hold it, and us not, nothing of it is held. */
+  #isHeld({ authority }: ReplicaSet): boolean {
+    return authority?.audience === undefined || isInAudience(authority, this.self);
+  }
+
+  #noteTransfers(name: SetName): void {
+    this.#transfers.note({ meshId: this.meshId, authorityOf: (set) => this.authority(set) }, name);
+  }
+
+  // --- who may hold what ---
+
+  /**
+   * Whether a peer may be told of a set, its root and its name included. Of a domain only its owner's word says so: what
+   * it has not said yet, to anybody or here, is told to nobody but the owner. Of a set that is not held there is nothing
+   * to tell.
+   */
+  mayHold(name: SetName, peer: PeerId): boolean {
+    const set = this.#sets.get(name);
+    if (peer === this.self) return set === undefined || this.#isHeld(set);
+    if (!this.#membership.members.has(peer)) return false;
+    if (set?.identity.is !== "domain") return true;
+    return set.authority !== undefined && isInAudience(set.authority, peer);
+  }
+
+  /**
+   * Whether a peer may bring us entries of a set: unless the owner's word, as far as it is here, leaves the peer or us
+   * out. Wider than `mayHold`: who brings the owner's word to where it is missing tells nothing that it may not know.
+   */
+  mayOffer(name: SetName, peer: PeerId): boolean {
+    const authority = this.#sets.get(name)?.authority;
+    if (!this.#membership.members.has(peer) || !this.mayHold(name, this.self)) return false;
+    return authority?.audience === undefined || isInAudience(authority, peer);
+  }
+
+  /** Whether every member may hold this set, so that it may be gossiped. */
+  isPublic(name: SetName): boolean {
+    const set = this.#sets.get(name);
+    return set?.identity.is === "domain" ? set.authority?.isPublic === true : set !== undefined;
+  }
+
+  // --- transfers ---
+
+  /** How a domain that an agreement pins passed from owner to owner, and which set counts now. */
+  domainChain(pinned: { firstOwner: PeerId; domainId: KeystoneId }): DomainChain {
+    const final = this.#transfers.final;
+    return domainChain({ meshId: this.meshId, final, authorityOf: (set) => this.authority(set) }, pinned);
+  }
+
+  /** One chain for each domain and first owner of whom this node has heard. */
+  domainChains(): DomainChain[] {
+    return [...this.#transfers.firstSets()].map((pinned) => this.domainChain(pinned));
+  }
+
+  /** Which acceptances were seen first here: durable, as the order in which we saw them is nowhere else. */
+  get finalTransfers(): FinalTransfers {
+    return this.#transfers.final;
   }
 
   // --- settling ---
@@ -339,17 +410,14 @@ export class Replica {
     return { tree: set.tree, isPublic: this.isPublic(name) };
   }
 
-  /** Whether every member may hold this set: of a domain only its owner's own word makes it so. */
-  isPublic(name: SetName): boolean {
-    const set = this.#sets.get(name);
-    if (set?.identity.is !== "domain") return set !== undefined;
-    const isSaid = set.version("authority", set.identity.domainId) !== undefined;
-    return isSaid && set.authority?.audience === undefined;
-  }
-
   get recordCount(): number {
     return [...this.#sets.values()].reduce((sum, set) => sum + set.size, 0);
   }
+}
+
+/** In the order in which a set is told: control, then authority records, then what they let count. */
+export function inOrder(entries: readonly Entry[]): Entry[] {
+  return stagesOf(entries).flat();
 }
 
 /** Rosters before admissions before authority records before all else: each may decide whether the next counts. */
@@ -357,6 +425,11 @@ function stagesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
   const stages: [Entry[], Entry[], Entry[]] = [[], [], []];
   for (const entry of entries) stages[entry.set === CONTROL_SET ? 0 : entry.kind === "authority" ? 1 : 2].push(entry);
   return stages;
+}
+
+/** Whether an entry is what a set's owner says about authority. */
+function isOwnersWord({ identity }: ReplicaSet, { kind, stamp }: Entry): boolean {
+  return kind === "authority" && stamp.origin === ownerOf(identity);
 }
 
 /** Of a cloud's set its own word counts, for ever. */

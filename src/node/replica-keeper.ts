@@ -13,6 +13,7 @@ import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 
 const FINAL_ROSTERS = "finalRosters";
 const SETTLED = "settled";
+const FINAL_TRANSFERS = "finalTransfers";
 
 export type KeeperOptions = {
   readonly meshId: MeshId;
@@ -42,6 +43,7 @@ export class ReplicaKeeper {
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<ReplicaListener>();
   readonly #writing = new Set<Promise<void>>();
+  #transfersNoted = 0;
   #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
@@ -53,10 +55,18 @@ export class ReplicaKeeper {
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
     const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
+    const transfers = ((await store.meta(FINAL_TRANSFERS)) ?? []) as [SetName, SetName][];
     const settled = (((await store.meta(SETTLED)) ?? []) as [SetName, UnixMs, number][]).map(
       ([set, wallMs, counter]) => [set, { wallMs, counter }] as const,
     );
-    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant(), final, settled });
+    const replica = new Replica({
+      meshId,
+      self: signer.peerId,
+      instant: await store.instant(),
+      final,
+      settled,
+      transfers,
+    });
     let refused = 0;
     for await (const { set, kind, id, entries } of store.records()) {
       const opened = entries.map((wire) => openStored(meshId, wire));
@@ -143,7 +153,11 @@ export class ReplicaKeeper {
   ): Promise<void> {
     const records = touched.map((key) => this.#recordWrite(key));
     // Which rosters were seen succeeded stands in no record, and decides between rivals that come later.
-    const meta = [...(beside.meta ?? []), ...(membershipChanged ? [this.#finalRosters()] : [])];
+    const meta = [
+      ...(beside.meta ?? []),
+      ...(membershipChanged ? [this.#finalRosters()] : []),
+      ...this.#finalTransfers(),
+    ];
     const writing = this.#options.store.write({ ...beside, meta, records, instant: this.replica.instant });
     this.#writing.add(writing);
     try {
@@ -158,6 +172,14 @@ export class ReplicaKeeper {
 
   #finalRosters(): readonly [string, FieldValue] {
     return [FINAL_ROSTERS, [...this.replica.finalRosters]];
+  }
+
+  /** The acceptances seen first, if there is a new one. */
+  #finalTransfers(): (readonly [string, FieldValue])[] {
+    const { finalTransfers } = this.replica;
+    if (finalTransfers.size === this.#transfersNoted) return [];
+    this.#transfersNoted = finalTransfers.size;
+    return [[FINAL_TRANSFERS, [...finalTransfers]]];
   }
 
   #recordWrite(key: RecordKey): { key: RecordKey; entries: readonly WireEntry[] | null } {
