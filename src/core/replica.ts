@@ -1,18 +1,22 @@
 // The replica: this node's copy of every set that it may hold, and the join of entries into it.
 // Long, because writing, joining and reading share the sets and must agree on what counts.
 // Pure: it reads no clock and does no I/O. What `join` returns is what the caller must make durable, then gossip on.
-import { type Authority, domainCounts, mayCountLater, readAuthority } from "./authority.ts";
+import { toString as render } from "uint8arrays";
+import { type Authority, domainCounts, isInAudience, mayCountLater, newestTaken, readAuthority } from "./authority.ts";
 import { type MeshId, type Signer, signEntry } from "./codec.ts";
 import type { Entry, Fields, RecordKey } from "./entry.ts";
-import { rootOfRoots, rootText } from "./fingerprint.ts";
+import { rootText } from "./fingerprint.ts";
 import { FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
 import { controlCounts, type Membership, readMembership, rosterOf } from "./membership.ts";
 import type { PeerId } from "./peer-id.ts";
 import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep, type Version } from "./record.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
-import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
+import { type IndexedSet, IndexView, SetIndex } from "./set-index.ts";
+import { CONTROL_SET, type KeystoneId, ownerOf, parseSetName, type SetName } from "./set-name.ts";
+import { type SettledMarks, Settlement } from "./settlement.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
+import { type DomainChain, domainChain, type FinalTransfers, Transfers } from "./transfers.ts";
 
 export type Clock = { readonly nowMs: UnixMs; readonly driftMaxMs: number };
 export type Write = RecordKey & { readonly fields: Fields };
@@ -26,6 +30,22 @@ export type Joined = {
   readonly membershipChanged: boolean;
 };
 
+/** A set that a session is to settle: our root of it, and the newest time at which its owner took a scope away. */
+export type Unsettled = { readonly set: SetName; readonly root: string; readonly takenAt: Instant };
+
+/** What an earlier run of this node knew that stands in no record. */
+export type ReplicaOptions = {
+  readonly meshId: MeshId;
+  readonly self: PeerId;
+  readonly instant?: Instant;
+  /** Hashes of rosters that this node has seen succeeded: `finalRosters`. */
+  readonly final?: Iterable<string>;
+  /** Where this node is settled: `settledMarks`. */
+  readonly settled?: Iterable<readonly [SetName, Instant]>;
+  /** Which acceptances of a transfer it saw first: `finalTransfers`. */
+  readonly transfers?: Iterable<readonly [SetName, SetName]>;
+};
+
 export class Replica {
   readonly meshId: MeshId;
   readonly self: PeerId;
@@ -34,9 +54,16 @@ export class Replica {
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
   #instant: Instant = INSTANT_ZERO;
+  /** What peers may see of the sets; who compares roots reads it. */
+  readonly index = new SetIndex((set) => this.#indexed(set));
+  readonly #all = new IndexView(this.index, () => true);
+  readonly #public = new IndexView(this.index, () => false);
+  readonly #settlement: Settlement;
+  readonly #transfers: Transfers;
 
-  /** `final`: hashes of rosters that this node has seen succeeded, from `finalRosters` of an earlier run. */
-  constructor(options: { meshId: MeshId; self: PeerId; instant?: Instant; final?: Iterable<string> }) {
+  constructor(options: ReplicaOptions) {
+    this.#settlement = new Settlement(options.self, options.settled ?? []);
+    this.#transfers = new Transfers(options.transfers ?? []);
     this.#final = new Set(options.final);
     this.meshId = options.meshId;
     this.self = options.self;
@@ -68,13 +95,15 @@ export class Replica {
     }
   }
 
-  /** Decides what counts once everything stored is loaded. */
-  loaded(): void {
+  /** Decides what counts once everything stored is loaded. `isWhole`: nothing that was stored had to be left aside. */
+  loaded({ isWhole = true }: { isWhole?: boolean } = {}): void {
     this.#judgeControl(new Map());
     for (const set of this.#sets.values()) {
       if (set.identity.is === "domain") this.#judgeDomain(set, new Map());
       if (set.identity.is === "cloud") judgeCloud(set);
     }
+    for (const { name } of this.#sets.values()) this.#noteTransfers(name);
+    this.#settlement.forgetBeyond((name) => (isWhole ? this.#sets.get(name) : undefined));
   }
 
   /** Signs and joins writes of our own. One stamp for each, all after everything we have seen. */
@@ -113,6 +142,7 @@ export class Replica {
         if (set.identity.is === "control") membershipChanged = this.#judgeControl(touched) || membershipChanged;
         else this.#judgeDomain(set, touched);
       }
+      for (const { name } of changedSets) this.#noteTransfers(name);
     }
     const news: Entry[] = [];
     for (const entry of taken) {
@@ -132,6 +162,8 @@ export class Replica {
       return { code: "BAD_FIELD", detail: "a roster's ID is its hash", origin };
     const set = this.#open(entry.set, origin);
     if (set === undefined) return { code: "NOT_HELD", detail: `this node doesn't hold ${entry.set}`, origin };
+    if (!this.#isHeld(set) && !isOwnersWord(set, entry))
+      return { code: "NOT_HELD", detail: `${entry.set} is not for this node`, origin };
     const mayLieAside = set.identity.is === "control" || this.isKnownPeer(origin); // Anybody can make keys.
     const kept = set.keep(entry, { mayLieAside });
     if (kept === "quota") return { code: "QUOTA", detail: `no more room for ${origin} in ${entry.set}`, origin };
@@ -146,6 +178,7 @@ export class Replica {
     if (set === undefined) return "never";
     const slots = set.record(entry.kind, entry.id)?.slots ?? [];
     if (slots.some((slot) => slot.entry === entry && set.counts(slot))) return "new";
+    if (!this.#isHeld(set)) return "superseded"; // Of a set that is not for us: taken, and told to nobody.
     const slotsAlone = keep(emptyRecord(entry), entry).slots;
     return slotsAlone.some(set.counts) ? "superseded" : "never";
   }
@@ -166,8 +199,9 @@ export class Replica {
       if (count >= (openedBy === owner ? SETS_PER_OWNER_MAX : FOREIGN_SETS_MAX)) return undefined;
       this.#setsOpened.set(openedBy, count + 1);
     }
-    const set = new ReplicaSet(name, identity, this.self);
+    const set = new ReplicaSet(name, identity, this.self, () => this.index.touch(name));
     this.#sets.set(name, set);
+    this.#transfers.open(name);
     if (identity.is === "control") this.#judgeControl(new Map());
     if (identity.is === "domain") this.#judgeDomain(set, new Map());
     if (identity.is === "cloud") judgeCloud(set);
@@ -186,6 +220,7 @@ export class Replica {
     this.#membership = readMembership(this.meshId, set.records(), this.#final);
     this.#final = new Set([...this.#final, ...[...this.#membership.chain.keys()].slice(0, -1)]);
     for (const key of set.judge(controlCounts(this.#membership), () => true)) touched.set(keyText(key), key);
+    for (const name of this.#sets.keys()) this.index.touch(name); // Whose owners are known may be another now.
     const { members, roster } = this.#membership;
     return (
       roster?.hash !== before.roster?.hash ||
@@ -198,8 +233,102 @@ export class Replica {
     if (set.identity.is !== "domain") return;
     const authority = readAuthority(set.identity.owner, set.record("authority", set.identity.domainId));
     set.authority = authority;
-    for (const key of set.judge(domainCounts(authority), (entry) => mayCountLater(authority, entry)))
-      touched.set(keyText(key), key);
+    const counts = this.#isHeld(set) ? domainCounts(authority) : () => false;
+    // Of a set that is not for us only its owner's word on who may hold it stays, so that it can let us in again.
+    const mayStay = (entry: Entry) => (this.#isHeld(set) ? mayCountLater(authority, entry) : isOwnersWord(set, entry));
+    for (const key of set.judge(counts, mayStay)) touched.set(keyText(key), key);
+  }
+
+  /** Whether a set is for this node: where its owner has named who may hold it, and us not, nothing of it is held. */
+  #isHeld({ authority }: ReplicaSet): boolean {
+    return authority?.audience === undefined || isInAudience(authority, this.self);
+  }
+
+  #noteTransfers(name: SetName): void {
+    this.#transfers.note({ meshId: this.meshId, authorityOf: (set) => this.authority(set) }, name);
+  }
+
+  // --- who may hold what ---
+
+  /**
+   * Whether a peer may be told of a set, its root and its name included. Of a domain only its owner's word says so: what
+   * it has not said yet, to anybody or here, is told to nobody but the owner. Of a set that is not held there is nothing
+   * to tell.
+   */
+  mayHold(name: SetName, peer: PeerId): boolean {
+    const set = this.#sets.get(name);
+    if (peer === this.self) return set === undefined || this.#isHeld(set);
+    if (!this.#membership.members.has(peer)) return false;
+    if (set?.identity.is !== "domain") return true;
+    return set.authority !== undefined && isInAudience(set.authority, peer);
+  }
+
+  /**
+   * Whether a peer may bring us entries of a set: unless the owner's word, as far as it is here, leaves the peer or us
+   * out. Wider than `mayHold`: who brings the owner's word to where it is missing tells nothing that it may not know.
+   */
+  mayOffer(name: SetName, peer: PeerId): boolean {
+    const authority = this.#sets.get(name)?.authority;
+    if (!this.#membership.members.has(peer) || !this.mayHold(name, this.self)) return false;
+    return authority?.audience === undefined || isInAudience(authority, peer);
+  }
+
+  /** Whether every member may hold this set, so that it may be gossiped. */
+  isPublic(name: SetName): boolean {
+    const set = this.#sets.get(name);
+    return set?.identity.is === "domain" ? set.authority?.isPublic === true : set !== undefined;
+  }
+
+  // --- transfers ---
+
+  /** How a domain that an agreement pins passed from owner to owner, and which set counts now. */
+  domainChain(pinned: { firstOwner: PeerId; domainId: KeystoneId }): DomainChain {
+    const final = this.#transfers.final;
+    return domainChain({ meshId: this.meshId, final, authorityOf: (set) => this.authority(set) }, pinned);
+  }
+
+  /** One chain for each domain and first owner of whom this node has heard. */
+  domainChains(): DomainChain[] {
+    return [...this.#transfers.firstSets()].map((pinned) => this.domainChain(pinned));
+  }
+
+  /** Which acceptances were seen first here: durable, as the order in which we saw them is nowhere else. */
+  get finalTransfers(): FinalTransfers {
+    return this.#transfers.final;
+  }
+
+  // --- settling ---
+
+  /** Whether a plan may go by this set: this node holds all that its owner wrote before it last took a scope away. */
+  isSettled(name: SetName): boolean {
+    const set = this.#sets.get(name);
+    return set !== undefined && this.#settlement.isSettled(set);
+  }
+
+  /** The sets that a session with a settled peer is to settle. */
+  unsettled(): Unsettled[] {
+    return [...this.#sets.values()].flatMap((set) => {
+      const takenAt = set.authority === undefined ? undefined : newestTaken(set.authority);
+      if (takenAt === undefined || this.#settlement.isSettled(set)) return [];
+      const root = this.rootOf(set.name);
+      return root === undefined ? [] : [{ set: set.name, root, takenAt }];
+    });
+  }
+
+  /** Whether this node can tell a peer that it is settled: our root of the set is the peer's, and we are settled ourselves. */
+  vouches({ set: name, root, takenAt }: Unsettled): boolean {
+    const set = this.#sets.get(name);
+    return set !== undefined && this.rootOf(name) === root && this.#settlement.isSettledAt(set, takenAt);
+  }
+
+  /** Takes a peer's word that `vouches` was true there, at our root. True if that is news. */
+  settle(name: SetName, takenAt: Instant): boolean {
+    return this.#settlement.settle(name, takenAt);
+  }
+
+  /** Where this node is settled: durable, because no record says so. */
+  get settledMarks(): SettledMarks {
+    return this.#settlement.marks;
   }
 
   // --- reading ---
@@ -265,8 +394,20 @@ export class Replica {
     return owner === undefined || this.isKnownPeer(owner) ? rootText(set.fingerprint) : undefined;
   }
 
+  /** The root of roots over all that is held here, 64 hex digits. */
   root(): string {
-    return rootOfRoots(this.roots());
+    return render(this.#all.root(), "hex");
+  }
+
+  /** The same over the sets that every member may hold. */
+  publicRoot(): string {
+    return render(this.#public.root(), "hex");
+  }
+
+  #indexed(name: SetName): IndexedSet | undefined {
+    const set = this.#sets.get(name);
+    if (set === undefined || this.rootOf(name) === undefined) return undefined;
+    return { tree: set.tree, isPublic: this.isPublic(name) };
   }
 
   get recordCount(): number {
@@ -274,11 +415,21 @@ export class Replica {
   }
 }
 
+/** In the order in which a set is told: control, then authority records, then what they let count. */
+export function inOrder(entries: readonly Entry[]): Entry[] {
+  return stagesOf(entries).flat();
+}
+
 /** Rosters before admissions before authority records before all else: each may decide whether the next counts. */
 function stagesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
   const stages: [Entry[], Entry[], Entry[]] = [[], [], []];
   for (const entry of entries) stages[entry.set === CONTROL_SET ? 0 : entry.kind === "authority" ? 1 : 2].push(entry);
   return stages;
+}
+
+/** Whether an entry is what a set's owner says about authority. */
+function isOwnersWord({ identity }: ReplicaSet, { kind, stamp }: Entry): boolean {
+  return kind === "authority" && stamp.origin === ownerOf(identity);
 }
 
 /** Of a cloud's set its own word counts, for ever. */

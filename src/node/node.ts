@@ -120,7 +120,7 @@ export class Node {
       handlers: {
         onGossip: (bytes, from) => this.#onGossip(bytes, from),
         onRefused: (rejection, from) => this.refusals.take([rejection], from),
-        onSyncSession: (from) => this.#serveSync(from),
+        onSyncSession: (from, ended) => this.#serveSync(from, ended),
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
         onDisconnect: (peerId) => log.info({ peerId, name: this.nameOf(peerId) }, "disconnected from a member"),
@@ -165,6 +165,7 @@ export class Node {
       log,
       now: world.now,
       random: world.random,
+      randomBytes: world.randomBytes,
       after: world.after,
       refuse,
       onEnd: () => loop.poke(),
@@ -194,6 +195,7 @@ export class Node {
         loop.poke();
       },
       onMembership: () => this.#onMembership(),
+      onSettled: () => loop.poke(),
     });
     await this.mesh.setMesh(meshId);
     await this.#sayWhoWeAre(keeper);
@@ -229,12 +231,14 @@ export class Node {
     this.refusals.take(rejections, from);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
-    return news.length > 0 ? "accept" : "ignore"; // Durable by now: only then is it relayed.
+    // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
+    const { replica } = this.#membered.keeper;
+    return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
   }
 
-  #serveSync(from: PeerId): SyncAnswerer {
+  #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
     if (this.#membered === undefined) throw new ControlError("NO_MESH", "this node is in no mesh");
-    return this.#membered.antiEntropy.serve(from);
+    return this.#membered.antiEntropy.serve(from, ended);
   }
 
   #welcome(): Uint8Array {
@@ -255,8 +259,13 @@ export class Node {
       .catch((error: unknown) => this.options.log.warn({ error }, "connections could not be rechecked"));
   }
 
+  /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
-    for (const bytes of encodeBatches(entries.map(wireOf))) {
+    const replica = this.#membered?.keeper.replica;
+    const limited = entries.filter(({ set }) => replica?.isPublic(set) !== true);
+    for (const peer of limited.length === 0 ? [] : this.mesh.connected())
+      this.#membered?.antiEntropy.push(peer, limited);
+    for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {
       // Best effort: anti-entropy brings what gossip doesn't.
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
     }

@@ -7,10 +7,13 @@ import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
 import { type Joined, Replica, type Write } from "../core/replica.ts";
+import type { SetName } from "../core/set-name.ts";
 import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 
 const FINAL_ROSTERS = "finalRosters";
+const SETTLED = "settled";
+const FINAL_TRANSFERS = "finalTransfers";
 
 export type KeeperOptions = {
   readonly meshId: MeshId;
@@ -31,6 +34,8 @@ export type ReplicaListener = {
   /** New entries that count are durable; `signedHere` are to be gossiped. */
   onNews?(news: readonly Entry[], signedHere: boolean): void;
   onMembership?(): void;
+  /** A set is settled at a newer instant than before: a plan that waited for it may be made. */
+  onSettled?(set: SetName): void;
 };
 
 export class ReplicaKeeper {
@@ -38,6 +43,7 @@ export class ReplicaKeeper {
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<ReplicaListener>();
   readonly #writing = new Set<Promise<void>>();
+  #transfersNoted = 0;
   #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
@@ -49,14 +55,25 @@ export class ReplicaKeeper {
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
     const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
-    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant(), final });
+    const transfers = ((await store.meta(FINAL_TRANSFERS)) ?? []) as [SetName, SetName][];
+    const settled = (((await store.meta(SETTLED)) ?? []) as [SetName, UnixMs, number][]).map(
+      ([set, wallMs, counter]) => [set, { wallMs, counter }] as const,
+    );
+    const replica = new Replica({
+      meshId,
+      self: signer.peerId,
+      instant: await store.instant(),
+      final,
+      settled,
+      transfers,
+    });
     let refused = 0;
     for await (const { set, kind, id, entries } of store.records()) {
       const opened = entries.map((wire) => openStored(meshId, wire));
       refused += opened.filter((one) => !one.ok).length;
       replica.load([{ key: { set, kind, id }, entries: opened.flatMap((one) => (one.ok ? [one.value] : [])) }]);
     }
-    replica.loaded();
+    replica.loaded({ isWhole: refused === 0 });
     if (refused > 0) log.warn({ refused }, "entries in the store are not of this mesh, and were left aside");
     return new ReplicaKeeper(options, replica);
   }
@@ -81,14 +98,21 @@ export class ReplicaKeeper {
     return joined.entries;
   }
 
-  /** Verifies and joins what a peer sent; resolves once it is durable. */
-  async receive(wires: readonly WireEntry[]): Promise<Received> {
+  /**
+   * Verifies and joins what a peer sent; resolves once it is durable. `judge` says why an entry with a good signature
+   * may not be taken from this peer, or undefined if it may.
+   */
+  async receive(
+    wires: readonly WireEntry[],
+    judge: (entry: Entry) => Rejection | undefined = () => undefined,
+  ): Promise<Received> {
     const rejections: Rejection[] = [];
     const entries: Entry[] = [];
     for (const wire of wires) {
       const opened = openEntry(this.replica.meshId, wire);
-      if (opened.ok) entries.push(opened.value);
-      else rejections.push(opened.rejection);
+      const rejection = opened.ok ? judge(opened.value) : opened.rejection;
+      if (rejection !== undefined) rejections.push(rejection);
+      else if (opened.ok) entries.push(opened.value);
     }
     const joined = this.replica.join(entries, {
       nowMs: this.#options.now(),
@@ -108,6 +132,15 @@ export class ReplicaKeeper {
     await this.#options.store.write(batch);
   }
 
+  /** Takes a member's word that we hold what it holds, settled at `takenAt`; resolves once that is durable. */
+  async settle(set: SetName, takenAt: Instant): Promise<void> {
+    await this.durable(); // What we are settled by must not be lost beneath the mark that says so.
+    if (!this.replica.settle(set, takenAt)) return;
+    const marks = [...this.replica.settledMarks].map(([name, { wallMs, counter }]) => [name, wallMs, counter]);
+    await this.note({ meta: [[SETTLED, marks]] });
+    for (const listener of this.#listeners) listener.onSettled?.(set);
+  }
+
   /** Resolves once everything that the replica holds now is durable. Rejects if it can't be, from then on for ever. */
   async durable(): Promise<void> {
     await Promise.all(this.#writing);
@@ -120,7 +153,11 @@ export class ReplicaKeeper {
   ): Promise<void> {
     const records = touched.map((key) => this.#recordWrite(key));
     // Which rosters were seen succeeded stands in no record, and decides between rivals that come later.
-    const meta = [...(beside.meta ?? []), ...(membershipChanged ? [this.#finalRosters()] : [])];
+    const meta = [
+      ...(beside.meta ?? []),
+      ...(membershipChanged ? [this.#finalRosters()] : []),
+      ...this.#finalTransfers(),
+    ];
     const writing = this.#options.store.write({ ...beside, meta, records, instant: this.replica.instant });
     this.#writing.add(writing);
     try {
@@ -135,6 +172,14 @@ export class ReplicaKeeper {
 
   #finalRosters(): readonly [string, FieldValue] {
     return [FINAL_ROSTERS, [...this.replica.finalRosters]];
+  }
+
+  /** The acceptances seen first, if there is a new one. */
+  #finalTransfers(): (readonly [string, FieldValue])[] {
+    const { finalTransfers } = this.replica;
+    if (finalTransfers.size === this.#transfersNoted) return [];
+    this.#transfersNoted = finalTransfers.size;
+    return [[FINAL_TRANSFERS, [...finalTransfers]]];
   }
 
   #recordWrite(key: RecordKey): { key: RecordKey; entries: readonly WireEntry[] | null } {
