@@ -26,8 +26,8 @@ export function ago(thenMs: number, nowMs: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function counted(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
 }
 
 export function yesNo(value: boolean): string {

@@ -3,12 +3,22 @@
 // Pure: it reads no clock and does no I/O. What `join` returns is what the caller must make durable, then gossip on.
 import { type Authority, domainCounts, mayCountLater, readAuthority } from "./authority.ts";
 import { type MeshId, type Signer, signEntry } from "./codec.ts";
-import type { Entry, Fields, RecordKey } from "./entry.ts";
+import type { Entry, EntryHash, Fields, RecordKey } from "./entry.ts";
 import { rootOfRoots, rootText } from "./fingerprint.ts";
-import { FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
+import { HeldEntries } from "./held-entries.ts";
+import { DRIFT_LONGEST_MS, FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
 import { controlCounts, type Membership, readMembership, rosterOf } from "./membership.ts";
 import type { PeerId } from "./peer-id.ts";
-import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep, type Version } from "./record.ts";
+import {
+  emptyRecord,
+  entriesOf,
+  type FieldState,
+  fieldState,
+  fieldStates,
+  keep,
+  type Version,
+  versionOf,
+} from "./record.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
 import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
@@ -33,6 +43,7 @@ export class Replica {
   #sets = new Map<SetName, ReplicaSet>();
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
+  readonly #held = new HeldEntries();
   #instant: Instant = INSTANT_ZERO;
 
   /** `final`: hashes of rosters that this node has seen succeeded, from `finalRosters` of an earlier run. */
@@ -100,6 +111,7 @@ export class Replica {
       const changedSets = new Set<ReplicaSet>();
       for (const entry of stage) {
         const outcome = this.#take(entry, clock);
+        if (outcome === "held") continue;
         if ("code" in outcome) {
           rejections.push(outcome);
           continue;
@@ -123,11 +135,24 @@ export class Replica {
     return { news, touched: [...touched.values()], rejections, membershipChanged };
   }
 
-  #take(entry: Entry, clock: Clock): Rejection | { kept: Kept; set: ReplicaSet } {
+  /**
+   * Joins the held entries that are due by this clock, as if they came only now. What is joined is news, and to be made
+   * durable, like anything else.
+   */
+  release(clock: Clock): Joined {
+    return this.join(this.#held.due(clock.nowMs, clock.driftMaxMs), clock);
+  }
+
+  #take(entry: Entry, clock: Clock): Rejection | "held" | { kept: Kept; set: ReplicaSet } {
     const { origin } = entry.stamp;
-    const witnessed = witness({ last: this.#instant, ...clock }, entry.stamp);
-    if (!witnessed.ok)
+    // Our own word, back from a peer after a restore, always lifts our stamps above it: none is ever used twice.
+    const driftMaxMs = origin === this.self ? Math.max(clock.driftMaxMs, DRIFT_LONGEST_MS) : clock.driftMaxMs;
+    const witnessed = witness({ last: this.#instant, nowMs: clock.nowMs, driftMaxMs }, entry.stamp);
+    if (!witnessed.ok) {
+      // Anybody can make keys: only who is or was a member gets a place to wait in.
+      if (witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin) && this.#held.add(entry)) return "held";
       return { code: witnessed.code, detail: `its stamp leads our clock by ${witnessed.aheadMs} ms`, origin };
+    }
     if (entry.kind === "roster" && rosterOf(entry) === undefined)
       return { code: "BAD_FIELD", detail: "a roster's ID is its hash", origin };
     const set = this.#open(entry.set, origin);
@@ -267,6 +292,34 @@ export class Replica {
 
   root(): string {
     return rootOfRoots(this.roots());
+  }
+
+  /** The root over the sets that every member may hold: what a heartbeat tells all of them. */
+  publicRoot(): string {
+    return this.root();
+  }
+
+  /** Entries that wait for our clock. They are in no set, no root and no store. */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  /** When the first held entry is due; undefined if none is held. */
+  nextDueMs(driftMaxMs: number): UnixMs | undefined {
+    return this.#held.nextDueMs(driftMaxMs);
+  }
+
+  /** Whether an entry waits for our clock: nobody needs to send it again. */
+  isHeld(hash: EntryHash): boolean {
+    return this.#held.has(hash);
+  }
+
+  /** The version that a record will have once what is held of it is due: a peer that tells this one has nothing new. */
+  versionWithHeld(key: RecordKey): Version | undefined {
+    const set = this.#sets.get(key.set);
+    if (set === undefined) return undefined;
+    const record = set.record(key.kind, key.id) ?? emptyRecord(key);
+    return versionOf(this.#held.of(key).reduce(keep, record), set.counts);
   }
 
   get recordCount(): number {

@@ -33,6 +33,7 @@ export class AntiEntropy {
   readonly #running = new Map<PeerId, Promise<boolean>>();
   readonly #again = new Map<PeerId, CancelTimer>();
   readonly #roots = new Map<PeerId, PeerRoot>();
+  readonly #differed = new Set<PeerId>();
   #cancelRound: CancelTimer | undefined;
   #sessions = 0;
   #planWaitsSinceMs: UnixMs | undefined;
@@ -161,6 +162,14 @@ export class AntiEntropy {
       await keeper.durable(); // Nobody is told of an entry that a crash could still take back.
       return bytes;
     };
+  }
+
+  /** A heartbeat told a member's root. One that differs may be on its way to us; twice in a row it brings a session. */
+  noteHeartbeat(peer: PeerId, root: string): void {
+    const differs = root !== this.#options.keeper.replica.publicRoot();
+    if (differs && this.#differed.has(peer)) this.#noteRoot(peer, root);
+    if (differs) this.#differed.add(peer);
+    else this.#differed.delete(peer);
   }
 
   #noteRoot(peer: PeerId, root: string): void {

@@ -49,7 +49,7 @@ export class PlanRunner {
 
   /** Plans and applies. `mayCreate` is false where Keystone can't take our IDs; `isStopped` ends it between two actions. */
   async run({ mayCreate, isStopped }: { mayCreate: boolean; isStopped: () => boolean }): Promise<PlanRun> {
-    const { memory, now, log } = this.#options;
+    const { keeper, memory, now, log } = this.#options;
     let isStale = false;
     let written = 0;
     for (let pass = 0; pass < PLAN_PASSES_MAX && !isStopped(); pass += 1) {
@@ -57,8 +57,10 @@ export class PlanRunner {
       const holds = plans.flatMap(({ plan: { holds } }) => holds);
       for (const { what, id } of await memory.keepHolds(holds, PLAN_HOLDS, now()))
         log.warn({ hold: id, what }, "held for an operator");
+      // Under `initial` what was placed must be written down before anything more is done, and a clock may forbid that.
+      const maySign = keeper.clockOff === undefined;
       const actions = plans
-        .filter(({ domain }) => domain.mode === "mirror" || domain.mode === "initial")
+        .filter(({ domain }) => domain.mode === "mirror" || (domain.mode === "initial" && maySign))
         .flatMap(({ plan: { actions } }) => actions);
       this.#applier.prune(actions);
       let done = 0;
@@ -97,8 +99,9 @@ export class PlanRunner {
     }
     if (rows.size > 0) await memory.write({ seen: rows });
     const placed = plans.flatMap(({ domain, plan: { placed } }) => placed.map((id) => this.#placedWord(domain, id)));
-    if (placed.length > 0) await keeper.write(placed);
-    if (rows.size + placed.length > 0) plans = this.plans();
+    const maySign = keeper.clockOff === undefined;
+    if (placed.length > 0 && maySign) await keeper.write(placed);
+    if (rows.size + (maySign ? placed.length : 0) > 0) plans = this.plans();
     this.#standings = new Map(plans.map(({ domain, plan: { standings } }) => [domain.set, standings]));
     return plans;
   }

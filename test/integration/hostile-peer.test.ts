@@ -260,9 +260,11 @@ describe("a member's messages", () => {
     expect(domain?.projects).toBe(0);
   });
 
-  it("from the future are refused, and drag no clock", async () => {
+  it("from the future are held within a day and refused beyond, and drag no clock", async () => {
     const peer = await admitted();
     await peer.gossipEntries(wireOf(ownCloud(peer.identity, "future", 600_000)));
+    await eventually(async () => expect((await a.control.status()).replica.heldStamps).toBe(1));
+    await peer.gossipEntries(wireOf(ownCloud(peer.identity, "future", 2 * 86_400_000)));
     await eventually(async () => expect(await countsOf(a, peer.peerId)).toEqual({ STAMP_TOO_FAR_AHEAD: 1 }));
     expect((await a.control.status()).clock.driftMs).toBeLessThan(5_000);
     expect(await nameAt(a, peer.peerId)).not.toBe("future");
@@ -362,7 +364,7 @@ describe("a member's answers to a session", () => {
             ? roots("control")
             : tag === "versions"
               ? encode(["versions", [["leave", "x", ROOT]], false])
-              : encode(["records", 1, 0, [wireOf(ownCloud(identity, "x", 600_000))]]),
+              : encode(["records", 1, 0, [wireOf(ownCloud(identity, "x", 2 * 86_400_000))]]),
       "STAMP_TOO_FAR_AHEAD",
     ],
   ])("are refused and counted: %s", async (_, answersOf, code) => {

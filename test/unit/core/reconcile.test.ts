@@ -2,14 +2,18 @@
 // code, soon, and keeps what came before.
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Entry } from "../../../src/core/entry.ts";
-import { SYNC_MESSAGE_BYTES_MAX, SYNC_PAGE_KEYS_MAX, SYNC_SETS_MAX } from "../../../src/core/limits.ts";
+import {
+  DRIFT_LONGEST_MS,
+  SYNC_MESSAGE_BYTES_MAX,
+  SYNC_PAGE_KEYS_MAX,
+  SYNC_SETS_MAX,
+} from "../../../src/core/limits.ts";
 import { remaining } from "../../../src/core/pull.ts";
 import { answer, compareSets } from "../../../src/core/reconcile.ts";
 import type { Version } from "../../../src/core/record.ts";
 import type { RejectionCode } from "../../../src/core/rejection.ts";
 import { Replica } from "../../../src/core/replica.ts";
 import { CONTROL_SET, cloudSet, domainSet, type KeystoneId, type SetName } from "../../../src/core/set-name.ts";
-import type { UnixMs } from "../../../src/core/stamp.ts";
 import { encodeMessage, type PullKey, type SyncAnswer, type SyncRequest } from "../../../src/core/sync-messages.ts";
 import { CLOCK, entryBy, idOf, meshOf, peerOf, rosterAfter, rosterBy, sorted } from "../../fixtures/peers.ts";
 import { type Answering, answering, pullFrom } from "../../fixtures/sync-session.ts";
@@ -291,9 +295,9 @@ it("a set's order in a session: control, then by name", () => {
 });
 
 it("an entry with a stamp far ahead stays where it is: refused at every session, and nothing else with it", () => {
-  const ahead = project(1, { name: "later" }, CLOCK.nowMs + CLOCK.driftMaxMs + 1);
+  const ahead = project(1, { name: "later" }, CLOCK.nowMs + DRIFT_LONGEST_MS + 1);
   const far = new Replica({ meshId, self: one.peerId });
-  far.join([...CONTROL, authority, ahead, project(2)], { nowMs: (CLOCK.nowMs * 2) as UnixMs, driftMaxMs: 0 });
+  far.join([...CONTROL, authority, ahead, project(2)], { nowMs: ahead.stamp.wallMs, driftMaxMs: 0 });
   const ours = replicaWith(two, []);
   for (let session = 0; session < 2; session += 1)
     expect(pullFrom(ours, answering(far))).toMatchObject({
