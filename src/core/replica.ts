@@ -150,7 +150,8 @@ export class Replica {
     const witnessed = witness({ last: this.#instant, nowMs: clock.nowMs, driftMaxMs }, entry.stamp);
     if (!witnessed.ok) {
       // Anybody can make keys: only who is or was a member gets a place to wait in.
-      if (witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin) && this.#held.add(entry)) return "held";
+      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin);
+      if (mayWait && (this.#has(entry) || this.#held.add(entry))) return "held";
       return { code: witnessed.code, detail: `its stamp leads our clock by ${witnessed.aheadMs} ms`, origin };
     }
     if (entry.kind === "roster" && rosterOf(entry) === undefined)
@@ -163,6 +164,16 @@ export class Replica {
     if (kept === "never") return doesNotCount(entry);
     this.#instant = witnessed.instant;
     return { kept, set };
+  }
+
+  /** Whether an entry was joined already, and still stands: our clock may have been set back since. */
+  #has({ set, kind, id, hash }: Entry): boolean {
+    return (
+      this.#sets
+        .get(set)
+        ?.record(kind, id)
+        ?.slots.some((slot) => slot.entry.hash === hash) ?? false
+    );
   }
 
   /** What a taken entry came to: it stands, or doesn't count, or its signer's own later word already lies over it. */
