@@ -41,8 +41,6 @@ export const HELD_ENTRIES_MAX = 1_000;
 export const HELD_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of all held entries, of whichever signers: sixteen clouds may be wrong at once. */
 export const HELD_BYTES_IN_ALL_MAX = 64 * 1024 * 1024;
-/** Longest wait in milliseconds before held entries are looked at again: our own clock may have been set meanwhile. */
-export const HELD_CHECK_MS = 60_000;
 /** Milliseconds for which what was last heard of a member's clock tells ours: a good oscillator drifts 60 ms in it. */
 export const CLOCK_HEARD_MS = 600_000;
 /** Least milliseconds by which a clock is called off, however small driftMaxMs is: heartbeats may take as long to come. */

@@ -1,5 +1,4 @@
 // Joins what waited for our clock, when it is due. Only while something waits is there a timer at all.
-import { HELD_CHECK_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
@@ -19,6 +18,7 @@ export type HeldReleaseOptions = {
 export class HeldRelease {
   readonly #options: HeldReleaseOptions;
   #cancel: CancelTimer | undefined;
+  #isSoon = false;
   #isReleasing = false;
   #isStopped = false;
 
@@ -26,16 +26,19 @@ export class HeldRelease {
     this.#options = options;
   }
 
-  /** Something more waits: it may be the first that is due. */
+  /** Something more waits, or our clock may have been set: the first may be due sooner than it was. */
   schedule(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
     const { keeper, now, after } = this.#options;
     const { nextDueMs } = keeper;
-    if (nextDueMs === undefined || this.#isReleasing || this.#isStopped) return;
-    const waitMs = Math.min(Math.max(nextDueMs - now(), SOONEST_MS), HELD_CHECK_MS);
+    if (this.#isSoon || this.#isReleasing || this.#isStopped) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (nextDueMs === undefined) return;
+    const waitMs = Math.max(nextDueMs - now(), SOONEST_MS);
+    this.#isSoon = waitMs === SOONEST_MS;
     this.#cancel = after(waitMs, () => {
       this.#cancel = undefined;
+      this.#isSoon = false;
       this.#isReleasing = true;
       this.#release()
         .catch((error: unknown) => this.#options.log.error({ error }, "held entries could not be joined"))

@@ -256,7 +256,10 @@ export class Node {
       refuse: parts.refuse,
       // While something waits for our clock the roots differ anyway: then only the timer's sessions ask.
       onRoot: (peerId, root) => replica.heldCount === 0 && parts.antiEntropy.noteHeartbeat(peerId, root),
-      onBeat: () => this.#membered?.clock.look(),
+      onBeat: () => {
+        this.#membered?.clock.look();
+        this.#held?.schedule();
+      },
     });
   }
 
