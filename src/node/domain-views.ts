@@ -8,9 +8,14 @@ import type { ReplicaSet } from "../core/replica-set.ts";
 /** Agreements of this cloud: its own word in each domain's set. Those with mode `none` are left out. */
 export function agreedDomains(replica: Replica): DomainView[] {
   return replica.sets().flatMap((set) => {
-    const view = domainView(replica, set);
-    return view === undefined || view.mode === "none" ? [] : [view];
+    if (modeOf(replica, set) === "none") return []; // Looked at first: a view costs a walk over the whole set.
+    return domainView(replica, set) ?? [];
   });
+}
+
+function modeOf(replica: Replica, { name }: ReplicaSet): AgreementMode {
+  const said = replica.field({ set: name, kind: "local", id: localId(replica.self) }, "mode")?.value;
+  return (said as AgreementMode | undefined) ?? "none";
 }
 
 /** One shared domain as this cloud sees it; undefined for sets of another kind. */
@@ -35,7 +40,7 @@ export function domainView(replica: Replica, set: ReplicaSet): DomainView | unde
   return {
     set: name,
     domainId: identity.domainId,
-    mode: (local.get("mode")?.value as AgreementMode | undefined) ?? "none",
+    mode: modeOf(replica, set),
     localName: typeof localName === "string" ? localName : null,
     scopes: new Set(scopesOf(authority, replica.self)),
     ...words,

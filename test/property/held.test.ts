@@ -9,7 +9,7 @@ import { compareInstants, type UnixMs } from "../../src/core/stamp.ts";
 import { runs } from "../fixtures/runs.ts";
 import { history, MESH, OBSERVER } from "./history.ts";
 import { oracle } from "./oracle.ts";
-import { stateOf } from "./state-of.ts";
+import { stateOf } from "./replica-state.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 

@@ -8,7 +8,7 @@ import { CLOCK, giveStanding } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
 import { BASE_CONTROL, type History, history, MESH, OBSERVER, PEERS } from "./history.ts";
 import { type OracleState, oracle } from "./oracle.ts";
-import { stateOf } from "./state-of.ts";
+import { stateOf } from "./replica-state.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 
