@@ -60,8 +60,8 @@ function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["k
 function clockText({ state, offsetMs, driftMs }: StatusView["clock"]): string {
   const ahead = driftMs >= 1_000 ? `; stamps lead it by ${seconds(driftMs)}` : "";
   if (offsetMs === null) return `not judged: no other voter was heard lately${ahead}`;
-  const way = offsetMs === 0 ? "" : offsetMs > 0 ? " ahead" : " behind";
-  return `${state}, ${seconds(Math.abs(offsetMs))}${way} of the voters' median${ahead}`;
+  const way = offsetMs === 0 ? "at" : `${seconds(Math.abs(offsetMs))} ${offsetMs > 0 ? "ahead of" : "behind"}`;
+  return `${state}, ${way} the voters' median${ahead}`;
 }
 
 function seconds(ms: number): string {

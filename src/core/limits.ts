@@ -45,6 +45,8 @@ export const HELD_BYTES_MAX = 4 * 1024 * 1024;
 export const HELD_BYTES_IN_ALL_MAX = 64 * 1024 * 1024;
 /** Milliseconds for which what was last heard of a member's clock tells ours: a good oscillator drifts 60 ms in it. */
 export const CLOCK_HEARD_MS = 600_000;
+/** Milliseconds after its start for which a node signs no edits before it heard another voter: its clock may not be set yet. */
+export const CLOCK_WAIT_MS = 30_000;
 /** Least milliseconds by which a clock is called off, however small driftMaxMs is: heartbeats may take as long to come. */
 export const CLOCK_OFF_MIN_MS = 1_000;
 /** Readings of a member's clock, the greatest of which counts: the way takes time, so each can only look behind. */

@@ -10,7 +10,7 @@ import type { Scan } from "./scan.ts";
 /** The kinds of hold that a scan raises, and the next one takes back. */
 export const CAPTURE_HOLDS: ReadonlySet<string> = new Set(["missing", "unconfirmed", "domainGone", "differences"]);
 
-/** Captures a scan; answers what is held for an operator now. While our clock is off it signs nothing. Errors: StoreError. */
+/** Captures a scan; answers what is held for an operator now. While our clock is off, or may be, it signs nothing. Errors: StoreError. */
 export async function captureScan(
   scan: Scan,
   mode: CaptureMode,
@@ -40,7 +40,7 @@ export async function captureScan(
     for (const { id, what } of captured.notes) log.info({ id, what }, "noted");
   }
   // What can't be signed now must not pass for seen, nor lose the intents it is judged by: the next scan finds all again.
-  if (writes.length > 0 && keeper.clockOff !== undefined) return keepHolds(holds, options);
+  if (writes.length > 0 && !keeper.maySignUnasked) return keepHolds(holds, options);
   const overdue = [...memory.intents]
     .filter(([, { sinceMs }]) => sinceMs + WRITE_LANDS_MAX_MS < now())
     .map(([id]) => [id, null] as const);

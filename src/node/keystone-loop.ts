@@ -191,8 +191,8 @@ export class KeystoneLoop {
       isStopped: () => this.#isStopped,
     });
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
-    // While the clock is off capture waits, so that a scan at once would only find the same again.
-    const isWaiting = run === "stale" && this.#options.keeper.clockOff !== undefined;
+    // While capture waits for the clock, so that a scan at once would only find the same again.
+    const isWaiting = run === "stale" && !this.#options.keeper.maySignUnasked;
     if ((run === "stale" && !isWaiting) || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
     if (run === "more") this.#isPoked = true;
     // At once, and not with the next scan: until then a quick delete by an operator would look like a restore.

@@ -163,6 +163,7 @@ export class Node {
       driftMaxMs: config.driftMaxMs,
       now: world.now,
       clockOff: () => this.#membered?.clock.refusal(),
+      clockAwaited: () => this.#membered?.clock.isAwaited() === true,
     });
   }
 
@@ -204,6 +205,7 @@ export class Node {
       self: this.identity.peerId,
       driftMaxMs: config.driftMaxMs,
       log,
+      uptimeMs: world.uptimeMs,
       voters: () => keeper.replica.membership.roster?.voters ?? [],
       offsets: () => heartbeats.offsets(),
       onRight: () => loop.scanSoon(),

@@ -63,7 +63,7 @@ export class PlanRunner {
       for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now()))
         log.warn({ hold: id, what }, "held for an operator");
       // Under `initial` what was placed must be written down before anything more is done, and a clock may forbid that.
-      const maySign = keeper.clockOff === undefined;
+      const maySign = keeper.maySignUnasked;
       const isWaiting = plans.some(
         ({ domain, plan: { actions } }) =>
           WRITING.has(domain.mode) &&
@@ -109,7 +109,7 @@ export class PlanRunner {
     }
     if (rows.size > 0) await memory.write({ seen: rows });
     const placed = plans.flatMap(({ domain, plan: { placed } }) => placed.map((id) => this.#placedWord(domain, id)));
-    const maySign = keeper.clockOff === undefined;
+    const maySign = keeper.maySignUnasked;
     if (placed.length > 0 && maySign) await keeper.write(placed);
     if (rows.size + (maySign ? placed.length : 0) > 0) plans = this.plans();
     this.#standings = new Map(plans.map(({ domain, plan: { standings } }) => [domain.set, standings]));

@@ -24,6 +24,8 @@ export type KeeperOptions = {
   now(): UnixMs;
   /** Why nothing may be signed now, if so: our clock is off. */
   clockOff?(): ClockOffError | undefined;
+  /** Whether somebody may soon tell if our clock is off. */
+  clockAwaited?(): boolean;
 };
 
 /** What a batch from a peer came to. */
@@ -133,6 +135,11 @@ export class ReplicaKeeper {
   /** Why `write` would refuse now; undefined if it wouldn't. */
   get clockOff(): ClockOffError | undefined {
     return this.#options.clockOff?.();
+  }
+
+  /** Whether to sign now what nobody waits for: edits found in Keystone. What is not signed now must not pass for seen. */
+  get maySignUnasked(): boolean {
+    return this.clockOff === undefined && this.#options.clockAwaited?.() !== true;
   }
 
   /** Writes what is no entry: rows, intents, holds, named values. */

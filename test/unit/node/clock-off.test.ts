@@ -76,6 +76,18 @@ describe("while the clock is off", () => {
     },
   );
 
+  it("or may be, just after a start, edits by hand wait, while an operator's own verb does not", async () => {
+    const cloud = await settled();
+    cloud.isAwaited = true;
+    await cloud.model.admin.updateProject(A, { name: "by hand" });
+    for (let turns = 0; turns < 3; turns += 1) await cloud.turn();
+    expect(signedFields(cloud)).toEqual([]);
+    await cloud.local(B, { off: true });
+    cloud.isAwaited = false;
+    await cloud.settle();
+    expect(signedFields(cloud)).toEqual([["1", { name: "by hand" }]]);
+  });
+
   it("the others' words are applied, and an edit by hand that they don't touch is not lost", async () => {
     const cloud = await settled();
     cloud.offMs = HOUR;
