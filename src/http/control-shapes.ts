@@ -80,6 +80,9 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
   addresses: texts,
   root: text.nullable(),
   inSync: z.boolean(),
+  heartbeat: z
+    .looseObject({ heardMs: count, offsetMs: count, keystone: text, version: text, records: count })
+    .nullable(),
 });
 
 export const pendingView: z.ZodType<PendingView> = z.looseObject({

@@ -78,6 +78,17 @@ export type MemberView = {
   readonly addresses: readonly string[];
   readonly root: string | null;
   readonly inSync: boolean;
+  /** What it last said of itself; null if nothing came lately, and for this node itself. */
+  readonly heartbeat: HeartbeatView | null;
+};
+export type HeartbeatView = {
+  /** Unix milliseconds by this node's clock. */
+  readonly heardMs: number;
+  /** How far its clock leads ours, in milliseconds; negative if it is behind. */
+  readonly offsetMs: number;
+  readonly keystone: string;
+  readonly version: string;
+  readonly records: number;
 };
 export type PendingView = {
   readonly peerId: string;

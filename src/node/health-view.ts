@@ -1,7 +1,8 @@
-// What heartbeats told this node, as `status` shows it: its clock, and the alarms.
+// What heartbeats told this node, as `status` and `member list` show it: its clock, the alarms, how the others are.
 import { explainClock } from "./clock-watch.ts";
-import type { AlarmView, StatusView } from "./control.ts";
+import type { AlarmView, HeartbeatView, StatusView } from "./control.ts";
 import { explainDuplicate } from "./heartbeats.ts";
+import type { LastWord } from "./member-health.ts";
 import type { Node } from "./node.ts";
 
 export function healthOf(node: Node): Pick<StatusView, "clock" | "alarms"> {
@@ -23,4 +24,10 @@ export function healthOf(node: Node): Pick<StatusView, "clock" | "alarms"> {
       return { kind: "duplicateKey", peerId, name, sinceMs, lastMs, what, toldBy: toldBy ?? null };
     }),
   };
+}
+
+export function heartbeatView(word: LastWord | undefined): HeartbeatView | null {
+  if (word === undefined) return null;
+  const { keystone, version, records } = word.heartbeat;
+  return { heardMs: word.heardMs, offsetMs: Math.round(word.offsetMs), keystone, version, records };
 }

@@ -4,6 +4,7 @@ import { encode } from "@ipld/dag-cbor";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ENTRY_CONTEXT, type MeshId, signEntry, type WireEntry, wireOf } from "../../src/core/codec.ts";
 import type { Entry, Fields, RecordKey } from "../../src/core/entry.ts";
+import { HEARTBEAT_CONTEXT } from "../../src/core/heartbeat.ts";
 import { GOSSIP_MESSAGE_BYTES_MAX, MALFORMED_PER_HOUR_MAX, SYNC_MESSAGE_BYTES_MAX } from "../../src/core/limits.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
 import { cloudSet, domainSet } from "../../src/core/set-name.ts";
@@ -164,6 +165,18 @@ describe("a member's messages", () => {
           ]),
         ),
       "BAD_FIELD",
+    ],
+    [
+      "a heartbeat in another's name",
+      (peer) =>
+        peer.gossip(encode([HEARTBEAT_CONTEXT, forge(peer.identity, [HEARTBEAT_CONTEXT, meshId, founderId()])])),
+      "BAD_SIGNATURE",
+    ],
+    [
+      "a heartbeat that is no whole one",
+      (peer) =>
+        peer.gossip(encode([HEARTBEAT_CONTEXT, forge(peer.identity, [HEARTBEAT_CONTEXT, meshId, peer.peerId])])),
+      "MALFORMED",
     ],
     [
       "a sync request of garbage",

@@ -33,6 +33,13 @@ describe("what people read", () => {
     expect(text).toContain("canary went from 7 to 5");
   });
 
+  it("shows what a member's last heartbeat told, and where none came", async () => {
+    const [member] = await fakeControl().members();
+    if (member === undefined) throw new Error("no member");
+    const silent = { ...member, name: "silent", heartbeat: null };
+    expect(membersText([member, silent])).toMatch(/cloud-b .* yes +ok +-0\.012 s +cdcd.*\n.*silent .* yes +- +- +cdcd/);
+  });
+
   it("says first what is an alarm, and what is wrong with the clock", () => {
     const why = "this node's clock is 3600 s ahead";
     const off = { ...STATUS, clock: { driftMs: 3_600_000, state: "off" as const, offsetMs: 3_600_000, why } };
