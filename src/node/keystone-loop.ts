@@ -9,6 +9,7 @@ import type { SetName } from "../core/set-name.ts";
 import { type DriverState, KeystoneError } from "../keystone/api.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
+import { ClockOffError } from "./clock-watch.ts";
 import { Confirmation } from "./confirmation.ts";
 import type { KeystoneState } from "./control.ts";
 import { agreedDomains } from "./domain-views.ts";
@@ -142,6 +143,7 @@ export class KeystoneLoop {
   }
 
   #fail(error: unknown): void {
+    if (error instanceof ClockOffError) return; // It went off within this turn: the next one waits by itself.
     if (!(error instanceof KeystoneError)) throw error; // Our own mistake or the store's: the process ends.
     const state = error.code === "UNAUTHORISED" || error.code === "FORBIDDEN" ? "unauthorised" : "unreachable";
     const failures = (this.#trouble?.failures ?? 0) + 1;
@@ -195,8 +197,10 @@ export class KeystoneLoop {
       isStopped: () => this.#isStopped,
     });
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
-    // Stale again right after a scan is what that scan kept back for an operator: only time or a decision changes it.
-    if ((run === "stale" && !this.#wasStale) || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
+    // Not again where that scan would only find the same: what stays stale after one is kept back for an operator, or for
+    // a clock that nobody has judged yet.
+    const isFutile = this.#wasStale || !this.#options.keeper.maySignUnasked;
+    if ((run === "stale" && !isFutile) || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
     this.#wasStale = run === "stale";
     if (run === "more") this.#isPoked = true;
     // At once, and not with the next scan: until then a quick delete by an operator would look like a restore.

@@ -194,8 +194,10 @@ export class SimCloud {
   #world(life: Life): World {
     const chance = this.chance.fork(`process ${this.starts}`);
     const { timeline } = this.#simulation;
+    const startedMs = timeline.nowMs;
     return {
       now: () => this.clock.now(),
+      uptimeMs: () => timeline.nowMs - startedMs,
       random: () => chance.next(),
       randomBytes: (count) => chance.bytes(count),
       after: (ms, act) =>
