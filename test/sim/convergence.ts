@@ -4,11 +4,12 @@ import type { Entry } from "../../src/core/entry.ts";
 import type { Action } from "../../src/core/plan.ts";
 import { type OracleState, oracle } from "../property/oracle.ts";
 import { differenceInKeystone } from "./expected-keystone.ts";
+import { textOf } from "./ledger.ts";
 import type { SimCloud } from "./sim-cloud.ts";
 import { NO_TROUBLE } from "./sim-keystone.ts";
 import type { Simulation } from "./simulation.ts";
 
-const LIVENESS_MS = 30 * 60_000;
+const LIVENESS_MS = 20 * 60_000;
 const LOOK_MS = 2_000;
 /** A stamp farther ahead than this at the end is a forger's: nobody's clock was ever that wrong. */
 const AHEAD_MAX_MS = 2 * 3_600_000;
@@ -69,13 +70,13 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
   });
 }
 
-/** A project that was made here by hand and is not shared may have a name that a shared one needs: its people give it another. */
+/** A project that was made here by hand and is not shared may be in the way by its name, or by being enabled: its people mend that. */
 async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
   const recorded = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.id));
   for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
     const isShared = [...simulation.ledger.said.values()].some(({ entry }) => entry.set.includes(String(domainId)));
-    if (isDomain || !isShared || recorded.has(id) || name.startsWith("own-")) continue;
-    await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}`, enabled }));
+    if (isDomain || !isShared || recorded.has(id) || (name.startsWith("own-") && !enabled)) continue;
+    await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}`, enabled: false }));
   }
 }
 
@@ -86,20 +87,38 @@ function honestStamps({ ledger, timeline }: Simulation): number[] {
 }
 
 /** Cheap, so that the oracle is asked only where it may agree. */
-function differenceInRoots({ clouds }: Simulation): string | undefined {
+function differenceInRoots(simulation: Simulation): string | undefined {
+  const { clouds } = simulation;
   const roots = new Map<string, string>();
   for (const cloud of clouds) {
     const { name, isTwin, membered } = cloud;
     if (isTwin) continue;
     if (membered === undefined) return `${name} is not up`;
-    roots.set(membered.keeper.replica.root(), name);
+    roots.set(membered.keeper.replica.publicRoot(), name);
     const { state } = membered.loop;
     if (state !== "ok") return `${name}'s Keystone is ${state}`;
     const plans = membered.loop.plans().filter(({ domain }) => domain.mode !== "observe");
     const left = plans.flatMap(({ plan }) => plan.actions).filter((action) => !isKeptByPeople(cloud, action));
     if (left.length > 0) return `${name} has more to do: ${JSON.stringify(left.slice(0, 3))}: ${whyOf(cloud, left[0])}`;
   }
-  return roots.size === 1 ? undefined : `roots differ: ${[...roots.values()].join(" and ")}`;
+  return roots.size === 1
+    ? undefined
+    : `roots differ: ${[...roots.values()].join(" and ")}: ${differingSets(simulation)}`;
+}
+
+/** Which sets differ, and which words of them only some have. */
+function differingSets({ clouds }: Simulation): string {
+  const holders = new Map<string, string[]>();
+  const all = clouds.filter(({ isTwin }) => !isTwin);
+  for (const { name, replica } of all)
+    for (const set of replica?.sets().filter(({ name: one }) => replica.isPublic(one)) ?? [])
+      for (const { key } of set.records())
+        for (const entry of replica?.standingEntries(key) ?? []) {
+          const text = textOf(entry);
+          holders.set(text, [...(holders.get(text) ?? []), name]);
+        }
+  const partial = [...holders].filter(([, names]) => names.length < all.length);
+  return partial.map(([text, names]) => `${text} stands at ${names.join()}`).join("; ");
 }
 
 function whyOf({ membered, keystone, running }: SimCloud, action: Action | undefined): string {
@@ -151,11 +170,21 @@ function differenceInReplica({ replica }: SimCloud, state: OracleState): string 
   if (members !== state.members.join()) return `members are ${members}, not ${state.members.join()}`;
   const roots = replica.roots();
   for (const [set, root] of state.roots) {
+    if (!isPublic(set, state)) continue;
     const own = roots.get(set as Parameters<typeof roots.get>[0]);
     if (own !== root) return `set ${set} differs from the oracle's: ${differenceInSet(replica, set, state)}`;
   }
-  for (const set of roots.keys()) if (!state.roots.has(set)) return `set ${set} is none of the oracle's`;
+  for (const set of roots.keys())
+    if (!state.roots.has(set) && replica.isPublic(set)) return `set ${set} is none of the oracle's`;
   return undefined;
+}
+
+/** Whether everybody may hold a set: of a domain its owner must have said so, and without that word it is told to nobody. */
+function isPublic(set: string, { records }: OracleState): boolean {
+  const [kind, , domainId] = set.split("/");
+  if (kind !== "domain") return true;
+  const fields = JSON.parse(records.get(`${set}\0authority\0${domainId}`)?.fields ?? "{}") as Record<string, unknown[]>;
+  return fields.audience?.[0] === null;
 }
 
 function differenceInSet(replica: NonNullable<SimCloud["replica"]>, set: string, state: OracleState): string {

@@ -80,7 +80,13 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain):
     if (local(id)?.optout === true) continue;
     const row = rows.get(id);
     if (row === undefined) {
-      if (isPlaceReady(id, { wanted, rows, domainId, isDomainOn })) return `${id} (${fields.name}) is not here`;
+      if (isPlaceReady(id, { wanted, rows, domainId, isDomainOn }))
+        return `${id} (${fields.name}) is not here: ${JSON.stringify(
+          cloud.membered?.loop
+            .standings()
+            .get(set as SetName)
+            ?.get(id),
+        )}`;
       continue;
     }
     if (row.domainId !== domainId) continue; // Another domain's: an ID is no secret, and this one is left alone.
