@@ -40,6 +40,7 @@ export async function converge(simulation: Simulation, mostMs = LIVENESS_MS): Pr
   const { timeline, clouds } = simulation;
   const lastMs = Math.max(0, ...honestStamps(simulation));
   if (lastMs > timeline.nowMs) await simulation.pass(lastMs - timeline.nowMs);
+  await simulation.pass(simulation.swarm.scanMs); // What was done by hand just now is still to be seen.
   const untilMs = timeline.nowMs + mostMs;
   let difference: string | undefined = "never looked";
   while (simulation.failure === undefined && timeline.nowMs < untilMs) {
@@ -72,10 +73,12 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
 
 /** A project that was made here by hand and is not shared may be in the way by its name, or by being enabled: its people mend that. */
 async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
-  const recorded = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.id));
+  // An orphan, whose record counts no longer, is people's own as well.
+  const isRecorded = (id: string) =>
+    cloud.replica?.sets().some((set) => set.version("project", id) !== undefined) === true;
   for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
     const isShared = [...simulation.ledger.said.values()].some(({ entry }) => entry.set.includes(String(domainId)));
-    if (isDomain || !isShared || recorded.has(id) || (name.startsWith("own-") && !enabled)) continue;
+    if (isDomain || !isShared || isRecorded(id) || (name.startsWith("own-") && !enabled)) continue;
     await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}`, enabled: false }));
   }
 }

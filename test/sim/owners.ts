@@ -22,8 +22,8 @@ export async function rule(simulation: Simulation, shared: Shared, chance: Chanc
   const held = running.node.membered.keeper.replica.authority(shared.set)?.signers.get(to.peerId);
   const scopes = SCOPES.filter((scope) => held?.since.has(scope));
   if (scopes.length > 0 && chance.is(0.5)) {
-    await revoke(simulation, shared, { from: to.peerId, scopes: scopes.filter(() => chance.is(0.6)) });
-    return;
+    const taken = { from: to.peerId, scopes: scopes.filter(() => chance.is(0.6)) };
+    return attempt(simulation, () => revoke(simulation, shared, taken));
   }
   const wanted = SCOPES.filter((scope) => scopes.includes(scope) || chance.is(0.6));
   if (wanted.length === scopes.length) return;

@@ -34,6 +34,11 @@ export class Timeline {
     return new Promise((resolve) => void this.after(ms, what, resolve));
   }
 
+  /** So much time passes in which nothing runs, as if all machines slept; what was due then comes late. */
+  leap(ms: number): void {
+    this.nowMs += ms;
+  }
+
   /** Notes what happened: part of the run's hash. */
   note(line: string): void {
     this.#digest.update(line);
@@ -61,7 +66,7 @@ export class Timeline {
       }
       this.#pop();
       if (event.act === undefined) continue;
-      this.nowMs = event.atMs;
+      this.nowMs = Math.max(this.nowMs, event.atMs);
       this.events += 1;
       this.note(event.what);
       event.act();
