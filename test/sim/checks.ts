@@ -32,6 +32,7 @@ export class Checks {
     this.approved.set(keystone, new Set());
     const check = new KeystoneCheck(this.#simulation, keystone, provenance);
     keystone.watch({
+      onSpin: (what) => this.#simulation.fail("a node rests between its turns", `it asks ${what} again and again`),
       onNodeWrite: (write, before) => check.onWrite(write, before),
       onChange: (change) => {
         provenance.note(change);

@@ -53,7 +53,10 @@ export async function converge(simulation: Simulation, mostMs = LIVENESS_MS): Pr
     if (difference === undefined) return;
   }
   if (simulation.failure === undefined)
-    simulation.fail("everything converges", `not within ${mostMs / 60_000} minutes: ${difference}`);
+    simulation.fail(
+      "everything converges",
+      `not within ${mostMs / 60_000} minutes: ${difference}; ${differingSets(simulation)}`,
+    );
 }
 
 function approveHolds(simulation: Simulation, cloud: SimCloud): void {
@@ -104,9 +107,7 @@ function differenceInRoots(simulation: Simulation): string | undefined {
     const left = plans.flatMap(({ plan }) => plan.actions).filter((action) => !isKeptByPeople(cloud, action));
     if (left.length > 0) return `${name} has more to do: ${JSON.stringify(left.slice(0, 3))}: ${whyOf(cloud, left[0])}`;
   }
-  return roots.size === 1
-    ? undefined
-    : `roots differ: ${[...roots.values()].join(" and ")}: ${differingSets(simulation)}`;
+  return roots.size === 1 ? undefined : `roots differ: ${[...roots.values()].join(" and ")}`;
 }
 
 /** Which sets differ, and which words of them only some have. */

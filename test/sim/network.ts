@@ -48,7 +48,8 @@ export class Network {
     return () => {
       if (isMended) return;
       isMended = true;
-      for (const way of ways) this.#cuts.set(way, (this.#cuts.get(way) ?? 1) - 1);
+      // A heal may have mended it before.
+      for (const way of ways) this.#cuts.set(way, Math.max(0, (this.#cuts.get(way) ?? 0) - 1));
     };
   }
 

@@ -46,11 +46,15 @@ export const NO_TROUBLE: Trouble = {
 type Watchers = {
   /** A node's write, before it is carried out. */
   onNodeWrite(write: NodeWrite, before: ProjectObject | undefined): void;
+  /** A node asks and asks, and no time passes. */
+  onSpin(what: string): void;
   /** Anything that changed an object. */
   onChange(change: Change): void;
 };
 /** For a crash around a write: before it is sent, or after it landed and before its answer. */
 export type WriteHook = (life: Life) => "before" | "after" | undefined;
+
+const CALLS_IN_ONE_MOMENT_MAX = 5_000;
 
 export class SimKeystone {
   readonly model: ModelKeystone;
@@ -61,6 +65,7 @@ export class SimKeystone {
   readonly #name: string;
   #rows: ReadonlyMap<string, ProjectObject>;
   #watchers: Watchers | undefined;
+  #asked = { event: 0, count: 0 };
 
   constructor(
     name: string,
@@ -142,10 +147,19 @@ export class SimKeystone {
   }
 
   async #ask<T>(life: Life, what: string, act: () => Promise<T>): Promise<T> {
-    if (!life.isAlive) return never();
+    if (!life.isAlive || this.#isSpinning(what)) return never();
     await this.#way(what);
     if (!life.isAlive) return never();
     return this.#answered(life, what, act);
+  }
+
+  /** Where Keystone answers at once, a loop that never waits would never end. */
+  #isSpinning(what: string): boolean {
+    const { events } = this.#parts.timeline;
+    this.#asked =
+      this.#asked.event === events ? { event: events, count: this.#asked.count + 1 } : { event: events, count: 1 };
+    if (this.#asked.count > CALLS_IN_ONE_MOMENT_MAX) this.#watchers?.onSpin(what);
+    return this.#asked.count > CALLS_IN_ONE_MOMENT_MAX;
   }
 
   async #write<T>(life: Life, sent: NodeWrite, act: () => Promise<T>): Promise<T> {
