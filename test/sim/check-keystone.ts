@@ -87,18 +87,10 @@ export class KeystoneCheck {
     }
     if (body.enabled === true && before !== undefined && !this.#mayEnable(cloud, key))
       return uncounted("nobody who counts enabled it");
-    if (
-      before === undefined &&
-      this.#isDecided(cloud, key, "deleted", true) &&
-      this.#values(cloud, key, "deleted").length > 0 &&
-      this.#isDeletedNow(cloud, key)
-    )
+    const deletedMs = this.#simulation.checks.replicaOf(cloud).deletedForMs(key);
+    if (before === undefined && deletedMs !== undefined && deletedMs > PLAN_MS)
       return { checker: "a tombstone stays", why: "it is deleted in the mesh" };
     return undefined;
-  }
-
-  #isDeletedNow(cloud: SimCloud, key: RecordKey): boolean {
-    return this.#simulation.checks.replicaOf(cloud).lately(key, "deleted", -1).length > 0;
   }
 
   #mayEnable(cloud: SimCloud, key: RecordKey): boolean {

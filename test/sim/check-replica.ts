@@ -18,6 +18,7 @@ export class ReplicaCheck {
   readonly #cloud: SimCloud;
   readonly #now = new Map<string, { readonly key: RecordKey; readonly fields: Fields }>();
   readonly #past = new Map<string, Past[]>();
+  readonly #deletedMs = new Map<string, number>();
   #life: Life | undefined;
 
   constructor(simulation: Simulation, cloud: SimCloud) {
@@ -49,6 +50,8 @@ export class ReplicaCheck {
     const fields = replica.fields(key);
     this.#now.set(name, { key, fields });
     this.#overtake(name, before ?? new Map(), fields);
+    if (!fields.has("deleted")) this.#deletedMs.delete(name);
+    else if (!this.#deletedMs.has(name)) this.#deletedMs.set(name, this.#simulation.timeline.nowMs);
     const deleted = before?.get("deleted");
     if (deleted !== undefined && !fields.has("deleted") && !isFresh && mayCount(replica, deleted.entry, "deleted"))
       this.#simulation.fail("a tombstone stays", `${this.#cloud.name} lets ${textOf(deleted.entry)} go`);
@@ -62,6 +65,12 @@ export class ReplicaCheck {
       past.push({ value, entry, untilMs });
       this.#past.set(`${name} ${field}`, past);
     }
+  }
+
+  /** Milliseconds for which an object has been deleted here; undefined while it lives. */
+  deletedForMs({ set, kind, id }: RecordKey): number | undefined {
+    const sinceMs = this.#deletedMs.get(`${set} ${kind} ${id}`);
+    return sinceMs === undefined ? undefined : this.#simulation.timeline.nowMs - sinceMs;
   }
 
   /** The entries that decide a field now, or did at some time in the last `withinMs`. */

@@ -76,6 +76,7 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
 
 /** A project that was made here by hand and is not shared may be in the way by its name, or by being enabled: its people mend that. */
 async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
+  if (cloud.isTwin || cloud.replica === undefined) return;
   // An orphan, whose record counts no longer, is people's own as well.
   const isRecorded = (id: string) =>
     cloud.replica?.sets().some((set) => set.version("project", id) !== undefined) === true;
