@@ -58,6 +58,7 @@ export class KeystoneCheck {
     const body = write.body as Body;
     const foreign = (why: string) => ({ checker: "nothing outside the shared domains is touched", why });
     if (isCanary(write, before)) return undefined;
+    if (before === undefined && !write.method.startsWith("create")) return undefined; // It is gone: Keystone will say so.
     if (cloud.replica === undefined) return undefined; // Sent before a crash: nobody knows any more by what.
     const domainId =
       write.method === "createDomain"
@@ -68,7 +69,6 @@ export class KeystoneCheck {
     const isDomain = write.method === "createDomain" || write.method === "updateDomain";
     if (write.id === undefined) return foreign("a project without an ID");
     if (before?.isDomain === true && !isDomain) return foreign("a domain taken for a project");
-    if (before === undefined && !write.method.startsWith("create")) return undefined; // It is gone: Keystone will say so.
     const key: RecordKey = { set, kind: isDomain ? "domain" : "project", id: write.id };
     if (write.method === "deleteProject")
       return this.#isDecided(cloud, key, "deleted", true) ? undefined : uncounted("nobody who counts deleted it");

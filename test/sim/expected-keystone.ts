@@ -1,6 +1,6 @@
 // What a Keystone must hold once everything is settled, worked out from the oracle's state alone: which projects, under
 // which names, enabled or not. Written down from DESIGN section 7 and not from the plan's code.
-import type { EntryHash } from "../../src/core/entry.ts";
+import type { Entry, EntryHash } from "../../src/core/entry.ts";
 import type { SetName } from "../../src/core/set-name.ts";
 import type { ProjectObject } from "../../src/keystone/api.ts";
 import type { OracleState } from "../property/oracle.ts";
@@ -26,13 +26,23 @@ export function differenceInKeystone(
   for (const [set, records] of domains) {
     const givenAt = (id: string) => {
       const name = JSON.parse(state.records.get(`${set}\0project\0${id}`)?.fields ?? "{}").name as [unknown, EntryHash];
-      const stamp = ledger.said.get(name[1])?.entry.stamp;
-      return `${String(stamp?.wallMs).padStart(16, "0")}.${String(stamp?.counter).padStart(6, "0")} ${stamp?.origin}`;
+      return givenText(ledger.said.get(name[1])?.entry, set.split("/")[1]);
     };
     const difference = differenceInDomain(cloud, { set, records, givenAt });
     if (difference !== undefined) return `in ${set}: ${difference}`;
   }
   return undefined;
+}
+
+/** When a name was given, as a text that sorts as stamps do. What an owner wrote anew for somebody was given when that one gave it. */
+function givenText(entry: Entry | undefined, owner: string | undefined): string {
+  if (entry === undefined) return "";
+  const anew =
+    entry.stamp.origin === owner
+      ? (entry.fields.for as { origin: string; at: [number, number] } | undefined)
+      : undefined;
+  const [wallMs, counter] = anew?.at ?? [entry.stamp.wallMs, entry.stamp.counter];
+  return `${String(wallMs).padStart(16, "0")}.${String(counter).padStart(6, "0")} ${anew?.origin ?? entry.stamp.origin}`;
 }
 
 function valuesOf(fields: string): Fields {
