@@ -17,6 +17,8 @@ export class Checks {
   readonly provenance = new Map<SimKeystone, Provenance>();
   /** Clouds whose operator signs something right now that no one set by hand: sharing, revoking. */
   readonly operating = new Set<SimCloud>();
+  /** Clouds whose node was set back to a backup. */
+  readonly restored = new Set<SimCloud>();
   /** Objects whose odd looks an operator took for edits, by Keystone. */
   readonly approved = new Map<SimKeystone, Set<string>>();
 

@@ -135,11 +135,18 @@ function whyOf({ membered, keystone, running }: SimCloud, action: Action | undef
 }
 
 /** A project that the mesh deleted stays while something that people made here, and nobody shares, stands under it. */
-function isKeptByPeople(
-  { keystone, running }: SimCloud,
-  { set, action, id }: Pick<Action, "set" | "action" | "id">,
-): boolean {
+function isKeptByPeople({ keystone, running }: SimCloud, { set, action, id, fields }: Action): boolean {
   if (running?.node.membered?.loop.standings().get(set)?.get(id)?.state === "conflict") return true; // Shown as what it is.
+  const rows = keystone.rows();
+  const parent = rows.get(String(fields.parent_id));
+  // Somebody named another domain's object as its parent: Keystone refuses that in its own words.
+  if (
+    action === "create" &&
+    parent !== undefined &&
+    parent.id !== fields.domain_id &&
+    parent.domainId !== fields.domain_id
+  )
+    return true;
   const seen = running?.node.memory.seen;
   const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
   return action === "delete" && [...keystone.rows().values()].some((row) => row.parentId === id && isOwn(row.id));

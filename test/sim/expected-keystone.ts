@@ -90,6 +90,10 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain):
     if (local(id)?.optout === true) continue;
     const row = rows.get(id);
     if (row === undefined) {
+      const rival = [...rows.values()].find(
+        (one) => one.domainId === domainId && folded(one.name) === folded(String(fields.name)),
+      );
+      if (rival !== undefined && local(rival.id)?.optout === true) continue; // Its people keep it, and its name.
       if (isPlaceReady(id, { wanted, rows, domainId, isDomainOn }))
         return `${id} (${fields.name}) is not here: ${JSON.stringify(
           cloud.membered?.loop

@@ -167,6 +167,7 @@ export function restoreNode(simulation: Simulation, cloud: SimCloud, backup: Bac
   if (simulation.isHealed) return;
   cloud.crash();
   happened.count("node restored");
+  simulation.checks.restored.add(cloud);
   void cloud.disk.restore(backup).then(() => cloud.tellDiskReplaced());
   timeline.after(downMs, `${cloud.name} starts from its backup`, () => cloud.start());
 }
