@@ -107,7 +107,9 @@ export class SimKeystone {
     return this.model.snapshot().rows;
   }
 
+  /** A restore stops Keystone for a while: what was under way has landed by then, and lands no later. */
   restore(rows: ReadonlyMap<string, ProjectObject>): void {
+    this.landLate();
     this.model.restore({ rows });
     this.#look("restore");
   }
