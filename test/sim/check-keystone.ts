@@ -29,11 +29,14 @@ export class KeystoneCheck {
   onChange({ before, after, hand }: Change): void {
     if (hand !== "node") return;
     const { happened } = this.#simulation;
+    const countMark = () => {
+      happened.count("marked name written");
+      happened.count("name collision");
+    };
     if (before === undefined) happened.count("project created by a node");
     else if (after === undefined) happened.count("project deleted by a node");
     else happened.count("project updated by a node");
-    if (after !== undefined && after.name !== before?.name && after.name.includes("~"))
-      happened.count("marked name written");
+    if (after !== undefined && after.name !== before?.name && after.name.includes("~")) countMark();
   }
 
   onWrite(write: NodeWrite, before: ProjectObject | undefined): void {

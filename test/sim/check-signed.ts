@@ -8,6 +8,8 @@ import type { Simulation } from "./simulation.ts";
 const SET_BY_HAND = ["name", "description", "enabled", "tags", "deleted"] as const;
 
 export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entry): void {
+  if (entry.kind === "local" && entry.fields.optout === true) simulation.happened.count("opt-out");
+  if (entry.kind === "local" && entry.fields.off === true) simulation.happened.count("local switch");
   if (!entry.set.startsWith("domain/") || (entry.kind !== "project" && entry.kind !== "domain")) return;
   const { happened, checks } = simulation;
   happened.count(entry.fields.deleted === true ? "delete captured" : "edit captured");

@@ -93,7 +93,12 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain):
       const rival = [...rows.values()].find(
         (one) => one.domainId === domainId && folded(one.name) === folded(String(fields.name)),
       );
-      if (rival !== undefined && local(rival.id)?.optout === true) continue; // Its people keep it, and its name.
+      const rivalState = cloud.membered?.loop
+        .standings()
+        .get(set as SetName)
+        ?.get(rival?.id ?? "")?.state;
+      // Its people keep it, and its name, or are shown that they should decide.
+      if (rivalState !== undefined && rivalState !== "applied" && rivalState !== "pending") continue;
       if (isPlaceReady(id, { wanted, rows, domainId, isDomainOn }))
         return `${id} (${fields.name}) is not here: ${JSON.stringify(
           cloud.membered?.loop

@@ -42,7 +42,7 @@ export async function operate(
 ): Promise<void> {
   const { running } = cloud;
   if (running?.node.membered === undefined) return;
-  if (chance.is(0.5)) return decide(simulation, cloud, chance);
+  if (chance.is(0.5) || [...running.node.memory.holds.values()].length > 0) return decide(simulation, cloud, chance);
   const shared = chance.pick(domains);
   if (shared.owner.peerId === cloud.peerId) return;
   await attempt(simulation, async () => {
@@ -57,7 +57,7 @@ async function decide(simulation: Simulation, cloud: SimCloud, chance: Chance): 
   await attempt(simulation, async () => {
     const hold = chance.maybe(await running.operator.holds());
     if (hold === undefined) return;
-    const decision = chance.is(0.6) ? "approve" : "reject";
+    const decision = chance.is(0.5) ? "approve" : "reject";
     if (decision === "approve" && CAPTURE_HOLDS.has(hold.kind))
       for (const id of hold.objects) simulation.checks.approved.get(cloud.keystone)?.add(id);
     simulation.happened.count(decision === "approve" ? "hold approved" : "hold rejected");

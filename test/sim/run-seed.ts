@@ -1,5 +1,6 @@
 // One seed from its beginning to its end: a mesh is founded, then everything goes wrong for a while, then all is healed and
 // must come to agree with the oracle. Also what a failure is told with.
+import { MeshError } from "../../src/mesh/mesh-error.ts";
 import { editByHand } from "./admins.ts";
 import { Chance } from "./chance.ts";
 import { converge, heal } from "./convergence.ts";
@@ -124,6 +125,15 @@ async function joinLate(simulation: Simulation): Promise<void> {
   heal(simulation);
   const cloud = simulation.addCloud();
   await startAll(simulation, [cloud, first]);
+  // Nobody has admitted it yet.
+  await simulation.play("a stranger is refused", () =>
+    cloud.operator.join({ address: first.address }).then(
+      () => simulation.fail("a stranger is refused", `${cloud.name} came in unasked`),
+      (error: unknown) => {
+        if (!(error instanceof MeshError) || error.code !== "NOT_ADMITTED") throw error;
+      },
+    ),
+  );
   await joinMesh(simulation, first, cloud);
   simulation.happened.count("late joiner");
 }
