@@ -5,6 +5,7 @@ import type { Action } from "../../src/core/plan.ts";
 import { type OracleState, oracle } from "../property/oracle.ts";
 import { differenceInKeystone } from "./expected-keystone.ts";
 import { textOf } from "./ledger.ts";
+import { attempt } from "./owners.ts";
 import type { SimCloud } from "./sim-cloud.ts";
 import { NO_TROUBLE } from "./sim-keystone.ts";
 import type { Simulation } from "./simulation.ts";
@@ -62,16 +63,18 @@ export async function converge(simulation: Simulation, mostMs = LIVENESS_MS): Pr
 function approveHolds(simulation: Simulation, cloud: SimCloud): void {
   const { running } = cloud;
   if (running?.node.membered === undefined) return;
-  void running.operator.holds().then(async (holds) => {
-    for (const { id, kind, objects } of holds) {
-      const approved = simulation.checks.approved.get(cloud.keystone);
-      // What an operator takes for edits may be anything that is there.
-      if (["missing", "unconfirmed", "differences", "domainGone"].includes(kind))
-        for (const one of objects) approved?.add(one);
-      simulation.happened.count("hold approved");
+  // What an operator rejected before is approved now, so that nothing but the mesh's word is left to look at.
+  const holds = [...running.node.memory.holds].filter(([, hold]) => isWaiting(hold) || hold.decision === "reject");
+  for (const [id, { kind, objects }] of holds) {
+    const approved = simulation.checks.approved.get(cloud.keystone);
+    // What an operator takes for edits may be anything that is there.
+    if (["missing", "unconfirmed", "differences", "domainGone"].includes(kind))
+      for (const one of objects) approved?.add(one);
+    simulation.happened.count("hold approved");
+    void attempt(simulation, async () => {
       await running.operator.decideHold({ id, decision: "approve" });
-    }
-  });
+    });
+  }
 }
 
 /** A project that was made here by hand and is not shared may be in the way by its name, or by being enabled: its people mend that. */
