@@ -2,6 +2,7 @@
 // it. The oracle reads the ledger of all that was ever signed, and shares no code with the core.
 import type { Entry } from "../../src/core/entry.ts";
 import type { Action } from "../../src/core/plan.ts";
+import { isWaiting } from "../../src/node/keystone-memory.ts";
 import { type OracleState, oracle } from "../property/oracle.ts";
 import { differenceInKeystone } from "./expected-keystone.ts";
 import { textOf } from "./ledger.ts";
