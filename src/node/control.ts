@@ -15,6 +15,14 @@ export type ProjectState = "applied" | "pending" | "stuck" | "held" | "conflict"
 export type AgreementMode = "mirror" | "initial" | "observe" | "none";
 export type StampView = readonly [wallMs: number, counter: number];
 
+/** A session that is fetching from a peer: records to fetch, as far as is known by now, and those that were fetched. */
+export type SyncView = {
+  readonly peer: string;
+  readonly name: string;
+  readonly toFetch: number;
+  readonly fetched: number;
+  readonly sinceMs: number;
+};
 export type StatusView = {
   readonly peerId: string;
   readonly name: string;
@@ -24,6 +32,8 @@ export type StatusView = {
   readonly connected: readonly string[];
   readonly addresses: readonly string[];
   readonly replica: { readonly records: number; readonly root: string };
+  /** Sessions of ours that are under way. */
+  readonly sync: readonly SyncView[];
   readonly keystone: {
     readonly state: KeystoneState;
     /** What is wrong and what to do, in an operator's words; null when the state is ok. */

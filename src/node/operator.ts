@@ -48,6 +48,7 @@ export class Operator implements Control {
       connected: mesh.connected(),
       addresses: mesh.addresses(),
       replica: { records: replica?.recordCount ?? 0, root: replica?.root() ?? "" },
+      sync: membered?.antiEntropy.progress().map((one) => ({ ...one, name: this.#node.nameOf(one.peer) })) ?? [],
       keystone: {
         state: membered?.loop.state ?? "ok",
         why: membered?.loop.why ?? null,
