@@ -120,7 +120,14 @@ export class AntiEntropy {
   #round(): void {
     const peers = this.#options.mesh.connected();
     const peer = peers[Math.floor(this.#options.random() * peers.length)];
-    if (peer !== undefined && !this.#serving.has(peer)) void this.sync(peer);
+    if (peer !== undefined && !this.#serving.has(peer) && !this.#wasJustEqual(peer)) void this.sync(peer);
+  }
+
+  /** Whether this round was made from the other end already: one session repairs, and proves equal, both sides. */
+  #wasJustEqual(peer: PeerId): boolean {
+    const { now, intervalMs } = this.#options;
+    const told = this.#roots.get(peer);
+    return told !== undefined && now() - told.atMs < intervalMs / 2 && told.root === this.#rootFor(peer);
   }
 
   /**

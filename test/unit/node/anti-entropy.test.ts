@@ -181,6 +181,19 @@ describe("a session begins", () => {
     ]);
   });
 
+  it("once for a pair in each interval, if both are equal", async () => {
+    const [a, b] = [await wire.add(one, projects(3)), await wire.add(two, projects(3))];
+    a.antiEntropy.start();
+    b.antiEntropy.start();
+    for (let round = 1; round <= 4; round += 1) {
+      wire.clock.advance(INTERVAL_MS);
+      await soon(() => a.ends.count + b.ends.count === round, `round ${round}`);
+      wire.clock.advance(INTERVAL_MS / 4); // The timers of both lie within this.
+      await soon(() => a.antiEntropy.mayPlan() && b.antiEntropy.mayPlan(), "nothing runs");
+      wire.clock.advance(INTERVAL_MS / 4);
+    }
+  });
+
   it("soon after a peer told another root, once it is done", async () => {
     const [a, b] = [await wire.add(one, projects(3)), await wire.add(two, [authority, project(8)])];
     let held: ReturnType<typeof hold> | undefined;
