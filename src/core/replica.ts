@@ -38,6 +38,8 @@ export type ReplicaOptions = {
   readonly instant?: Instant;
   /** Hashes of rosters that this node has seen succeeded: `finalRosters`. */
   readonly final?: Iterable<string>;
+  /** Hashes of rosters that its operator said to follow, the latest last: `followedRosters`. */
+  readonly followed?: Iterable<string>;
   /** Where this node is settled: `settledMarks`. */
   readonly settled?: Iterable<readonly [SetName, Instant]>;
   /** Which acceptances of a transfer it saw first: `finalTransfers`. */
@@ -48,6 +50,7 @@ export class Replica {
   readonly meshId: MeshId;
   readonly self: PeerId;
   #final: ReadonlySet<string>;
+  #followed: ReadonlySet<string>;
   #sets = new Map<SetName, ReplicaSet>();
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
@@ -59,6 +62,7 @@ export class Replica {
     this.#settlement = new Settlement(options.self, options.settled ?? []);
     this.#transfers = new Transfers(options.transfers ?? []);
     this.#final = new Set(options.final);
+    this.#followed = new Set(options.followed);
     this.meshId = options.meshId;
     this.self = options.self;
     this.#instant = options.instant ?? INSTANT_ZERO;
@@ -72,6 +76,22 @@ export class Replica {
   /** Rosters that no rival replaces here any more: durable, because the order in which we saw them is nowhere else. */
   get finalRosters(): ReadonlySet<string> {
     return this.#final;
+  }
+
+  /** Rosters that this node's operator said to follow: durable, because it is nobody else's word. */
+  get followedRosters(): ReadonlySet<string> {
+    return this.#followed;
+  }
+
+  /**
+   * Follows a roster at an operator's own word, whether a majority signed it or not: now if it is here, else once it
+   * comes. The latest word stands; what it replaces is not final any more.
+   */
+  follow(hash: string): Pick<Joined, "touched" | "membershipChanged"> {
+    this.#followed = new Set([...[...this.#followed].filter((other) => other !== hash), hash]);
+    const touched = new Map<string, RecordKey>();
+    const membershipChanged = this.#judgeControl(touched);
+    return { touched: [...touched.values()], membershipChanged };
   }
 
   /** The clock's high-water: durable with every write of our own, so that a restart never reuses a stamp. */
@@ -211,7 +231,7 @@ export class Replica {
     const set = this.#sets.get(CONTROL_SET);
     if (set === undefined) return false;
     const before = this.#membership;
-    this.#membership = readMembership(this.meshId, set.records(), this.#final);
+    this.#membership = readMembership(this.meshId, set.records(), { final: this.#final, followed: this.#followed });
     this.#final = new Set([...this.#final, ...[...this.#membership.chain.keys()].slice(0, -1)]);
     for (const key of set.judge(controlCounts(this.#membership), () => true)) touched.set(keyText(key), key);
     const { members, roster } = this.#membership;
