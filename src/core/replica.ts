@@ -57,6 +57,7 @@ export class Replica {
   #instant: Instant = INSTANT_ZERO;
   readonly #settlement: Settlement;
   readonly #transfers: Transfers;
+  #chains: readonly DomainChain[] | undefined;
 
   constructor(options: ReplicaOptions) {
     this.#settlement = new Settlement(options.self, options.settled ?? []);
@@ -246,6 +247,7 @@ export class Replica {
     if (set.identity.is !== "domain") return;
     const authority = readAuthority(set.identity.owner, set.record("authority", set.identity.domainId));
     set.authority = authority;
+    this.#chains = undefined;
     const counts = this.#isHeld(set) ? domainCounts(authority) : () => false;
     // Of a set that is not for us only its owner's word on who may hold it stays, so that it can let us in again.
     const mayStay = (entry: Entry) => (this.#isHeld(set) ? mayCountLater(authority, entry) : isOwnersWord(set, entry));
@@ -258,6 +260,7 @@ export class Replica {
   }
 
   #noteTransfers(name: SetName): void {
+    this.#chains = undefined;
     this.#transfers.note({ meshId: this.meshId, authorityOf: (set) => this.authority(set) }, name);
   }
 
@@ -301,8 +304,10 @@ export class Replica {
   }
 
   /** One chain for each domain and first owner of whom this node has heard. */
-  domainChains(): DomainChain[] {
-    return [...this.#transfers.firstSets()].map((pinned) => this.domainChain(pinned));
+  domainChains(): readonly DomainChain[] {
+    // Asked for with every plan, and another only after somebody spoke of authority.
+    this.#chains ??= [...this.#transfers.firstSets()].map((pinned) => this.domainChain(pinned));
+    return this.#chains;
   }
 
   /** Which acceptances were seen first here: durable, as the order in which we saw them is nowhere else. */
