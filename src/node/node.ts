@@ -5,6 +5,7 @@ import type { Log } from "../core/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
+import { inOrder } from "../core/replica.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { Identity } from "../mesh/identity.ts";
@@ -120,7 +121,7 @@ export class Node {
       handlers: {
         onGossip: (bytes, from) => this.#onGossip(bytes, from),
         onRefused: (rejection, from) => this.refusals.take([rejection], from),
-        onSyncSession: (from) => this.#serveSync(from),
+        onSyncSession: (from, ended) => this.#serveSync(from, ended),
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
         onDisconnect: (peerId) => log.info({ peerId, name: this.nameOf(peerId) }, "disconnected from a member"),
@@ -165,7 +166,10 @@ export class Node {
       log,
       now: world.now,
       random: world.random,
+      randomBytes: world.randomBytes,
       after: world.after,
+      mayHold: (set, peer) => keeper.replica.mayHold(set, peer),
+      mayBring: (set, peer) => keeper.replica.mayBring(set, peer),
       refuse,
       onEnd: () => loop.poke(),
     });
@@ -235,9 +239,9 @@ export class Node {
     return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
   }
 
-  #serveSync(from: PeerId): SyncAnswerer {
+  #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
     if (this.#membered === undefined) throw new ControlError("NO_MESH", "this node is in no mesh");
-    return this.#membered.antiEntropy.serve(from);
+    return this.#membered.antiEntropy.serve(from, ended);
   }
 
   #welcome(): Uint8Array {
@@ -261,9 +265,9 @@ export class Node {
   /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
     const replica = this.#membered?.keeper.replica;
-    const limited = entries.filter(({ set }) => replica?.isPublic(set) !== true);
+    const limited = inOrder(entries.filter(({ set }) => replica?.isPublic(set) !== true));
     for (const peer of limited.length === 0 ? [] : this.mesh.connected())
-      if (limited.some(({ set }) => replica?.mayHold(set, peer))) void this.#membered?.antiEntropy.sync(peer);
+      if (limited.some(({ set }) => replica?.mayHold(set, peer))) this.#membered?.antiEntropy.push(peer, limited);
     for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {
       // Best effort: anti-entropy brings what gossip doesn't.
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
