@@ -240,7 +240,7 @@ export class AntiEntropy {
     const view = viewOf(
       replica,
       (set) => replica.mayHold(set, peer),
-      (set) => replica.mayOffer(set, peer),
+      (set) => replica.mayBring(set, peer),
     );
     this.#views.set(peer, view);
     return view;

@@ -6,6 +6,7 @@ import type { Log } from "../core/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
+import { inOrder } from "../core/replica.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { Identity } from "../mesh/identity.ts";
@@ -326,7 +327,7 @@ export class Node {
   /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
     const replica = this.#membered?.keeper.replica;
-    const limited = entries.filter(({ set }) => replica?.isPublic(set) !== true);
+    const limited = inOrder(entries.filter(({ set }) => replica?.isPublic(set) !== true));
     for (const peer of limited.length === 0 ? [] : this.mesh.connected())
       this.#membered?.antiEntropy.push(peer, limited);
     for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {

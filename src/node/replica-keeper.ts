@@ -13,6 +13,7 @@ import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 import type { ClockOffError } from "./clock-watch.ts";
 
 const FINAL_ROSTERS = "finalRosters";
+const FOLLOWED_ROSTERS = "followedRosters";
 const SETTLED = "settled";
 const FINAL_TRANSFERS = "finalTransfers";
 
@@ -62,6 +63,7 @@ export class ReplicaKeeper {
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
     const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
+    const followed = ((await store.meta(FOLLOWED_ROSTERS)) ?? []) as string[];
     const transfers = ((await store.meta(FINAL_TRANSFERS)) ?? []) as [SetName, SetName][];
     const settled = (((await store.meta(SETTLED)) ?? []) as [SetName, UnixMs, number][]).map(
       ([set, wallMs, counter]) => [set, { wallMs, counter }] as const,
@@ -71,6 +73,7 @@ export class ReplicaKeeper {
       self: signer.peerId,
       instant: await store.instant(),
       final,
+      followed,
       settled,
       transfers,
     });
@@ -162,6 +165,14 @@ export class ReplicaKeeper {
   /** Writes what is no entry: rows, intents, holds, named values. */
   async note(batch: Omit<StoreBatch, "records" | "instant">): Promise<void> {
     await this.#options.store.write(batch);
+  }
+
+  /** Follows a roster at this node's operator's word; resolves once that is durable. */
+  async follow(hash: string): Promise<void> {
+    const followed = this.replica.follow(hash);
+    const meta = [[FOLLOWED_ROSTERS, [...this.replica.followedRosters]] as const];
+    await this.#persist({ ...followed, news: [], rejections: [] }, { meta });
+    this.#tell({ ...followed, news: [], rejections: [] }, false);
   }
 
   /** Takes a member's word that we hold what it holds, settled at `takenAt`; resolves once that is durable. */

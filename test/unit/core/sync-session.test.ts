@@ -170,7 +170,7 @@ describe("a set that the peer may not hold", () => {
       kind: "authority",
       id: idOf("e"),
       at: [3],
-      fields: { audience: [MEMBERS[2]?.peerId ?? ""] },
+      fields: { audience: [two.peerId] },
     }),
     entryBy(one, { meshId, set: SECRET, kind: "project", id: keystoneId(7), at: [5], fields: { name: "secret" } }),
   ];
