@@ -5,7 +5,7 @@ import { askNode, type Place, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { syncText } from "./sync-progress.ts";
 import { sheet, table } from "./table.ts";
-import { ago, counted, shortHash, shortPeer } from "./words.ts";
+import { ago, counted, line, shortHash, shortPeer } from "./words.ts";
 
 const EVENTS_SHOWN = 5;
 const WATCH_MS = 1_000;
@@ -62,11 +62,23 @@ export function statusText(status: StatusView, nowMs: number): string {
         : `${mesh.name} (${shortHash(mesh.id)}), ${counted(status.members, "member")}, ${status.connected.length} connected`,
     ],
     ["addresses", ...(status.addresses.length === 0 ? ["none"] : status.addresses)],
-    ["replica", `${counted(replica.records, "record")}, root ${shortHash(replica.root)}`],
+    [
+      "replica",
+      `${counted(replica.records, "record")}, root ${shortHash(replica.root)}`,
+      ...(replica.heldStamps === 0
+        ? []
+        : [`${counted(replica.heldStamps, "entry", "entries")} ahead of this clock, held until due`]),
+    ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
-    ["clock", `${status.clock.driftMs} ms off`],
+    ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
-  return [summary, syncText(status.sync, nowMs), eventsText(keystone, nowMs), rejectionsText(status)]
+  return [
+    alarmsText(status, nowMs),
+    summary,
+    syncText(status.sync, nowMs),
+    eventsText(keystone, nowMs),
+    rejectionsText(status),
+  ]
     .filter((part) => part !== "")
     .join("\n\n");
 }
@@ -75,6 +87,27 @@ function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["k
   const scan = lastScanMs === null ? "not scanned yet" : `scanned ${ago(lastScanMs, nowMs)}`;
   const hint = held > 0 ? " (keymesh hold list)" : "";
   return `${state}, ${scan}; ${pending} pending, ${stuck} stuck, ${held} held${hint}`;
+}
+
+function clockText({ state, offsetMs, driftMs }: StatusView["clock"]): string {
+  const ahead = driftMs >= 1_000 ? `; stamps lead it by ${seconds(driftMs)}` : "";
+  if (offsetMs === null) return `not judged: no other voter was heard lately${ahead}`;
+  const way = offsetMs === 0 ? "at" : `${seconds(Math.abs(offsetMs))} ${offsetMs > 0 ? "ahead of" : "behind"}`;
+  return `${state}, ${way} the voters' median${ahead}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(ms < 10_000 ? 3 : 0)} s`;
+}
+
+function alarmsText({ alarms }: StatusView, nowMs: number): string {
+  if (alarms.length === 0) return "";
+  return alarms
+    .map(({ name, peerId, what, sinceMs, toldBy }) => {
+      const by = toldBy === null ? "" : `, told by ${shortPeer(toldBy)}`;
+      return line`ALARM: ${name} (${shortPeer(peerId)}), first seen ${ago(sinceMs, nowMs)}${by}: ${what}`;
+    })
+    .join("\n");
 }
 
 function eventsText({ events }: StatusView["keystone"], nowMs: number): string {

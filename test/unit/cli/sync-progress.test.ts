@@ -68,6 +68,7 @@ async function run(typed: readonly string[], options: { tty?: boolean; pictures?
   const shell: Shell = {
     world: {
       now: () => nowMs as UnixMs,
+      uptimeMs: () => nowMs,
       random: () => 0,
       randomBytes: (count) => new Uint8Array(count),
       after: (ms, act) => {

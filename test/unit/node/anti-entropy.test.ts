@@ -2,6 +2,8 @@
 // what a peer can't do to them.
 import { encode } from "@ipld/dag-cbor";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { wireOf } from "../../../src/core/codec.ts";
+import type { Entry } from "../../../src/core/entry.ts";
 import {
   SYNC_ASKING_MAX,
   SYNC_IDLE_TIMEOUT_MS,
@@ -184,14 +186,15 @@ describe("a session begins", () => {
   it("once for a pair in each interval, if both are equal", async () => {
     const [a, b] = [await wire.add(one, projects(3)), await wire.add(two, projects(3))];
     a.antiEntropy.start();
+    wire.clock.advance(INTERVAL_MS / 8);
     b.antiEntropy.start();
     for (let round = 1; round <= 4; round += 1) {
-      wire.clock.advance(INTERVAL_MS);
-      await soon(() => a.ends.count + b.ends.count === round, `round ${round}`);
-      wire.clock.advance(INTERVAL_MS / 4); // The timers of both lie within this.
-      await soon(() => a.antiEntropy.mayPlan() && b.antiEntropy.mayPlan(), "nothing runs");
-      wire.clock.advance(INTERVAL_MS / 4);
+      wire.clock.advance(INTERVAL_MS * 0.9); // In this lies the timer of the first, in the rest that of the other.
+      await soon(() => a.ends.count === round, `round ${round}`);
+      wire.clock.advance(INTERVAL_MS * 0.1);
     }
+    expect(wire.opened.every(([from]) => from === one.peerId)).toBe(true);
+    expect(wire.opened).toHaveLength(4);
   });
 
   it("soon after a peer told another root, once it is done", async () => {
@@ -248,11 +251,12 @@ describe("a push", () => {
   });
 
   it("takes only so much for one peer, and nothing that it may not hold", async () => {
-    const [a, b] = [await wire.add(one), await wire.add(two)];
-    wire.mayHold = (set) => set !== SET;
+    const audience = (at: number, fields: Entry["fields"]) =>
+      entryBy(one, { meshId, set: SET, kind: "authority", id: idOf("a"), at: [at], fields });
+    const [a, b] = [await wire.add(one, [audience(3, { audience: [third.peerId] })]), await wire.add(two)];
     expect(a.antiEntropy.push(two.peerId, [project(1)])).toBe(true);
     expect(wire.opened).toEqual([]);
-    wire.mayHold = () => true;
+    await a.keeper.receive([wireOf(audience(4, { audience: null }))]);
     hold();
     const many = Array.from({ length: SYNC_PUSH_ENTRIES_MAX }, () => project(1));
     expect(a.antiEntropy.push(two.peerId, many)).toBe(true);
