@@ -1,7 +1,7 @@
 // Reconciliation on random histories: two replicas that hold any two parts of one come to equal roots, through the very
 // messages of a session, in bounded rounds, and wherever a session is cut off.
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Entry } from "../../src/core/entry.ts";
 import { Replica } from "../../src/core/replica.ts";
 import { CLOCK } from "../fixtures/peers.ts";
@@ -29,6 +29,8 @@ function replicaOf(entries: readonly Entry[]): Replica {
   replica.join(entries, CLOCK);
   return replica;
 }
+
+vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 
 describe("sessions both ways", () => {
   it("end with equal roots from any two parts of a history, cut off anywhere before", () => {

@@ -151,6 +151,15 @@ describe("a set", () => {
     expect(reopened(other, b).isSettled(SET)).toBe(true);
     const lossy = reopened(other, b, { isWhole: false });
     expect(lossy.isSettled(SET), "entries were left aside").toBe(false);
+    const older = replicaOf(b);
+    giveStanding(before, older);
+    const setBack = new Replica({ meshId, self: b.peerId, settled: other.settledMarks });
+    setBack.load(
+      older.sets().flatMap((set) => [...set.records()].map(({ key }) => ({ key, entries: older.entries(key) }))),
+    );
+    setBack.loaded();
+    setBack.join(shared.standingEntries(authority), CLOCK);
+    expect(setBack.isSettled(SET), "records older than the mark").toBe(false);
     const lost = reopened(other, b, { without: "authority" });
     giveStanding(shared, lost);
     expect(lost.isSettled(SET), "the authority record had to come anew").toBe(false);
