@@ -1,6 +1,7 @@
 // What a session about ranges sees of a replica, and what both sides derive from it in the same way.
 
 import type { RecordKey } from "./entry.ts";
+import { digestOf } from "./fingerprint.ts";
 import { FingerprintTree } from "./fingerprint-tree.ts";
 import { RANGE_LEAF_MAX, RANGE_PARTS, RANGE_PARTS_MAX, SLICE_MAX } from "./limits.ts";
 import { type Bound, compareBounds, compareTexts } from "./range-bound.ts";
@@ -19,27 +20,42 @@ export type RangeView = {
   tree(set: SetName): FingerprintTree | undefined;
   /** The digest of a record's standing version, as its tree has it. */
   digest(key: RecordKey): Uint8Array | undefined;
-  /** Whether we would take a set that the peer names: one that we may hold, and that it may bring. */
+  /** The digest that its version will have once entries that lead our clock are due; undefined if none is held of it. */
+  digestOnceDue(key: RecordKey): Uint8Array | undefined;
+  /** Whether we would take a set that the peer names now. */
   wants(set: SetName): boolean;
+};
+/** The same for a whole session, which also carries records. */
+export type SharedView = RangeView & {
+  /** Whether the peer may be told of this set. */
+  tells(set: SetName): boolean;
+  /** Whether the peer may bring us entries of this set, were its owner known. */
+  takes(set: SetName): boolean;
 };
 
 const EMPTY = new FingerprintTree();
 
 /**
- * A replica's view, of those of its sets that `mayHold` lets this peer see; `mayBring` says which it may bring us. Worth
+ * A replica's view, of those of its sets that `mayHold` lets this peer see, and of what `mayBring` lets it bring. Worth
  * keeping: it remembers the buckets.
  */
 export function viewOf(
   replica: Replica,
   mayHold: (set: SetName) => boolean = () => true,
   mayBring: (set: SetName) => boolean = mayHold,
-): RangeView {
+): SharedView {
   const seen = new IndexView(replica.index, mayHold);
   return {
     buckets: () => seen.buckets(),
     root: () => seen.root(),
     tree: (set) => (mayHold(set) ? replica.set(set)?.tree : undefined),
     digest: ({ set, kind, id }) => (mayHold(set) ? replica.set(set)?.digest(kind, id) : undefined),
+    digestOnceDue(key) {
+      const version = mayHold(key.set) ? replica.versionWithHeld(key) : undefined;
+      return version === undefined ? undefined : digestOf({ kind: key.kind, id: key.id, version });
+    },
+    tells: mayHold,
+    takes: mayBring,
     wants(set) {
       const identity = parseSetName(set)?.identity;
       const owner = identity === undefined ? undefined : ownerOf(identity);

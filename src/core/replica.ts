@@ -4,12 +4,22 @@
 import { toString as render } from "uint8arrays";
 import { type Authority, domainCounts, isInAudience, mayCountLater, newestTaken, readAuthority } from "./authority.ts";
 import { type MeshId, type Signer, signEntry } from "./codec.ts";
-import type { Entry, Fields, RecordKey } from "./entry.ts";
+import type { Entry, EntryHash, Fields, RecordKey } from "./entry.ts";
 import { rootText } from "./fingerprint.ts";
-import { FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
+import { HeldEntries } from "./held-entries.ts";
+import { DRIFT_LONGEST_MS, FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
 import { controlCounts, type Membership, readMembership, rosterOf } from "./membership.ts";
 import type { PeerId } from "./peer-id.ts";
-import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep, type Version } from "./record.ts";
+import {
+  emptyRecord,
+  entriesOf,
+  type FieldState,
+  fieldState,
+  fieldStates,
+  keep,
+  type Version,
+  versionOf,
+} from "./record.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
 import { type IndexedSet, IndexView, SetIndex } from "./set-index.ts";
@@ -56,6 +66,7 @@ export class Replica {
   #sets = new Map<SetName, ReplicaSet>();
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
+  readonly #held = new HeldEntries();
   #instant: Instant = INSTANT_ZERO;
   /** What peers may see of the sets; who compares roots reads it. */
   readonly index = new SetIndex((set) => this.#indexed(set));
@@ -150,6 +161,7 @@ export class Replica {
       const changedSets = new Set<ReplicaSet>();
       for (const entry of stage) {
         const outcome = this.#take(entry, clock);
+        if (outcome === "held") continue;
         if ("code" in outcome) {
           rejections.push(outcome);
           continue;
@@ -174,11 +186,25 @@ export class Replica {
     return { news, touched: [...touched.values()], rejections, membershipChanged };
   }
 
-  #take(entry: Entry, clock: Clock): Rejection | { kept: Kept; set: ReplicaSet } {
+  /**
+   * Joins the held entries that are due by this clock, as if they came only now. What is joined is news, and to be made
+   * durable, like anything else.
+   */
+  release(clock: Clock): Joined {
+    return this.join(this.#held.due(clock.nowMs, clock.driftMaxMs), clock);
+  }
+
+  #take(entry: Entry, clock: Clock): Rejection | "held" | { kept: Kept; set: ReplicaSet } {
     const { origin } = entry.stamp;
-    const witnessed = witness({ last: this.#instant, ...clock }, entry.stamp);
-    if (!witnessed.ok)
+    // Our own word, back from a peer after a restore, always lifts our stamps above it: none is ever used twice.
+    const driftMaxMs = origin === this.self ? Math.max(clock.driftMaxMs, DRIFT_LONGEST_MS) : clock.driftMaxMs;
+    const witnessed = witness({ last: this.#instant, nowMs: clock.nowMs, driftMaxMs }, entry.stamp);
+    if (!witnessed.ok) {
+      // Anybody can make keys: only who is or was a member gets a place to wait in.
+      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin);
+      if (mayWait && (this.#has(entry) || this.#held.add(entry))) return "held";
       return { code: witnessed.code, detail: `its stamp leads our clock by ${witnessed.aheadMs} ms`, origin };
+    }
     if (entry.kind === "roster" && rosterOf(entry) === undefined)
       return { code: "BAD_FIELD", detail: "a roster's ID is its hash", origin };
     const set = this.#open(entry.set, origin);
@@ -191,6 +217,16 @@ export class Replica {
     if (kept === "never") return doesNotCount(entry);
     this.#instant = witnessed.instant;
     return { kept, set };
+  }
+
+  /** Whether an entry was joined already, and still stands: our clock may have been set back since. */
+  #has({ set, kind, id, hash }: Entry): boolean {
+    return (
+      this.#sets
+        .get(set)
+        ?.record(kind, id)
+        ?.slots.some((slot) => slot.entry.hash === hash) ?? false
+    );
   }
 
   /** What a taken entry came to: it stands, or doesn't count, or its signer's own later word already lies over it. */
@@ -438,6 +474,32 @@ export class Replica {
     const set = this.#sets.get(name);
     if (set === undefined || this.rootOf(name) === undefined) return undefined;
     return { tree: set.tree, isPublic: this.isPublic(name) };
+  }
+
+  /** Entries that wait for our clock. They are in no set, no root and no store. */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  /** When the first held entry is due; undefined if none is held. */
+  nextDueMs(driftMaxMs: number): UnixMs | undefined {
+    return this.#held.nextDueMs(driftMaxMs);
+  }
+
+  /** Whether an entry waits for our clock: nobody needs to send it again. */
+  isHeld(hash: EntryHash): boolean {
+    return this.#held.has(hash);
+  }
+
+  /**
+   * The version that a record will have once what is held of it is due: a peer that tells this one has nothing new.
+   * Undefined if nothing of it is held.
+   */
+  versionWithHeld(key: RecordKey): Version | undefined {
+    const set = this.#sets.get(key.set);
+    if (set === undefined || this.#held.of(key).length === 0) return undefined;
+    const record = set.record(key.kind, key.id) ?? emptyRecord(key);
+    return versionOf(this.#held.of(key).reduce(keep, record), set.counts);
   }
 
   get recordCount(): number {

@@ -9,6 +9,7 @@ import type { SetName } from "../core/set-name.ts";
 import { type DriverState, KeystoneError } from "../keystone/api.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
+import { ClockOffError } from "./clock-watch.ts";
 import { Confirmation } from "./confirmation.ts";
 import type { KeystoneState } from "./control.ts";
 import { agreedDomains } from "./domain-views.ts";
@@ -141,6 +142,7 @@ export class KeystoneLoop {
   }
 
   #fail(error: unknown): void {
+    if (error instanceof ClockOffError) return; // It went off within this turn: the next one waits by itself.
     if (!(error instanceof KeystoneError)) throw error; // Our own mistake or the store's: the process ends.
     const state = error.code === "UNAUTHORISED" || error.code === "FORBIDDEN" ? "unauthorised" : "unreachable";
     const failures = (this.#trouble?.failures ?? 0) + 1;
@@ -194,7 +196,9 @@ export class KeystoneLoop {
       isStopped: () => this.#isStopped,
     });
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
-    if (run === "stale" || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
+    // While capture waits for the clock, so that a scan at once would only find the same again.
+    const isWaiting = run === "stale" && !this.#options.keeper.maySignUnasked;
+    if ((run === "stale" && !isWaiting) || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
     if (run === "more") this.#isPoked = true;
     // At once, and not with the next scan: until then a quick delete by an operator would look like a restore.
     if (run === "written" && state === "ok") await this.#confirm();

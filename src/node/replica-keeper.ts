@@ -6,10 +6,11 @@ import { DRIFT_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
-import { type Joined, Replica, type Write } from "../core/replica.ts";
+import { type Clock, type Joined, Replica, type Write } from "../core/replica.ts";
 import type { SetName } from "../core/set-name.ts";
 import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
+import type { ClockOffError } from "./clock-watch.ts";
 
 const FINAL_ROSTERS = "finalRosters";
 const FOLLOWED_ROSTERS = "followedRosters";
@@ -23,6 +24,10 @@ export type KeeperOptions = {
   readonly log: Log;
   readonly driftMaxMs?: number;
   now(): UnixMs;
+  /** Why nothing may be signed now, if so: our clock is off. */
+  clockOff?(): ClockOffError | undefined;
+  /** Whether somebody may soon tell if our clock is off. */
+  clockAwaited?(): boolean;
 };
 
 /** What a batch from a peer came to. */
@@ -35,6 +40,8 @@ export type ReplicaListener = {
   /** New entries that count are durable; `signedHere` are to be gossiped. */
   onNews?(news: readonly Entry[], signedHere: boolean): void;
   onMembership?(): void;
+  /** Something came that waits for our clock. */
+  onHeld?(): void;
   /** A set is settled at a newer instant than before: a plan that waited for it may be made. */
   onSettled?(set: SetName): void;
 };
@@ -88,11 +95,14 @@ export class ReplicaKeeper {
   /**
    * Signs writes of our own, and writes `beside` in the same batch: both are durable, or neither. Writes that speak of
    * their own stamp are made from it: the function gets the instant that the first of them will bear.
+   * Errors: CLOCK_OFF before anything is signed; StoreError.
    */
   async write(
     writes: readonly Write[] | ((next: Instant) => readonly Write[]),
     beside: Omit<StoreBatch, "records" | "instant"> = {},
   ): Promise<readonly Entry[]> {
+    const off = this.clockOff;
+    if (off !== undefined) throw off;
     const nowMs = this.#options.now();
     const made = typeof writes === "function" ? writes(tick(this.replica.instant, nowMs)) : writes;
     const joined = this.replica.write(made, this.#options.signer, nowMs);
@@ -117,10 +127,9 @@ export class ReplicaKeeper {
       if (rejection !== undefined) rejections.push(rejection);
       else if (opened.ok) entries.push(opened.value);
     }
-    const joined = this.replica.join(entries, {
-      nowMs: this.#options.now(),
-      driftMaxMs: this.#options.driftMaxMs ?? DRIFT_MAX_MS,
-    });
+    const heldBefore = this.replica.heldCount;
+    const joined = this.replica.join(entries, this.#clock());
+    if (this.replica.heldCount > heldBefore) for (const listener of this.#listeners) listener.onHeld?.();
     if (joined.touched.length > 0) await this.#persist(joined, {});
     this.#tell(joined, false);
     return {
@@ -128,6 +137,29 @@ export class ReplicaKeeper {
       rejections: [...rejections, ...joined.rejections],
       membershipChanged: joined.membershipChanged,
     };
+  }
+
+  /** Joins what waited for our clock and is due now; resolves once it is durable. Answers what it came to. */
+  async release(): Promise<Joined> {
+    const joined = this.replica.release(this.#clock());
+    if (joined.touched.length > 0) await this.#persist(joined, {});
+    this.#tell(joined, false);
+    return joined;
+  }
+
+  /** When the first of what waits for our clock is due; undefined if nothing waits. */
+  get nextDueMs(): UnixMs | undefined {
+    return this.replica.nextDueMs(this.#clock().driftMaxMs);
+  }
+
+  /** Why `write` would refuse now; undefined if it wouldn't. */
+  get clockOff(): ClockOffError | undefined {
+    return this.#options.clockOff?.();
+  }
+
+  /** Whether to sign now what nobody waits for: edits found in Keystone. What is not signed now must not pass for seen. */
+  get maySignUnasked(): boolean {
+    return this.clockOff === undefined && this.#options.clockAwaited?.() !== true;
   }
 
   /** Writes what is no entry: rows, intents, holds, named values. */
@@ -179,6 +211,10 @@ export class ReplicaKeeper {
     } finally {
       this.#writing.delete(writing);
     }
+  }
+
+  #clock(): Clock {
+    return { nowMs: this.#options.now(), driftMaxMs: this.#options.driftMaxMs ?? DRIFT_MAX_MS };
   }
 
   #finalRosters(): readonly [string, FieldValue] {

@@ -9,6 +9,8 @@ import { runs } from "../fixtures/runs.ts";
 import { answering, syncWith } from "../fixtures/sync-session.ts";
 import { history, MESH, OBSERVER } from "./history.ts";
 
+vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
+
 /** Asides that count once the other's authority record has come, and go back in the session after. */
 const EXCHANGES_MAX = 3;
 /** Hello, roots; then for control and all other sets two or three questions about ranges, and pulls and offers. */
