@@ -327,10 +327,11 @@ export class Node {
   /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
     const replica = this.#membered?.keeper.replica;
-    const limited = inOrder(entries.filter(({ set }) => replica?.isPublic(set) !== true));
+    const isPublic = ({ set }: Entry) => replica?.isPublic(set) === true;
+    const limited = inOrder(entries.filter((entry) => !isPublic(entry)));
     for (const peer of limited.length === 0 ? [] : this.mesh.connected())
       this.#membered?.antiEntropy.push(peer, limited);
-    for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {
+    for (const bytes of encodeBatches(entries.filter(isPublic).map(wireOf))) {
       // Best effort: anti-entropy brings what gossip doesn't.
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
     }
