@@ -18,6 +18,7 @@ export class HeldEntries {
   readonly #limits: HeldLimits;
   readonly #shelves = new Map<PeerId, Shelf>();
   readonly #hashes = new Set<EntryHash>();
+  readonly #byRecord = new Map<string, Entry[]>();
   #bytes = 0;
 
   constructor(limits: HeldLimits = LIMITS) {
@@ -33,11 +34,8 @@ export class HeldEntries {
   }
 
   /** Those of one record, in no order. */
-  of(key: RecordKey): Entry[] {
-    if (this.size === 0) return [];
-    return [...this.#shelves.values()].flatMap(({ entries }) =>
-      entries.filter(({ set, kind, id }) => set === key.set && kind === key.kind && id === key.id),
-    );
+  of(key: RecordKey): readonly Entry[] {
+    return this.#byRecord.get(textOf(key)) ?? [];
   }
 
   /** Takes an entry in, and drops what is then too much. True if the entry itself stayed, or was there already. */
@@ -82,10 +80,19 @@ export class HeldEntries {
     const bytes = sign * (entry.bytes.length + ENTRY_OVERHEAD_BYTES);
     shelf.bytes += bytes;
     this.#bytes += bytes;
+    const text = textOf(entry);
+    const others = (this.#byRecord.get(text) ?? []).filter((one) => one !== entry);
     if (sign === 1) this.#hashes.add(entry.hash);
     else this.#hashes.delete(entry.hash);
+    if (sign === 1) this.#byRecord.set(text, [...others, entry]);
+    else if (others.length > 0) this.#byRecord.set(text, others);
+    else this.#byRecord.delete(text);
     if (shelf.entries.length === 0) this.#shelves.delete(entry.stamp.origin);
   }
+}
+
+function textOf({ set, kind, id }: RecordKey): string {
+  return `${set}\0${kind}\0${id}`;
 }
 
 /** Where an entry belongs among those sorted by when they are due. */
