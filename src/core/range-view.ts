@@ -22,14 +22,28 @@ export type RangeView = {
   digest(key: RecordKey): Uint8Array | undefined;
   /** The same once what waits for our clock is due; undefined where nothing waits. */
   digestWhenDue(key: RecordKey): Uint8Array | undefined;
-  /** Whether we would take a set that the peer names: one that we may hold, and that it may. */
+  /** Whether we would take a set that the peer names now. */
   wants(set: SetName): boolean;
+};
+/** The same for a whole session, which also carries records. */
+export type SharedView = RangeView & {
+  /** Whether the peer may be told of this set. */
+  tells(set: SetName): boolean;
+  /** Whether the peer may bring us entries of this set, were its owner known. */
+  takes(set: SetName): boolean;
 };
 
 const EMPTY = new FingerprintTree();
 
-/** A replica's view, of those of its sets that `mayHold` lets this peer see. Worth keeping: it remembers the buckets. */
-export function viewOf(replica: Replica, mayHold: (set: SetName) => boolean = () => true): RangeView {
+/**
+ * A replica's view, of those of its sets that `mayHold` lets this peer see, and of what `mayBring` lets it bring. Worth
+ * keeping: it remembers the buckets.
+ */
+export function viewOf(
+  replica: Replica,
+  mayHold: (set: SetName) => boolean = () => true,
+  mayBring: (set: SetName) => boolean = mayHold,
+): SharedView {
   const seen = new IndexView(replica.index, mayHold);
   return {
     buckets: () => seen.buckets(),
@@ -40,10 +54,12 @@ export function viewOf(replica: Replica, mayHold: (set: SetName) => boolean = ()
       const version = replica.heldCount > 0 && mayHold(key.set) ? replica.versionWhenDue(key) : undefined;
       return version === undefined ? undefined : digestOf({ kind: key.kind, id: key.id, version });
     },
+    tells: mayHold,
+    takes: mayBring,
     wants(set) {
       const identity = parseSetName(set)?.identity;
       const owner = identity === undefined ? undefined : ownerOf(identity);
-      return (owner === undefined || replica.isKnownPeer(owner)) && mayHold(set);
+      return (owner === undefined || replica.isKnownPeer(owner)) && mayBring(set);
     },
   };
 }

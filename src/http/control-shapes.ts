@@ -42,6 +42,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   connected: texts,
   addresses: texts,
   replica: z.looseObject({ records: count, root: text, heldStamps: count }),
+  sync: z.array(z.looseObject({ peer: text, name: text, toFetch: count, fetched: count, sinceMs: count })).default([]), // A node of before tells none.
   keystone: z.looseObject({
     state: keystoneState,
     why: text.nullable(),

@@ -29,6 +29,14 @@ export type AlarmView = {
   readonly toldBy: string | null;
 };
 
+/** A session that is fetching from a peer: records to fetch, as far as is known by now, and those that were fetched. */
+export type SyncView = {
+  readonly peer: string;
+  readonly name: string;
+  readonly toFetch: number;
+  readonly fetched: number;
+  readonly sinceMs: number;
+};
 export type StatusView = {
   readonly peerId: string;
   readonly name: string;
@@ -43,6 +51,8 @@ export type StatusView = {
     /** Entries whose stamps lead this node's clock, and which wait until they are due. */
     readonly heldStamps: number;
   };
+  /** Sessions of ours that are under way. */
+  readonly sync: readonly SyncView[];
   readonly keystone: {
     readonly state: KeystoneState;
     /** What is wrong and what to do, in an operator's words; null when the state is ok. */

@@ -18,6 +18,7 @@ import { PlanRunner } from "./plan-runner.ts";
 import { scanKeystone } from "./scan.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import { explainState, HEALED, HEALING } from "./state-words.ts";
+import { followTransfers } from "./transfer-follow.ts";
 
 type Trouble = { readonly state: "unreachable" | "unauthorised"; readonly why: string; readonly failures: number };
 
@@ -157,7 +158,10 @@ export class KeystoneLoop {
     const startedMs = now();
     this.#nextScanMs = startedMs + scanIntervalMs;
     if (this.#driver?.explicitIds !== true) this.#driver = await api.checkDriver();
-    const look = () => scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
+    const look = async () => {
+      await followTransfers(keeper.replica, memory);
+      return scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
+    };
     let scan = await look();
     this.#lastScanMs = now();
     this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (this.#lastScanMs - startedMs) * scanDutyFactor);
@@ -186,6 +190,7 @@ export class KeystoneLoop {
     const { state } = this.#options.memory.state;
     if (state === "contested" || state === "canaryMissing" || !this.#options.mayPlan()) return false;
     if (HEALING.has(state) && !this.#options.hasPulled()) return false;
+    await followTransfers(this.#options.keeper.replica, this.#options.memory);
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
       isStopped: () => this.#isStopped,

@@ -6,6 +6,7 @@ import type { Log } from "../core/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
+import { inOrder } from "../core/replica.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { Identity } from "../mesh/identity.ts";
@@ -180,7 +181,6 @@ export class Node {
       random: world.random,
       randomBytes: world.randomBytes,
       after: world.after,
-      mayHold: () => true,
       refuse,
       onEnd: () => loop.poke(),
     });
@@ -296,7 +296,9 @@ export class Node {
     this.refusals.take(rejections, from);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
-    return news.length > 0 ? "accept" : "ignore"; // Durable by now: only then is it relayed.
+    // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
+    const { replica } = this.#membered.keeper;
+    return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
   }
 
   #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
@@ -322,8 +324,13 @@ export class Node {
       .catch((error: unknown) => this.options.log.warn({ error }, "connections could not be rechecked"));
   }
 
+  /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
-    for (const bytes of encodeBatches(entries.map(wireOf))) {
+    const replica = this.#membered?.keeper.replica;
+    const limited = inOrder(entries.filter(({ set }) => replica?.isPublic(set) !== true));
+    for (const peer of limited.length === 0 ? [] : this.mesh.connected())
+      this.#membered?.antiEntropy.push(peer, limited);
+    for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {
       // Best effort: anti-entropy brings what gossip doesn't.
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
     }

@@ -53,6 +53,7 @@ export class Operator implements Control {
         root: replica?.root() ?? "",
         heldStamps: replica?.heldCount ?? 0,
       },
+      sync: membered?.antiEntropy.progress().map((one) => ({ ...one, name: this.#node.nameOf(one.peer) })) ?? [],
       keystone: {
         state: membered?.loop.state ?? "ok",
         why: membered?.loop.why ?? null,

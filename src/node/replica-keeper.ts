@@ -13,7 +13,9 @@ import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 import type { ClockOffError } from "./clock-watch.ts";
 
 const FINAL_ROSTERS = "finalRosters";
+const FOLLOWED_ROSTERS = "followedRosters";
 const SETTLED = "settled";
+const FINAL_TRANSFERS = "finalTransfers";
 
 export type KeeperOptions = {
   readonly meshId: MeshId;
@@ -49,6 +51,7 @@ export class ReplicaKeeper {
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<ReplicaListener>();
   readonly #writing = new Set<Promise<void>>();
+  #transfersNoted = 0;
   #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
@@ -60,10 +63,20 @@ export class ReplicaKeeper {
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
     const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
+    const followed = ((await store.meta(FOLLOWED_ROSTERS)) ?? []) as string[];
+    const transfers = ((await store.meta(FINAL_TRANSFERS)) ?? []) as [SetName, SetName][];
     const settled = (((await store.meta(SETTLED)) ?? []) as [SetName, UnixMs, number][]).map(
       ([set, wallMs, counter]) => [set, { wallMs, counter }] as const,
     );
-    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant(), final, settled });
+    const replica = new Replica({
+      meshId,
+      self: signer.peerId,
+      instant: await store.instant(),
+      final,
+      followed,
+      settled,
+      transfers,
+    });
     let refused = 0;
     for await (const { set, kind, id, entries } of store.records()) {
       const opened = entries.map((wire) => openStored(meshId, wire));
@@ -154,6 +167,14 @@ export class ReplicaKeeper {
     await this.#options.store.write(batch);
   }
 
+  /** Follows a roster at this node's operator's word; resolves once that is durable. */
+  async follow(hash: string): Promise<void> {
+    const followed = this.replica.follow(hash);
+    const meta = [[FOLLOWED_ROSTERS, [...this.replica.followedRosters]] as const];
+    await this.#persist({ ...followed, news: [], rejections: [] }, { meta });
+    this.#tell({ ...followed, news: [], rejections: [] }, false);
+  }
+
   /** Takes a member's word that we hold what it holds, settled at `takenAt`; resolves once that is durable. */
   async settle(set: SetName, takenAt: Instant): Promise<void> {
     await this.durable(); // What we are settled by must not be lost beneath the mark that says so.
@@ -175,7 +196,11 @@ export class ReplicaKeeper {
   ): Promise<void> {
     const records = touched.map((key) => this.#recordWrite(key));
     // Which rosters were seen succeeded stands in no record, and decides between rivals that come later.
-    const meta = [...(beside.meta ?? []), ...(membershipChanged ? [this.#finalRosters()] : [])];
+    const meta = [
+      ...(beside.meta ?? []),
+      ...(membershipChanged ? [this.#finalRosters()] : []),
+      ...this.#finalTransfers(),
+    ];
     const writing = this.#options.store.write({ ...beside, meta, records, instant: this.replica.instant });
     this.#writing.add(writing);
     try {
@@ -194,6 +219,14 @@ export class ReplicaKeeper {
 
   #finalRosters(): readonly [string, FieldValue] {
     return [FINAL_ROSTERS, [...this.replica.finalRosters]];
+  }
+
+  /** The acceptances seen first, if there is a new one. */
+  #finalTransfers(): (readonly [string, FieldValue])[] {
+    const { finalTransfers } = this.replica;
+    if (finalTransfers.size === this.#transfersNoted) return [];
+    this.#transfersNoted = finalTransfers.size;
+    return [[FINAL_TRANSFERS, [...finalTransfers]]];
   }
 
   #recordWrite(key: RecordKey): { key: RecordKey; entries: readonly WireEntry[] | null } {
