@@ -8,9 +8,9 @@ import { RANGE_LIMITS } from "../../../src/core/range-messages.ts";
 import { RangeSession } from "../../../src/core/range-reconcile.ts";
 import { viewOf } from "../../../src/core/range-view.ts";
 import { type Clock, Replica } from "../../../src/core/replica.ts";
-import { cloudSet } from "../../../src/core/set-name.ts";
+import { cloudSet, domainSet } from "../../../src/core/set-name.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";
-import { entryBy, meshOf, peerOf, rosterAfter, rosterBy, sorted, type TestPeer } from "../../fixtures/peers.ts";
+import { entryBy, idOf, meshOf, peerOf, rosterAfter, rosterBy, sorted, type TestPeer } from "../../fixtures/peers.ts";
 
 const [alpha, beta, gamma, stranger] = [peerOf(1), peerOf(2), peerOf(3), peerOf(8)];
 const { meshId, founding, entries: foundingEntries } = meshOf(alpha);
@@ -59,6 +59,9 @@ describe("held entries", () => {
     held.add(said(alpha, 8));
     for (const wallMs of [1, 2, 3, 4, 5, 6]) held.add(said(beta, wallMs));
     expect(held.due(9 as UnixMs, 0).map(({ stamp }) => stamp.wallMs)).toEqual([8, 1, 2, 3]);
+    for (const wallMs of [1, 2, 3, 4]) held.add(said(beta, wallMs));
+    expect(held.add(said(alpha, 9))).toBe(true);
+    expect(held.due(9 as UnixMs, 0).map(({ stamp }) => stamp.wallMs)).toEqual([1, 2, 3, 9]);
     const large = shelf({ entries: 100, bytes: 2.5 * size });
     for (const wallMs of [1, 2, 3, 4]) large.add(said(beta, wallMs));
     expect(large.size).toBe(2);
@@ -96,6 +99,26 @@ describe("a replica", () => {
     ]);
     expect(ours.join([said(beta, NOW + DRIFT_LONGEST_MS)], at(NOW)).rejections).toEqual([]);
     expect(ours.heldCount).toBe(1);
+  });
+
+  it("holds nothing again that it joined before its clock was set back", () => {
+    const ours = replica();
+    const entry = said(beta, NOW + HOUR);
+    ours.join([entry], at(NOW + HOUR));
+    expect(ours.join([entry], at(NOW))).toMatchObject({ news: [], rejections: [] });
+    expect(ours.heldCount).toBe(0);
+  });
+
+  it("holds nothing of a set that is not for this node", () => {
+    const ours = replica();
+    const domainId = idOf("d");
+    const set = domainSet(alpha.peerId, domainId);
+    const audience = { set, kind: "authority", id: domainId };
+    const project = { set, kind: "project", id: idOf("1") };
+    ours.join([entryBy(alpha, { meshId, ...audience, at: [NOW], fields: { audience: [beta.peerId] } })], at(NOW));
+    const entry = entryBy(beta, { meshId, ...project, at: [NOW + HOUR], fields: { name: "secret" } });
+    expect(ours.join([entry], at(NOW)).rejections).toHaveLength(1);
+    expect(ours.heldCount).toBe(0);
   });
 
   it("counts what finds no room as refused", () => {
