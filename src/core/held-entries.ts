@@ -80,19 +80,14 @@ export class HeldEntries {
     const bytes = sign * (entry.bytes.length + ENTRY_OVERHEAD_BYTES);
     shelf.bytes += bytes;
     this.#bytes += bytes;
-    const text = textOf(entry);
-    const others = (this.#byRecord.get(text) ?? []).filter((one) => one !== entry);
+    const others = this.of(entry).filter((other) => other !== entry);
+    const held = sign === 1 ? [...others, entry] : others;
+    if (held.length === 0) this.#byRecord.delete(textOf(entry));
+    else this.#byRecord.set(textOf(entry), held);
     if (sign === 1) this.#hashes.add(entry.hash);
     else this.#hashes.delete(entry.hash);
-    if (sign === 1) this.#byRecord.set(text, [...others, entry]);
-    else if (others.length > 0) this.#byRecord.set(text, others);
-    else this.#byRecord.delete(text);
     if (shelf.entries.length === 0) this.#shelves.delete(entry.stamp.origin);
   }
-}
-
-function textOf({ set, kind, id }: RecordKey): string {
-  return `${set}\0${kind}\0${id}`;
 }
 
 /** Where an entry belongs among those sorted by when they are due. */
@@ -105,4 +100,8 @@ function placeFor(entry: Entry, sorted: readonly Entry[]): number {
     else high = middle;
   }
   return low;
+}
+
+function textOf({ set, kind, id }: RecordKey): string {
+  return `${set}\0${kind}\0${id}`;
 }

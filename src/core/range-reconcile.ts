@@ -305,7 +305,7 @@ export class RangeSession {
 
   /** Whether we have the version that a peer told, or all of it is here and waits for our clock. */
   #has(key: RecordKey, tag: Tag): boolean {
-    const [now, due] = [this.#view.digest(key), this.#view.digestWhenDue(key)];
+    const [now, due] = [this.#view.digest(key), this.#view.digestOnceDue(key)];
     return [now, due].some((digest) => digest !== undefined && this.#salt.tag(digest) === tag);
   }
 

@@ -20,8 +20,8 @@ export type RangeView = {
   tree(set: SetName): FingerprintTree | undefined;
   /** The digest of a record's standing version, as its tree has it. */
   digest(key: RecordKey): Uint8Array | undefined;
-  /** The same once what waits for our clock is due; undefined where nothing waits. */
-  digestWhenDue(key: RecordKey): Uint8Array | undefined;
+  /** The digest that its version will have once entries that lead our clock are due; undefined if none is held of it. */
+  digestOnceDue(key: RecordKey): Uint8Array | undefined;
   /** Whether we would take a set that the peer names now. */
   wants(set: SetName): boolean;
 };
@@ -50,8 +50,8 @@ export function viewOf(
     root: () => seen.root(),
     tree: (set) => (mayHold(set) ? replica.set(set)?.tree : undefined),
     digest: ({ set, kind, id }) => (mayHold(set) ? replica.set(set)?.digest(kind, id) : undefined),
-    digestWhenDue(key) {
-      const version = replica.heldCount > 0 && mayHold(key.set) ? replica.versionWhenDue(key) : undefined;
+    digestOnceDue(key) {
+      const version = mayHold(key.set) ? replica.versionWithHeld(key) : undefined;
       return version === undefined ? undefined : digestOf({ kind: key.kind, id: key.id, version });
     },
     tells: mayHold,

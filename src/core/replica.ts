@@ -494,14 +494,14 @@ export class Replica {
   }
 
   /**
-   * The version that a record will have once what is held of it is due; undefined where nothing is. A peer that tells this
-   * one has nothing for us that did not come already.
+   * The version that a record will have once what is held of it is due: a peer that tells this one has nothing new.
+   * Undefined if nothing of it is held.
    */
-  versionWhenDue(key: RecordKey): Version | undefined {
+  versionWithHeld(key: RecordKey): Version | undefined {
     const set = this.#sets.get(key.set);
-    const held = this.#held.of(key);
-    if (set === undefined || held.length === 0) return undefined;
-    return versionOf(held.reduce(keep, set.record(key.kind, key.id) ?? emptyRecord(key)), set.counts);
+    if (set === undefined || this.#held.of(key).length === 0) return undefined;
+    const record = set.record(key.kind, key.id) ?? emptyRecord(key);
+    return versionOf(this.#held.of(key).reduce(keep, record), set.counts);
   }
 
   get recordCount(): number {

@@ -148,7 +148,7 @@ describe("a replica", () => {
     theirs.join([said(beta, NOW + HOUR + 1, "three")], at(NOW + HOUR));
     expect(session(ours, theirs)).toEqual({ pulled: [beta.peerId], offered: [] });
     ours.release(at(NOW + HOUR));
-    expect(ours.versionWhenDue(keyOf(ahead))).toBeUndefined();
+    expect(ours.versionWithHeld(keyOf(ahead))).toBeUndefined();
   });
 });
 
