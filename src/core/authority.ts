@@ -69,6 +69,20 @@ export function grantValue(held: Grant | undefined, scopes: readonly Scope[], si
   return value;
 }
 
+/** The field value that takes scopes away at `takenAt`; what stays held keeps its `since`. */
+export function revokeValue(held: Grant, scopes: readonly Scope[], takenAt: Instant): FieldValue {
+  const left = SCOPES.filter((scope) => held.since.has(scope) && !scopes.includes(scope));
+  return grantValue({ since: held.since, takenAt }, left, takenAt);
+}
+
+/** When the owner last took a scope from anybody: a node plans by this set only once it is settled at it. */
+export function newestTaken(authority: Authority): Instant | undefined {
+  let newest: Instant | undefined;
+  for (const { takenAt } of authority.signers.values())
+    if (takenAt !== undefined && (newest === undefined || compareInstants(takenAt, newest) > 0)) newest = takenAt;
+  return newest;
+}
+
 /** The scopes that a peer holds in a set: all for its owner. */
 export function scopesOf(authority: Authority, peerId: PeerId): readonly Scope[] {
   if (peerId === authority.owner) return SCOPES;

@@ -1,10 +1,11 @@
 // The canary: a generation number in a project of the node's own, which tells a restored Keystone from an edited one.
 // Here is only what can be decided without asking anybody; reading and raising it is the node's (DESIGN section 7).
 import { encode } from "@ipld/dag-cbor";
-import { fromString, toString as render } from "uint8arrays";
+import { toString as render } from "uint8arrays";
 import { type Signer, verifySignature } from "./codec.ts";
 import { type PeerId, parsePeerId } from "./peer-id.ts";
 
+const SIGNATURE_BYTES = 64; // Of Ed25519.
 export const CANARY_CONTEXT = "keymesh/canary/1";
 /** The canary project's name. One per Keystone, so that a second node on it finds the first one's. */
 export const CANARY_NAME = "keymesh-canary";
@@ -36,22 +37,20 @@ export function sealCanary(mark: { projectId: string; generation: number }, sign
 
 /** Reads a mark; undefined unless its peer signed it for this project, so that no copy elsewhere passes for one. */
 export function openCanary(projectId: string, text: unknown): CanaryMark | undefined {
-  const [peerText, generationText, signature] = typeof text === "string" ? text.split(" ") : [];
+  const [peerText, generationText, signatureText] = typeof text === "string" ? text.split(" ") : [];
   const peerId = parsePeerId(peerText ?? "");
   const generation = Number(generationText);
-  if (
-    peerId === undefined ||
-    !Number.isSafeInteger(generation) ||
-    generation < 0 ||
-    !/^[\w-]{86}$/.test(signature ?? "")
-  )
+  const signature = signatureOf(signatureText ?? "");
+  if (peerId === undefined || !Number.isSafeInteger(generation) || generation < 0 || signature === undefined)
     return undefined;
-  const signed = verifySignature(
-    peerId,
-    canaryBytes(projectId, peerId, generation),
-    fromString(signature as string, "base64url"),
-  );
-  return signed ? { peerId, generation } : undefined;
+  const isSigned = verifySignature(peerId, canaryBytes(projectId, peerId, generation), signature);
+  return isSigned ? { peerId, generation } : undefined;
+}
+
+/** 64 bytes in base64url, in the one spelling that we write: anybody may have edited it, and a decoder that throws ends the node. */
+function signatureOf(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(Buffer.from(text, "base64url"));
+  return bytes.length === SIGNATURE_BYTES && render(bytes, "base64url") === text ? bytes : undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-// What capture keeps back for an operator, in words that say what happened and what each decision does.
+// What is kept back for an operator, in words that say what happened and what each decision does.
 import type { Hold } from "./keystone-view.ts";
 
 /** A hold's ID: the same for the same quarrel, so that a later scan finds the decision on it. */
@@ -37,5 +37,16 @@ export function differencesHold(domainId: string, objects: readonly string[]): H
     what: `${objects.length} objects of domain ${domainId} differ from what was last seen, and the canary that would tell a restore from edits is gone`,
     why: "approve to take the differences for edits, reject to put the mesh's values back",
     objects,
+  };
+}
+
+/** `mark` says since which revoke: a decision covers no later one. */
+export function unsettledHold(domainId: string, mark: string): Hold {
+  return {
+    id: holdId("unsettled", domainId),
+    kind: "unsettled",
+    what: `domain ${domainId} waits: a scope was taken away in it (${mark}), and not all that its owner wrote before is here`,
+    why: "ends by itself after a session with a member that has it; approve only if none is left, to plan by what is here",
+    objects: [mark],
   };
 }

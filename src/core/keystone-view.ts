@@ -95,7 +95,8 @@ export type Hold = {
     | "renames"
     | "recreations"
     | "differences"
-    | "contested";
+    | "contested"
+    | "unsettled";
   readonly what: string;
   readonly why: string;
   readonly objects: readonly string[];

@@ -13,6 +13,7 @@ import {
 } from "./limits.ts";
 import { type PeerId, parsePeerId } from "./peer-id.ts";
 import { type KeystoneId, parseKeystoneId, parseSetName, type SetIdentity } from "./set-name.ts";
+import { FOR_FIELD } from "./written-for.ts";
 
 /** What an owner may grant on a domain (DESIGN section 4). */
 export type Scope = "create" | "update" | "delete";
@@ -87,7 +88,11 @@ const isRoster: FieldCheck = (value) => {
 /** A voter's word for a newcomer, under the roster that the field names. */
 const isAdmission: FieldCheck = (value) => isShape(value, { name: (name) => name === null || isName(name) });
 
+/** For whom an owner wrote the values beside it anew. */
+const isFor: FieldCheck = (value) => isShape(value, { origin: isPeerId, at: isInstant });
+
 const KEYSTONE_FIELDS: [string, FieldCheck][] = [
+  [FOR_FIELD, isFor],
   ["name", isName],
   ["description", isTextOrNull],
   ["enabled", isBoolean],

@@ -3,6 +3,8 @@
 // --- Entries and records -------------------------------------------------------------------------------------------
 /** Bytes of one signed entry. Keystone refuses bodies over 114,688 bytes, so nothing it holds needs more. */
 export const ENTRY_BYTES_MAX = 128 * 1024;
+/** Bytes of an entry beside its fields, at most: mesh, set, kind, ID, stamp, origin, and for whom its values were written anew. */
+export const ENTRY_ENVELOPE_BYTES_MAX = 1_024;
 /** Fields in one entry. A project has 8; an authority record one per signer, of at most 100 clouds. */
 export const ENTRY_FIELDS_MAX = 256;
 /** Characters of a field's name. `signer/` and a peer ID take 59. */
@@ -63,6 +65,8 @@ export const SYNC_ANSWER_TIMEOUT_MS = 20_000;
 export const SYNC_SESSION_MAX_MS = 600_000;
 /** Milliseconds that planning waits for sessions to end: a slow peer must not keep Keystone from what we hold. */
 export const SYNC_PLAN_WAIT_MAX_MS = 60_000;
+/** Milliseconds that a domain may wait to be settled after a revoke before it shows as held: a member that is away comes back sooner. */
+export const SETTLE_WAIT_MAX_MS = 600_000;
 /** Sync sessions served at once, in all and for one peer. */
 export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;

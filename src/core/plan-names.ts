@@ -3,6 +3,8 @@
 import { type DomainView, fieldValue, type RecordView } from "./keystone-view.ts";
 import { type FoldedName, foldName, freeMark, markClashes, type NameClaim, trimName } from "./names.ts";
 import { isWhole, type ProjectTree } from "./project-tree.ts";
+import { ownerOf, parseSetName } from "./set-name.ts";
+import { firstSaid } from "./written-for.ts";
 
 export type Names = {
   /** For every project that is wanted or in the way, by ID. */
@@ -43,10 +45,12 @@ export function namesFor(domain: DomainView, tree: ProjectTree, isTakenHere: (na
 /** Who claims which name: a function of the records alone, whatever this cloud opted out of. */
 function claimsIn(domain: DomainView): NameClaim[] {
   const claims: NameClaim[] = [];
+  const identity = parseSetName(domain.set)?.identity;
+  const owner = identity === undefined ? undefined : ownerOf(identity);
   for (const [id, record] of domain.projects) {
     const name = record.get("name");
     if (name === undefined || id === domain.domainId || !isWhole(record, domain) || record.has("deleted")) continue;
-    claims.push({ id, name: String(name.value), stamp: name.entry.stamp });
+    claims.push({ id, name: String(name.value), stamp: firstSaid(name.entry, owner) });
   }
   return claims;
 }

@@ -1,7 +1,7 @@
 // The replica: this node's copy of every set that it may hold, and the join of entries into it.
 // Long, because writing, joining and reading share the sets and must agree on what counts.
 // Pure: it reads no clock and does no I/O. What `join` returns is what the caller must make durable, then gossip on.
-import { type Authority, domainCounts, mayCountLater, readAuthority } from "./authority.ts";
+import { type Authority, domainCounts, mayCountLater, newestTaken, readAuthority } from "./authority.ts";
 import { type MeshId, type Signer, signEntry } from "./codec.ts";
 import type { Entry, Fields, RecordKey } from "./entry.ts";
 import { rootOfRoots, rootText } from "./fingerprint.ts";
@@ -12,6 +12,7 @@ import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep,
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
 import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
+import { type SettledMarks, Settlement } from "./settlement.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
 
 export type Clock = { readonly nowMs: UnixMs; readonly driftMaxMs: number };
@@ -26,6 +27,20 @@ export type Joined = {
   readonly membershipChanged: boolean;
 };
 
+/** A set that a session is to settle: our root of it, and the newest time at which its owner took a scope away. */
+export type Unsettled = { readonly set: SetName; readonly root: string; readonly takenAt: Instant };
+
+/** What an earlier run of this node knew that stands in no record. */
+export type ReplicaOptions = {
+  readonly meshId: MeshId;
+  readonly self: PeerId;
+  readonly instant?: Instant;
+  /** Hashes of rosters that this node has seen succeeded: `finalRosters`. */
+  readonly final?: Iterable<string>;
+  /** Where this node is settled: `settledMarks`. */
+  readonly settled?: Iterable<readonly [SetName, Instant]>;
+};
+
 export class Replica {
   readonly meshId: MeshId;
   readonly self: PeerId;
@@ -34,9 +49,10 @@ export class Replica {
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
   #instant: Instant = INSTANT_ZERO;
+  readonly #settlement: Settlement;
 
-  /** `final`: hashes of rosters that this node has seen succeeded, from `finalRosters` of an earlier run. */
-  constructor(options: { meshId: MeshId; self: PeerId; instant?: Instant; final?: Iterable<string> }) {
+  constructor(options: ReplicaOptions) {
+    this.#settlement = new Settlement(options.self, options.settled ?? []);
     this.#final = new Set(options.final);
     this.meshId = options.meshId;
     this.self = options.self;
@@ -68,13 +84,14 @@ export class Replica {
     }
   }
 
-  /** Decides what counts once everything stored is loaded. */
-  loaded(): void {
+  /** Decides what counts once everything stored is loaded. `isWhole`: nothing that was stored had to be left aside. */
+  loaded({ isWhole = true }: { isWhole?: boolean } = {}): void {
     this.#judgeControl(new Map());
     for (const set of this.#sets.values()) {
       if (set.identity.is === "domain") this.#judgeDomain(set, new Map());
       if (set.identity.is === "cloud") judgeCloud(set);
     }
+    this.#settlement.forgetBeyond((name) => (isWhole ? this.#sets.get(name) : undefined));
   }
 
   /** Signs and joins writes of our own. One stamp for each, all after everything we have seen. */
@@ -200,6 +217,41 @@ export class Replica {
     set.authority = authority;
     for (const key of set.judge(domainCounts(authority), (entry) => mayCountLater(authority, entry)))
       touched.set(keyText(key), key);
+  }
+
+  // --- settling ---
+
+  /** Whether a plan may go by this set: this node holds all that its owner wrote before it last took a scope away. */
+  isSettled(name: SetName): boolean {
+    const set = this.#sets.get(name);
+    return set !== undefined && this.#settlement.isSettled(set);
+  }
+
+  /** The sets that a session with a settled peer is to settle. */
+  unsettled(): Unsettled[] {
+    return [...this.#sets.values()].flatMap((set) => {
+      const takenAt = set.authority === undefined ? undefined : newestTaken(set.authority);
+      const root = this.rootOf(set.name);
+      return takenAt === undefined || root === undefined || this.#settlement.isSettled(set)
+        ? []
+        : [{ set: set.name, root, takenAt }];
+    });
+  }
+
+  /** Whether this node can tell a peer that it is settled: our root of the set is the peer's, and we are settled ourselves. */
+  vouches({ set: name, root, takenAt }: Unsettled): boolean {
+    const set = this.#sets.get(name);
+    return set !== undefined && this.rootOf(name) === root && this.#settlement.isSettledAt(set, takenAt);
+  }
+
+  /** Takes a peer's word that `vouches` was true there, at our root. True if that is news. */
+  settle(name: SetName, takenAt: Instant): boolean {
+    return this.#settlement.settle(name, takenAt);
+  }
+
+  /** Where this node is settled: durable, because no record says so. */
+  get settledMarks(): SettledMarks {
+    return this.#settlement.marks;
   }
 
   // --- reading ---

@@ -60,7 +60,7 @@ function readFirst(
 function parseFile(path: string, text: string): YamlMap {
   let value: unknown;
   try {
-    value = parse(text);
+    value = parse(text, { logLevel: "error" });
   } catch (cause) {
     // The parser's message quotes the line, which may hold a password: only the place is told, and no cause kept.
     const line = cause instanceof Error ? /at line (\d+)/.exec(cause.message)?.[1] : undefined;

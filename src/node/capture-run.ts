@@ -34,8 +34,8 @@ export async function captureScan(
     });
     writes.push(...captured.writes);
     holds.push(...captured.holds);
-    // What looks like this cloud's own may only lack its record while a session brings half of something.
-    const isKnown = options.mayPlan() && options.hasPulled();
+    // What looks like this cloud's own may only lack its record while a session brings half of something, or a revoke is half known.
+    const isKnown = options.mayPlan() && options.hasPulled() && keeper.replica.isSettled(domain.set);
     for (const [id, row] of captured.seen) if (isKnown || row.isOwn !== true) seen.set(id, row);
     for (const { id, what } of captured.notes) log.info({ id, what }, "noted");
   }

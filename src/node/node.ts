@@ -194,6 +194,7 @@ export class Node {
         loop.poke();
       },
       onMembership: () => this.#onMembership(),
+      onSettled: () => loop.poke(),
     });
     await this.mesh.setMesh(meshId);
     await this.#sayWhoWeAre(keeper);

@@ -1,5 +1,5 @@
 // Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now.
-import type { DomainView, Seen } from "../core/keystone-view.ts";
+import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
 import { DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
@@ -9,12 +9,16 @@ import type { KeystoneId, SetName } from "../core/set-name.ts";
 import { Applier } from "./apply.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
+import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
 
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
+const KINDS_OF_HOLD: ReadonlySet<string> = new Set([...PLAN_HOLDS, ...SETTLE_HOLDS]);
+/** The modes under which a plan is carried out. */
+const WRITING: ReadonlySet<AgreementMode> = new Set(["mirror", "initial"]);
 
 /**
  * `settled`: nothing was left to do but what is refused, which is shown and tried again. `written`: now nothing is left.
- * `waiting`: something is to be done and can't be yet. `more`: the passes were used up. `stale`: Keystone holds something
+ * `waiting`: something is to be done and can't be yet, or a domain is not settled. `more`: the passes were used up. `stale`: Keystone holds something
  * else than the last scan saw.
  */
 export type PlanRun = "settled" | "written" | "waiting" | "more" | "stale";
@@ -22,11 +26,13 @@ export type PlanRun = "settled" | "written" | "waiting" | "more" | "stale";
 export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
   readonly #applier: Applier;
+  readonly #gate: SettleGate;
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
 
   constructor(options: KeystoneLoopOptions) {
     this.#options = options;
     this.#applier = new Applier(options);
+    this.#gate = new SettleGate(options);
   }
 
   /** Every record's state here, by set, with what is stuck in Keystone's own words. An ID may stand in several sets. */
@@ -54,11 +60,11 @@ export class PlanRunner {
     let written = 0;
     for (let pass = 0; pass < PLAN_PASSES_MAX && !isStopped(); pass += 1) {
       const plans = await this.#plansWithTombstones();
-      const holds = plans.flatMap(({ plan: { holds } }) => holds);
-      for (const { what, id } of await memory.keepHolds(holds, PLAN_HOLDS, now()))
+      for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now()))
         log.warn({ hold: id, what }, "held for an operator");
+      const isWaiting = plans.some(({ domain }) => WRITING.has(domain.mode) && this.#gate.waits(domain));
       const actions = plans
-        .filter(({ domain }) => domain.mode === "mirror" || domain.mode === "initial")
+        .filter(({ domain }) => WRITING.has(domain.mode))
         .flatMap(({ plan: { actions } }) => actions);
       this.#applier.prune(actions);
       let done = 0;
@@ -77,7 +83,7 @@ export class PlanRunner {
       if (isStale) return "stale";
       written += done;
       if (done === 0 && actions.every((action) => this.#applier.isHopeless(action)))
-        return written === 0 ? "settled" : "written";
+        return written > 0 ? "written" : isWaiting ? "waiting" : "settled";
       if (done === 0) return "waiting";
     }
     return "more";
@@ -117,7 +123,15 @@ export class PlanRunner {
     return { set, kind: "local", id: localId(this.#options.keeper.self, about), fields: { placed: true } };
   }
 
+  #holdsOf(plans: readonly { domain: DomainView; plan: Plan }[]): Hold[] {
+    return plans.flatMap(({ domain, plan: { holds } }) => {
+      const unsettled = this.#gate.hold(domain);
+      return unsettled === undefined ? holds : [...holds, unsettled];
+    });
+  }
+
   #planOf(domain: DomainView): Plan {
+    if (this.#gate.waits(domain)) return this.#gate.waitingPlan(domain, PLAN_HOLDS);
     const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf } = this.#options;
     return plan({
       domain,

@@ -7,10 +7,12 @@ import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
 import { type Joined, Replica, type Write } from "../core/replica.ts";
+import type { SetName } from "../core/set-name.ts";
 import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 
 const FINAL_ROSTERS = "finalRosters";
+const SETTLED = "settled";
 
 export type KeeperOptions = {
   readonly meshId: MeshId;
@@ -31,6 +33,8 @@ export type ReplicaListener = {
   /** New entries that count are durable; `signedHere` are to be gossiped. */
   onNews?(news: readonly Entry[], signedHere: boolean): void;
   onMembership?(): void;
+  /** A set is settled at a newer instant than before: a plan that waited for it may be made. */
+  onSettled?(set: SetName): void;
 };
 
 export class ReplicaKeeper {
@@ -49,14 +53,17 @@ export class ReplicaKeeper {
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
     const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
-    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant(), final });
+    const settled = (((await store.meta(SETTLED)) ?? []) as [SetName, UnixMs, number][]).map(
+      ([set, wallMs, counter]) => [set, { wallMs, counter }] as const,
+    );
+    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant(), final, settled });
     let refused = 0;
     for await (const { set, kind, id, entries } of store.records()) {
       const opened = entries.map((wire) => openStored(meshId, wire));
       refused += opened.filter((one) => !one.ok).length;
       replica.load([{ key: { set, kind, id }, entries: opened.flatMap((one) => (one.ok ? [one.value] : [])) }]);
     }
-    replica.loaded();
+    replica.loaded({ isWhole: refused === 0 });
     if (refused > 0) log.warn({ refused }, "entries in the store are not of this mesh, and were left aside");
     return new ReplicaKeeper(options, replica);
   }
@@ -106,6 +113,15 @@ export class ReplicaKeeper {
   /** Writes what is no entry: rows, intents, holds, named values. */
   async note(batch: Omit<StoreBatch, "records" | "instant">): Promise<void> {
     await this.#options.store.write(batch);
+  }
+
+  /** Takes a member's word that we hold what it holds, settled at `takenAt`; resolves once that is durable. */
+  async settle(set: SetName, takenAt: Instant): Promise<void> {
+    await this.durable(); // What we are settled by must not be lost beneath the mark that says so.
+    if (!this.replica.settle(set, takenAt)) return;
+    const marks = [...this.replica.settledMarks].map(([name, { wallMs, counter }]) => [name, wallMs, counter]);
+    await this.note({ meta: [[SETTLED, marks]] });
+    for (const listener of this.#listeners) listener.onSettled?.(set);
   }
 
   /** Resolves once everything that the replica holds now is durable. Rejects if it can't be, from then on for ever. */

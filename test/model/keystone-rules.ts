@@ -75,9 +75,8 @@ export function descendants(rows: Rows, id: string): ProjectObject[] {
 /** Place, then a disabled branch, then depth, then ID and name: BAD_REQUEST, FORBIDDEN, CONFLICT. */
 export function checkCreate(operation: string, rows: Rows, row: ProjectObject, database: Database): void {
   const bad = (words: string) => fail("BAD_REQUEST", operation, words);
-  if (row.isDomain) {
-    if (row.name.toLowerCase() === "federated") throw fail("UNKNOWN_OUTCOME", operation, "uncaught AssertionError");
-  } else {
+  if (row.isDomain) checkDomainName(operation, row.name);
+  else {
     const domain = rows.get(row.domainId ?? "");
     const parent = rows.get(row.parentId ?? "");
     if (domain?.isDomain !== true) throw bad("could not find domain");
@@ -89,6 +88,11 @@ export function checkCreate(operation: string, rows: Rows, row: ProjectObject, d
   }
   if (rows.has(row.id) || findTwin(rows, row, database) !== undefined)
     throw fail("CONFLICT", operation, "the same name or the same ID");
+}
+
+/** A name that Keystone keeps for itself: it breaks off without an answer, and writes nothing. */
+export function checkDomainName(operation: string, name: string): void {
+  if (name.toLowerCase() === "federated") throw fail("UNKNOWN_OUTCOME", operation, "uncaught AssertionError");
 }
 
 /** `enabled` is what the body says: a PATCH without it counts as true, which a disabled branch refuses. */

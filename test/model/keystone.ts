@@ -5,6 +5,7 @@ import {
   checkBody,
   checkCreate,
   checkDelete,
+  checkDomainName,
   checkStorable,
   checkUpdate,
   type Database,
@@ -186,6 +187,7 @@ function api(state: State, carryOut: CarryOut): KeystoneApi {
       write("updateProject", id, () => update(state, { operation: "updateProject", id, patch }, options)),
     updateDomain: (id, patch, options) =>
       write("updateDomain", id, () => {
+        checkDomainName("updateDomain", patch.name ?? "");
         if (state.rows.get(id)?.isDomain === false) throw fail("NOT_FOUND", "updateDomain", `no domain ${id}`);
         return asDomain(update(state, { operation: "updateDomain", id, patch }, options));
       }),

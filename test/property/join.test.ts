@@ -8,6 +8,7 @@ import { CLOCK, giveStanding } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
 import { BASE_CONTROL, type History, history, MESH, OBSERVER, PEERS } from "./history.ts";
 import { type OracleState, oracle } from "./oracle.ts";
+import { stateOf } from "./replica-state.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 
@@ -15,24 +16,6 @@ function replicaOf(batches: readonly (readonly Entry[])[], self: PeerId = OBSERV
   const replica = new Replica({ meshId: MESH.meshId, self });
   for (const batch of batches) replica.join(batch, CLOCK);
   return replica;
-}
-
-/** What a replica says, in the oracle's form. */
-function stateOf(replica: Replica): OracleState {
-  const records = new Map<string, { standing: string[]; fields: string }>();
-  for (const set of replica.sets()) {
-    for (const { key } of set.records()) {
-      const standing = replica.standingEntries(key).map((entry) => entry.hash);
-      if (standing.length === 0) continue;
-      const states = [...replica.fields(key)].sort(([a], [b]) => (a < b ? -1 : 1));
-      const fields = Object.fromEntries(states.map(([name, { value, entry }]) => [name, [value, entry.hash]]));
-      records.set(`${key.set}\0${key.kind}\0${key.id}`, {
-        standing: standing.sort(),
-        fields: JSON.stringify(fields),
-      });
-    }
-  }
-  return { records, roots: replica.roots(), members: [...replica.membership.members].sort() };
 }
 
 /** A history, and a way for its entries to arrive: shuffled, doubled, cut into batches. */

@@ -30,6 +30,7 @@ describe("a mark", () => {
     ["another generation", sealed.replace(" 7 ", " 8 ")],
     ["another peer", sealed.replace(SELF.peerId, OTHER.peerId)],
     ["a signature cut short", sealed.slice(0, -1)],
+    ["other spare bits in the signature's last character", `${sealed.slice(0, -1)}${sealed.endsWith("B") ? "C" : "B"}`],
     ["no number", sealed.replace(" 7 ", " x ")],
     ["a number below zero", sealed.replace(" 7 ", " -7 ")],
     ["a fraction", sealed.replace(" 7 ", " 7.5 ")],
