@@ -49,15 +49,17 @@ export const GOSSIP_RPC_BYTES_MAX = 4 * 1024 * 1024;
 export const GOSSIP_ENTRIES_MAX = 256;
 /** Bytes of one sync message: a page holds at least one entry of the greatest size. */
 export const SYNC_MESSAGE_BYTES_MAX = 256 * 1024;
-/** Keys in one page of versions: about 130 bytes each, so a page stays below a sync message. */
-export const SYNC_PAGE_KEYS_MAX = 1_000;
-/** Records asked for in one pull. */
-export const SYNC_PULL_KEYS_MAX = 200;
-/** Sets whose roots stand in one answer: about 170 bytes each. */
-export const SYNC_SETS_MAX = 1_000;
+/** Records asked for in one pull: those of a project fill half a message, and a page is synced to disk before the next. */
+export const SYNC_PULL_KEYS_MAX = 400;
+/** Versions, features and characters of one that a hello may name: we know one version and no feature yet. */
+export const SYNC_VERSIONS_MAX = 16;
+export const SYNC_FEATURES_MAX = 32;
+export const SYNC_FEATURE_LENGTH_MAX = 32;
+/** Sets that one question about settled sets may name: about 200 bytes each. */
+export const SYNC_SETTLED_MAX = 500;
 /** Entries in one answer: the smallest takes 250 bytes, signature and all. */
 export const SYNC_ENTRIES_MAX = 2_000;
-/** Pages of one sync session: 1,000,000 records are 1,000 pages of versions and 5,000 of pulls. */
+/** Requests of one sync session: 1,000,000 records are 500 answers about ranges, and 2,500 pulls or 2,500 offers. */
 export const SYNC_ROUNDS_MAX = 10_000;
 /** Milliseconds that a sync session waits for one answer. */
 export const SYNC_ANSWER_TIMEOUT_MS = 20_000;
@@ -70,6 +72,13 @@ export const SETTLE_WAIT_MAX_MS = 600_000;
 /** Sync sessions served at once, in all and for one peer. */
 export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;
+/** Sync sessions of our own at once, one for each peer: more would only share one core's verifying. The others wait. */
+export const SYNC_ASKING_MAX = 4;
+/** Pushes of limited sets under way at once, in all; and entries that wait for one peer, above which anti-entropy brings them. */
+export const SYNC_PUSHING_MAX = 8;
+export const SYNC_PUSH_ENTRIES_MAX = 2_000;
+/** Heartbeats in a row with a root that isn't ours, after which a session is due: one may just have crossed an entry. */
+export const SYNC_HEARTBEATS_DIFFER = 2;
 /** Milliseconds between anti-entropy sessions with a random member, before jitter. */
 export const SYNC_INTERVAL_MS = 30_000;
 /** Milliseconds from a peer's differing root to a session of our own: two nodes that differ must not chase each other. */

@@ -1,16 +1,18 @@
 // The replica: this node's copy of every set that it may hold, and the join of entries into it.
 // Long, because writing, joining and reading share the sets and must agree on what counts.
 // Pure: it reads no clock and does no I/O. What `join` returns is what the caller must make durable, then gossip on.
+import { toString as render } from "uint8arrays";
 import { type Authority, domainCounts, mayCountLater, newestTaken, readAuthority } from "./authority.ts";
 import { type MeshId, type Signer, signEntry } from "./codec.ts";
 import type { Entry, Fields, RecordKey } from "./entry.ts";
-import { rootOfRoots, rootText } from "./fingerprint.ts";
+import { rootText } from "./fingerprint.ts";
 import { FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
 import { controlCounts, type Membership, readMembership, rosterOf } from "./membership.ts";
 import type { PeerId } from "./peer-id.ts";
 import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep, type Version } from "./record.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
+import { type IndexedSet, IndexView, SetIndex } from "./set-index.ts";
 import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
 import { type SettledMarks, Settlement } from "./settlement.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
@@ -49,6 +51,10 @@ export class Replica {
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
   #instant: Instant = INSTANT_ZERO;
+  /** What peers may see of the sets; who compares roots reads it. */
+  readonly index = new SetIndex((set) => this.#indexed(set));
+  readonly #all = new IndexView(this.index, () => true);
+  readonly #public = new IndexView(this.index, () => false);
   readonly #settlement: Settlement;
 
   constructor(options: ReplicaOptions) {
@@ -183,7 +189,7 @@ export class Replica {
       if (count >= (openedBy === owner ? SETS_PER_OWNER_MAX : FOREIGN_SETS_MAX)) return undefined;
       this.#setsOpened.set(openedBy, count + 1);
     }
-    const set = new ReplicaSet(name, identity, this.self);
+    const set = new ReplicaSet(name, identity, this.self, () => this.index.touch(name));
     this.#sets.set(name, set);
     if (identity.is === "control") this.#judgeControl(new Map());
     if (identity.is === "domain") this.#judgeDomain(set, new Map());
@@ -203,6 +209,7 @@ export class Replica {
     this.#membership = readMembership(this.meshId, set.records(), this.#final);
     this.#final = new Set([...this.#final, ...[...this.#membership.chain.keys()].slice(0, -1)]);
     for (const key of set.judge(controlCounts(this.#membership), () => true)) touched.set(keyText(key), key);
+    for (const name of this.#sets.keys()) this.index.touch(name); // Whose owners are known may be another now.
     const { members, roster } = this.#membership;
     return (
       roster?.hash !== before.roster?.hash ||
@@ -231,10 +238,9 @@ export class Replica {
   unsettled(): Unsettled[] {
     return [...this.#sets.values()].flatMap((set) => {
       const takenAt = set.authority === undefined ? undefined : newestTaken(set.authority);
+      if (takenAt === undefined || this.#settlement.isSettled(set)) return [];
       const root = this.rootOf(set.name);
-      return takenAt === undefined || root === undefined || this.#settlement.isSettled(set)
-        ? []
-        : [{ set: set.name, root, takenAt }];
+      return root === undefined ? [] : [{ set: set.name, root, takenAt }];
     });
   }
 
@@ -317,8 +323,28 @@ export class Replica {
     return owner === undefined || this.isKnownPeer(owner) ? rootText(set.fingerprint) : undefined;
   }
 
+  /** The root of roots over all that is held here, 64 hex digits. */
   root(): string {
-    return rootOfRoots(this.roots());
+    return render(this.#all.root(), "hex");
+  }
+
+  /** The same over the sets that every member may hold. */
+  publicRoot(): string {
+    return render(this.#public.root(), "hex");
+  }
+
+  #indexed(name: SetName): IndexedSet | undefined {
+    const set = this.#sets.get(name);
+    if (set === undefined || this.rootOf(name) === undefined) return undefined;
+    return { tree: set.tree, isPublic: this.isPublic(name) };
+  }
+
+  /** Whether every member may hold this set: of a domain only its owner's own word makes it so. */
+  isPublic(name: SetName): boolean {
+    const set = this.#sets.get(name);
+    if (set?.identity.is !== "domain") return set !== undefined;
+    const isSaid = set.version("authority", set.identity.domainId) !== undefined;
+    return isSaid && set.authority?.audience === undefined;
   }
 
   get recordCount(): number {

@@ -49,7 +49,7 @@ export class MemberDesk {
         connected: isSelf || connected.has(peerId),
         addresses: isSelf ? mesh.addresses() : addressesOf(replica, peerId),
         root,
-        inSync: root === ownRoot,
+        inSync: isSelf || antiEntropy.isInSync(peerId),
       };
     };
     return [

@@ -120,7 +120,7 @@ export class Node {
       handlers: {
         onGossip: (bytes, from) => this.#onGossip(bytes, from),
         onRefused: (rejection, from) => this.refusals.take([rejection], from),
-        onSyncSession: (from) => this.#serveSync(from),
+        onSyncSession: (from, ended) => this.#serveSync(from, ended),
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
         onDisconnect: (peerId) => log.info({ peerId, name: this.nameOf(peerId) }, "disconnected from a member"),
@@ -165,7 +165,9 @@ export class Node {
       log,
       now: world.now,
       random: world.random,
+      randomBytes: world.randomBytes,
       after: world.after,
+      mayHold: () => true,
       refuse,
       onEnd: () => loop.poke(),
     });
@@ -233,9 +235,9 @@ export class Node {
     return news.length > 0 ? "accept" : "ignore"; // Durable by now: only then is it relayed.
   }
 
-  #serveSync(from: PeerId): SyncAnswerer {
+  #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
     if (this.#membered === undefined) throw new ControlError("NO_MESH", "this node is in no mesh");
-    return this.#membered.antiEntropy.serve(from);
+    return this.#membered.antiEntropy.serve(from, ended);
   }
 
   #welcome(): Uint8Array {

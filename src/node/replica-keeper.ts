@@ -88,14 +88,21 @@ export class ReplicaKeeper {
     return joined.entries;
   }
 
-  /** Verifies and joins what a peer sent; resolves once it is durable. */
-  async receive(wires: readonly WireEntry[]): Promise<Received> {
+  /**
+   * Verifies and joins what a peer sent; resolves once it is durable. `judge` says why an entry with a good signature
+   * may not be taken from this peer, or undefined if it may.
+   */
+  async receive(
+    wires: readonly WireEntry[],
+    judge: (entry: Entry) => Rejection | undefined = () => undefined,
+  ): Promise<Received> {
     const rejections: Rejection[] = [];
     const entries: Entry[] = [];
     for (const wire of wires) {
       const opened = openEntry(this.replica.meshId, wire);
-      if (opened.ok) entries.push(opened.value);
-      else rejections.push(opened.rejection);
+      const rejection = opened.ok ? judge(opened.value) : opened.rejection;
+      if (rejection !== undefined) rejections.push(rejection);
+      else if (opened.ok) entries.push(opened.value);
     }
     const joined = this.replica.join(entries, {
       nowMs: this.#options.now(),

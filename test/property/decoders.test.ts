@@ -19,15 +19,17 @@ import { RangeSession } from "../../src/core/range-reconcile.ts";
 import { viewOf } from "../../src/core/range-view.ts";
 import type { Checked } from "../../src/core/rejection.ts";
 import { Replica } from "../../src/core/replica.ts";
-import { CONTROL_SET, domainSet, parseSetName } from "../../src/core/set-name.ts";
+import { domainSet, parseSetName } from "../../src/core/set-name.ts";
 import {
   decodeAnswer,
   decodeBatch,
   decodeRequest,
   decodeWelcome,
   encodeBatches,
-  encodeMessage,
+  encodeRequest,
+  encodeAnswer as encodeSyncAnswer,
   encodeWelcome,
+  HELLO,
 } from "../../src/core/sync-messages.ts";
 import { readDomain, readPage, readProject } from "../../src/keystone/answers.ts";
 import { findCredentials } from "../../src/keystone/clouds-yaml.ts";
@@ -104,12 +106,22 @@ const CORE: readonly Row[] = [
   },
   {
     name: "decodeRequest",
-    good: [encodeMessage(["pull", SET, [["project", idOf("1"), 0]]]), encodeMessage(["roots", meshId, ""])],
+    good: [
+      encodeRequest(HELLO),
+      encodeRequest({ is: "pull", keys: [{ set: SET, kind: "project", id: idOf("1"), skip: 0 }] }),
+      encodeRequest({ is: "offer", entries: founding }),
+      encodeRequest({ is: "settled", lines: [{ set: SET, root: meshId, takenAt: project.stamp }] }),
+    ],
     decode: (bytes) => opened(decodeRequest(bytes)),
   },
   {
     name: "decodeAnswer",
-    good: [encodeMessage(["records", 1, 0, founding]), encodeMessage(["roots", meshId, [[CONTROL_SET, meshId]], true])],
+    good: [
+      encodeSyncAnswer(HELLO),
+      encodeSyncAnswer({ is: "records", whole: 1, skip: 0, entries: founding }),
+      encodeSyncAnswer({ is: "taken" }),
+      encodeSyncAnswer({ is: "settled", vouched: [true, false] }),
+    ],
     decode: (bytes) => opened(decodeAnswer(bytes)),
   },
   { name: "decodeRangeRequest", good: requests, decode: (bytes) => opened(decodeRangeRequest(bytes)) },
