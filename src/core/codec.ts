@@ -11,6 +11,7 @@ import {
 import { decode, encode } from "@ipld/dag-cbor";
 import { equals } from "uint8arrays";
 import type { Draft, Entry, EntryHash, Fields, FieldValue } from "./entry.ts";
+import { heldEntry } from "./held-entry.ts";
 import { checkFields } from "./kinds.ts";
 import {
   ENTRY_BYTES_MAX,
@@ -84,7 +85,7 @@ export function signEntry(meshId: MeshId, draft: Draft, signer: Signer): Entry {
   const bytes = signedBytes(meshId, { ...draft, fields: signable(draft.fields) as Fields });
   const checked = checkSigned(meshId, bytes);
   if (!checked.ok) throw new Error(`own entry is not valid: ${checked.rejection.code} ${checked.rejection.detail}`);
-  return { ...checked.value, hash: sha256(bytes) as EntryHash, bytes, signature: signer.sign(bytes) };
+  return heldEntry(checked.value, { hash: sha256(bytes) as EntryHash, bytes, signature: signer.sign(bytes) });
 }
 
 /**
@@ -110,7 +111,7 @@ export function openStored(meshId: MeshId, wire: WireEntry): Checked<Entry> {
     return refuse("BAD_SIGNATURE", `a signature has ${SIGNATURE_BYTES} bytes, not ${signature.length}`);
   const checked = checkSigned(meshId, bytes);
   if (!checked.ok) return checked;
-  return { ok: true, value: { ...checked.value, hash: sha256(bytes) as EntryHash, bytes, signature } };
+  return { ok: true, value: heldEntry(checked.value, { hash: sha256(bytes) as EntryHash, bytes, signature }) };
 }
 
 function checkSigned(meshId: MeshId, bytes: Uint8Array): Checked<Draft> {

@@ -32,6 +32,10 @@ export const SETS_PER_OWNER_MAX = 10_000;
 /** Sets that one signer may open in the name of others, by writing there before the owner's own word has come. */
 export const FOREIGN_SETS_MAX = 100;
 
+/** Texts remembered so that entries share them, and characters of the longest: peer IDs, set names, parents, tags. 2 MB. */
+export const SHARED_TEXTS_MAX = 8_192;
+export const SHARED_TEXT_LENGTH_MAX = 128;
+
 // --- Clock ---------------------------------------------------------------------------------------------------------
 /** How far a stamp may lead our clock. NTP keeps clouds within a second; a minute forgives a sick one. */
 export const DRIFT_MAX_MS = 60_000;
