@@ -214,12 +214,12 @@ function placeOf(text: RecordText): { kind: string; id: string } {
   return { kind: text.slice(0, end), id: text.slice(end + 1) };
 }
 
+/** The stamp of the newest of these entries, itself: it is held anyway. */
 function newestInstant(slots: readonly Slot[]): Instant {
-  const newest = slots.reduce<Instant>(
+  return slots.reduce<Instant>(
     (best, { entry }) => (compareInstants(entry.stamp, best) > 0 ? entry.stamp : best),
     INSTANT_ZERO,
   );
-  return { wallMs: newest.wallMs, counter: newest.counter };
 }
 
 function slotsOf(slots: readonly Slot[] | undefined, entry: Entry): number {
