@@ -41,6 +41,20 @@ export const SHARED_TEXT_LENGTH_MAX = 128;
 export const DRIFT_MAX_MS = 60_000;
 /** Greatest counter of a stamp: time packs into 8 bytes, 48 bits of milliseconds and 16 of counter. */
 export const STAMP_COUNTER_MAX = 0xffff;
+/** Entries of one signer that are ahead of our clock and held until due: a day of edits by a clock that is wrong. */
+export const HELD_ENTRIES_MAX = 1_000;
+/** Bytes of those, so that a signer of large entries holds no more memory than one of small ones: 4 KB for each. */
+export const HELD_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of all held entries, of whichever signers: sixteen clouds may be wrong at once. */
+export const HELD_BYTES_IN_ALL_MAX = 64 * 1024 * 1024;
+/** Milliseconds for which what was last heard of a member's clock tells ours: a good oscillator drifts 60 ms in it. */
+export const CLOCK_HEARD_MS = 600_000;
+/** Milliseconds after its start for which a node signs no edits before it heard another voter: its clock may not be set yet. */
+export const CLOCK_WAIT_MS = 30_000;
+/** Least milliseconds by which a clock is called off, however small driftMaxMs is: heartbeats may take as long to come. */
+export const CLOCK_OFF_MIN_MS = 1_000;
+/** Readings of a member's clock, the greatest of which counts: the way takes time, so each can only look behind. */
+export const CLOCK_READINGS_MAX = 5;
 
 // --- Mesh ----------------------------------------------------------------------------------------------------------
 /** Members of one mesh. Ten times the federation that we design for in daily use. */
@@ -87,6 +101,28 @@ export const SYNC_HEARTBEATS_DIFFER = 2;
 export const SYNC_INTERVAL_MS = 30_000;
 /** Milliseconds from a peer's differing root to a session of our own: two nodes that differ must not chase each other. */
 export const SYNC_REPLY_GAP_MS = 1_000;
+/** Milliseconds between heartbeats, before jitter of a tenth: a duplicate key shows within half a minute, at 40 bytes a second. */
+export const HEARTBEAT_INTERVAL_MS = 10_000;
+/** Bytes of one heartbeat as it is gossiped: hashes and IDs in text, and room for what a newer node adds. */
+export const HEARTBEAT_BYTES_MAX = 512;
+/** Characters of the words in a heartbeat: Keystone's state, and a version such as 12.34.56-rc.1. */
+export const HEARTBEAT_WORD_LENGTH_MAX = 16;
+/** Peers that a heartbeat may name as heard from two processes: more than one at a time is no accident any more. */
+export const HEARTBEAT_DOUBLES_MAX = 2;
+/** Intervals after which a member that is connected but from which no heartbeat came is silent in gossip. */
+export const HEARTBEATS_MISSED_MAX = 3;
+/** Least milliseconds between two renewals of one member's connection: a peer that sends none must not be cut off for ever. */
+export const RENEW_GAP_MS = 60_000;
+/** Milliseconds by which a relayed heartbeat may be later than its sender's last ones: above, it is a replay. */
+export const HEARTBEAT_STALE_MS = 60_000;
+/** Processes remembered for one member: the latest, and those that replays could come from. */
+export const INSTANCES_MAX = 4;
+/** Heartbeats of our own key but of another process after which it runs for sure, though its clock is behind our start. */
+export const FOREIGN_BEATS_MIN = 3;
+/** Milliseconds after which the alarm about a key that two processes use ends, if nothing more is heard of it. */
+export const DUPLICATE_CLEAR_MS = 300_000;
+/** Milliseconds for which our own heartbeats name such a key after we last heard it twice. */
+export const DUPLICATE_TOLD_MS = 60_000;
 /** Milliseconds that `join` waits for the roster before it says that the node goes on alone. */
 export const JOIN_WAIT_MS = 20_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */

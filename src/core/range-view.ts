@@ -19,24 +19,40 @@ export type RangeView = {
   tree(set: SetName): FingerprintTree | undefined;
   /** The digest of a record's standing version, as its tree has it. */
   digest(key: RecordKey): Uint8Array | undefined;
-  /** Whether we would take a set that the peer names: one that we may hold, and that it may. */
+  /** Whether we would take a set that the peer names now. */
   wants(set: SetName): boolean;
+};
+/** The same for a whole session, which also carries records. */
+export type SharedView = RangeView & {
+  /** Whether the peer may be told of this set. */
+  tells(set: SetName): boolean;
+  /** Whether the peer may bring us entries of this set, were its owner known. */
+  takes(set: SetName): boolean;
 };
 
 const EMPTY = new FingerprintTree();
 
-/** A replica's view, of those of its sets that `mayHold` lets this peer see. Worth keeping: it remembers the buckets. */
-export function viewOf(replica: Replica, mayHold: (set: SetName) => boolean = () => true): RangeView {
+/**
+ * A replica's view, of those of its sets that `mayHold` lets this peer see, and of what `mayBring` lets it bring. Worth
+ * keeping: it remembers the buckets.
+ */
+export function viewOf(
+  replica: Replica,
+  mayHold: (set: SetName) => boolean = () => true,
+  mayBring: (set: SetName) => boolean = mayHold,
+): SharedView {
   const seen = new IndexView(replica.index, mayHold);
   return {
     buckets: () => seen.buckets(),
     root: () => seen.root(),
     tree: (set) => (mayHold(set) ? replica.set(set)?.tree : undefined),
     digest: ({ set, kind, id }) => (mayHold(set) ? replica.set(set)?.digest(kind, id) : undefined),
+    tells: mayHold,
+    takes: mayBring,
     wants(set) {
       const identity = parseSetName(set)?.identity;
       const owner = identity === undefined ? undefined : ownerOf(identity);
-      return (owner === undefined || replica.isKnownPeer(owner)) && mayHold(set);
+      return (owner === undefined || replica.isKnownPeer(owner)) && mayBring(set);
     },
   };
 }

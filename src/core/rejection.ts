@@ -10,7 +10,7 @@ export type RejectionCode =
   | "BAD_SIGNATURE" // the signature doesn't belong to the origin
   | "BAD_SET" // a set's name that names no set
   | "BAD_FIELD" // a known field with a value of the wrong type, or a record ID that its kind can't have
-  | "STAMP_TOO_FAR_AHEAD" // its stamp leads our clock by more than driftMaxMs
+  | "STAMP_TOO_FAR_AHEAD" // its stamp leads our clock by more than may be held (a day), or there is no room to hold it
   | "NOT_HELD" // a set that this node doesn't hold, or may not hold
   | "DOES_NOT_COUNT" // well-formed, but its origin may not write this
   | "WRONG_ORDER" // a sync request at a place of a session where it can't stand

@@ -7,10 +7,9 @@ import type { Entry } from "./entry.ts";
 import { SYNC_ENTRIES_MAX, SYNC_ROUNDS_MAX } from "./limits.ts";
 import { RangeAnswerer } from "./range-answerer.ts";
 import { RANGE_LIMITS } from "./range-messages.ts";
-import type { RangeView } from "./range-view.ts";
+import type { SharedView } from "./range-view.ts";
 import { type Checked, type Rejection, refuse } from "./rejection.ts";
 import type { Replica } from "./replica.ts";
-import type { SetName } from "./set-name.ts";
 import {
   decodeRequest,
   encodeAnswer,
@@ -36,9 +35,7 @@ export type Judge = (entry: Entry) => Rejection | undefined;
 export type AnsweringOptions = {
   readonly replica: Replica;
   /** The replica as the peer may see it. */
-  readonly view: RangeView;
-  /** Whether the peer may hold this set. */
-  mayHold(set: SetName): boolean;
+  readonly view: SharedView;
   vouches(line: SettledLine): boolean;
 };
 
@@ -76,11 +73,11 @@ export class SyncAnswering {
     }
     if (request.is === "pull") return told(this.#pull(request.keys));
     if (request.is === "settled") {
-      const { mayHold, vouches } = this.#options;
-      return told({ is: "settled", vouched: request.lines.map((line) => mayHold(line.set) && vouches(line)) });
+      const { view, vouches } = this.#options;
+      return told({ is: "settled", vouched: request.lines.map((line) => view.tells(line.set) && vouches(line)) });
     }
     const judge: Judge = ({ set, stamp: { origin } }) =>
-      this.#options.mayHold(set) ? undefined : { code: "NOT_HELD", detail: `an offer for ${set}`, origin };
+      this.#options.view.takes(set) ? undefined : { code: "NOT_HELD", detail: `an offer for ${set}`, origin };
     return { ok: true, value: { is: "take", entries: request.entries, judge, bytes: encodeAnswer({ is: "taken" }) } };
   }
 
@@ -93,11 +90,11 @@ export class SyncAnswering {
   }
 
   #pull(keys: readonly PullKey[]): SyncAnswer {
-    const { replica, mayHold } = this.#options;
+    const { replica, view } = this.#options;
     const entries: WireEntry[] = [];
     let bytes = 0;
     for (const [whole, { skip, ...key }] of keys.entries()) {
-      const standing = mayHold(key.set) ? replica.standingEntries(key) : [];
+      const standing = view.tells(key.set) ? replica.standingEntries(key) : [];
       const rest = standing.slice(skip).map(wireOf);
       const room = Math.min(fitting(rest, bytes), SYNC_ENTRIES_MAX - entries.length);
       const taken = rest.slice(0, room);

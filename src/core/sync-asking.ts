@@ -8,7 +8,7 @@ import { type WireEntry, wireOf } from "./codec.ts";
 import type { Entry, RecordKey } from "./entry.ts";
 import { SYNC_SETTLED_MAX } from "./limits.ts";
 import { RangeSession } from "./range-reconcile.ts";
-import type { RangeView } from "./range-view.ts";
+import type { SharedView } from "./range-view.ts";
 import { type Checked, type Rejection, type RejectionCode, refuse } from "./rejection.ts";
 import type { Replica } from "./replica.ts";
 import { CONTROL_SET, type SetName } from "./set-name.ts";
@@ -48,7 +48,7 @@ type Answer<Is extends SyncAnswer["is"]> = Extract<SyncAnswer, { is: Is }>;
 export type AskingOptions = {
   readonly replica: Replica;
   /** The replica as the peer may see it. */
-  readonly view: RangeView;
+  readonly view: SharedView;
   /** 16 fresh random bytes, which nobody may know before. */
   readonly nonce: Uint8Array;
   /** Sets of which we don't know yet whether we hold all that their owner wrote before it took a scope away. */
@@ -137,8 +137,10 @@ export class SyncAsking {
   /** What stands of these records: control first, then what decides what counts in a set, then all else. */
   *#offered(keys: readonly RecordKey[]): Generator<WireEntry> {
     const stageOf = (key: RecordKey) => (isControl(key) ? 0 : key.kind === "authority" ? 1 : 2);
-    for (const key of keys.toSorted((a, b) => stageOf(a) - stageOf(b)))
-      for (const entry of this.#options.replica.standingEntries(key)) yield wireOf(entry);
+    const { replica, view } = this.#options;
+    // What was pulled since they were compared may have taken a set from the peer.
+    for (const key of keys.filter(({ set }) => view.tells(set)).toSorted((a, b) => stageOf(a) - stageOf(b)))
+      for (const entry of replica.standingEntries(key)) yield wireOf(entry);
   }
 
   *#settle(): AskingSteps {

@@ -7,9 +7,8 @@ import { SYNC_ASKING_MAX, SYNC_HEARTBEATS_DIFFER, SYNC_PLAN_WAIT_MAX_MS, SYNC_RE
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { NONCE_BYTES } from "../core/range-salt.ts";
-import { type RangeView, viewOf } from "../core/range-view.ts";
+import { type SharedView, viewOf } from "../core/range-view.ts";
 import type { Rejection } from "../core/rejection.ts";
-import type { SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { pushSteps, SyncAsking } from "../core/sync-asking.ts";
 import type { Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
@@ -29,8 +28,6 @@ export type AntiEntropyOptions = {
   random(): number;
   randomBytes: World["randomBytes"];
   after: World["after"];
-  /** Whether a member may hold a set, and so see its name, root and records. */
-  mayHold(set: SetName, peer: PeerId): boolean;
   refuse(rejections: readonly Rejection[], relay: PeerId): void;
   /** A session ended, whole or not: a plan that waited for it may be made. */
   onEnd(): void;
@@ -51,7 +48,7 @@ export class AntiEntropy {
   /** Sessions under way, and those that wait for a place. */
   readonly #sessions = new Map<PeerId, Promise<boolean>>();
   readonly #asking = new Map<PeerId, { readonly asking: SyncAsking; readonly sinceMs: UnixMs }>();
-  readonly #views = new Map<PeerId, RangeView>();
+  readonly #views = new Map<PeerId, SharedView>();
   /** Peers that are pulling from us now: what they lack they fetch themselves. */
   readonly #serving = new Map<PeerId, number>();
   readonly #again = new Map<PeerId, CancelTimer>();
@@ -142,7 +139,7 @@ export class AntiEntropy {
   push(peer: PeerId, entries: readonly Entry[]): boolean {
     return this.#pushes.push(
       peer,
-      entries.filter(({ set }) => this.#options.mayHold(set, peer)),
+      entries.filter(({ set }) => this.#options.keeper.replica.mayHold(set, peer)),
     );
   }
 
@@ -169,7 +166,7 @@ export class AntiEntropy {
       replica: keeper.replica,
       view: this.#viewFor(peer),
       nonce: randomBytes(NONCE_BYTES),
-      unsettled: () => keeper.replica.unsettled().filter(({ set }) => this.#options.mayHold(set, peer)),
+      unsettled: () => keeper.replica.unsettled().filter(({ set }) => keeper.replica.mayHold(set, peer)),
       mayOffer: () => !this.#serving.has(peer),
     });
     this.#asking.set(peer, { asking, sinceMs: now() });
@@ -236,10 +233,15 @@ export class AntiEntropy {
   }
 
   /** Kept from session to session: in a round without news there is nothing to work out again. */
-  #viewFor(peer: PeerId): RangeView {
+  #viewFor(peer: PeerId): SharedView {
     const known = this.#views.get(peer);
     if (known !== undefined) return known;
-    const view = viewOf(this.#options.keeper.replica, (set) => this.#options.mayHold(set, peer));
+    const { replica } = this.#options.keeper;
+    const view = viewOf(
+      replica,
+      (set) => replica.mayHold(set, peer),
+      (set) => replica.mayBring(set, peer),
+    );
     this.#views.set(peer, view);
     return view;
   }

@@ -7,13 +7,20 @@ import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Write } from "../core/replica.ts";
 import type { ReplicaSet } from "../core/replica-set.ts";
 import { domainSet, ownerOf, parseKeystoneId, parseSetName, type SetName } from "../core/set-name.ts";
+import type { DomainChain } from "../core/transfers.ts";
 import type { DomainObject } from "../keystone/api.ts";
 import { ControlError, type DomainView } from "./control.ts";
 import { agreedDomains, domainView } from "./domain-views.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
-type SharedSet = { readonly set: ReplicaSet; readonly owner: PeerId; readonly domainId: string };
+/** A shared domain: its present set and owner. */
+type SharedSet = {
+  readonly set: ReplicaSet;
+  readonly owner: PeerId;
+  readonly domainId: string;
+  readonly chain: DomainChain;
+};
 
 export class DomainDesk {
   readonly #node: Node;
@@ -58,14 +65,14 @@ export class DomainDesk {
     }
     await keeper.write(writes);
     loop.scanSoon();
-    return this.#domainRow(set);
+    return this.#domainRow(replica.domainChain({ firstOwner: keeper.self, domainId }));
   }
 
   async accept(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView> {
     const { keeper, loop } = memberedOf(this.#node);
     const { replica } = keeper;
     if (options.name !== undefined) checkName(options.name);
-    const { set, owner, domainId } = this.findShared(options);
+    const { set, owner, domainId, chain } = this.findShared(options);
     if (owner === keeper.self)
       throw new ControlError(
         "OWN_DOMAIN",
@@ -81,7 +88,7 @@ export class DomainDesk {
       options.name ?? String(replica.field({ set: set.name, kind: "domain", id: domainId }, "name")?.value ?? "");
     const here = await this.#node.api.getDomain(domainId);
     await this.#refuseTakenName(domainId, name);
-    const isFirst = domainView(replica, set)?.mode === "none";
+    const isFirst = domainView(replica, chain)?.mode === "none";
     // Two populated clouds meet: look first, write when the operator says so.
     const mode = options.mode ?? (here !== undefined && isFirst ? "observe" : "mirror");
     await keeper.write([
@@ -93,7 +100,7 @@ export class DomainDesk {
       },
     ]);
     loop.scanSoon();
-    return this.#domainRow(set.name);
+    return this.#domainRow(chain);
   }
 
   async #refuseTakenName(domainId: string, name: string): Promise<void> {
@@ -118,7 +125,7 @@ export class DomainDesk {
   }): Promise<DomainView> {
     const { keeper } = memberedOf(this.#node);
     const { replica } = keeper;
-    const { set, owner, domainId } = this.findShared({ domain, owner: keeper.self });
+    const { set, owner, domainId, chain } = this.findShared({ domain, owner: keeper.self });
     if (owner !== keeper.self)
       throw new ControlError(
         "NOT_THE_OWNER",
@@ -144,15 +151,15 @@ export class DomainDesk {
         fields: { [SIGNER_PREFIX + signer]: grantValue(held, scopes, next) },
       },
     ]);
-    return this.#domainRow(set.name);
+    return this.#domainRow(chain);
   }
 
   async list(): Promise<DomainView[]> {
     const { keeper } = memberedOf(this.#node);
     return keeper.replica
-      .sets()
-      .filter((set) => set.identity.is === "domain" && set.size > 0)
-      .map((set) => this.#domainRow(set.name));
+      .domainChains()
+      .filter(({ present }) => (keeper.replica.set(present)?.size ?? 0) > 0)
+      .map((chain) => this.#domainRow(chain));
   }
 
   async #findLocalDomain(wanted: string): Promise<DomainObject> {
@@ -166,13 +173,13 @@ export class DomainDesk {
   /** A shared domain by ID or name; its owner tells apart two of the same. */
   findShared({ domain, owner }: { domain: string; owner?: string }): SharedSet {
     const { replica } = memberedOf(this.#node).keeper;
-    const candidates = replica.sets().flatMap((set): SharedSet[] => {
-      const { identity } = set;
-      if (identity.is !== "domain" || set.size === 0 || (owner !== undefined && identity.owner !== owner)) return [];
-      const name = replica.field({ set: set.name, kind: "domain", id: identity.domainId }, "name")?.value;
-      return identity.domainId === domain || name === domain
-        ? [{ set, owner: identity.owner, domainId: identity.domainId }]
-        : [];
+    const candidates = replica.domainChains().flatMap((chain): SharedSet[] => {
+      const set = replica.set(chain.present);
+      if (set?.identity.is !== "domain" || set.size === 0) return [];
+      const { domainId, owner: present } = set.identity;
+      if (owner !== undefined && present !== owner) return [];
+      const name = replica.field({ set: set.name, kind: "domain", id: domainId }, "name")?.value;
+      return domainId === domain || name === domain ? [{ set, owner: present, domainId, chain }] : [];
     });
     const [first, second] = candidates;
     if (first === undefined)
@@ -188,13 +195,12 @@ export class DomainDesk {
     return first;
   }
 
-  #domainRow(name: SetName): DomainView {
+  #domainRow(chain: DomainChain): DomainView {
     const { replica } = memberedOf(this.#node).keeper;
-    const set = replica.set(name);
-    const view = set === undefined ? undefined : domainView(replica, set);
-    if (set === undefined || view === undefined || set.authority === undefined)
-      throw new ControlError("UNKNOWN_DOMAIN", `no shared domain ${name}`);
-    const { authority } = set;
+    const view = domainView(replica, chain);
+    const authority = replica.authority(chain.present);
+    if (view === undefined || authority === undefined)
+      throw new ControlError("UNKNOWN_DOMAIN", `no shared domain ${chain.present}`);
     return {
       id: view.domainId,
       name: String(fieldValue(view.domain, "name") ?? ""),

@@ -1,6 +1,7 @@
 // Members, for the operator: who is in, who knocks, and the words that let a peer in.
 import type { PeerId } from "../core/peer-id.ts";
 import type { MemberView, PendingView } from "./control.ts";
+import { heartbeatView } from "./health-view.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import { addressesOf, admissionWrite } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
@@ -33,7 +34,7 @@ export class MemberDesk {
 
   async list(): Promise<MemberView[]> {
     const { mesh } = this.#node;
-    const { keeper, antiEntropy } = memberedOf(this.#node);
+    const { keeper, antiEntropy, heartbeats } = memberedOf(this.#node);
     const { replica } = keeper;
     const { members, retired, roster } = replica.membership;
     const connected = new Set(mesh.connected());
@@ -50,6 +51,7 @@ export class MemberDesk {
         addresses: isSelf ? mesh.addresses() : addressesOf(replica, peerId),
         root,
         inSync: isSelf || antiEntropy.isInSync(peerId),
+        heartbeat: heartbeatView(heartbeats.lastWord(peerId)),
       };
     };
     return [

@@ -10,7 +10,7 @@ import { MeshError } from "../mesh/mesh-error.ts";
 import type { SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { AntiEntropyOptions } from "./anti-entropy.ts";
 
-export type AnswererOptions = Pick<AntiEntropyOptions, "keeper" | "now" | "mayHold" | "refuse"> &
+export type AnswererOptions = Pick<AntiEntropyOptions, "keeper" | "now" | "refuse"> &
   Pick<AnsweringOptions, "view"> & {
     /** The root of roots that the peer tells, 64 hex digits. */
     onRoot(root: string): void;
@@ -22,11 +22,9 @@ const SESSION_MAX_MS = SYNC_SESSION_MAX_MS + SYNC_IDLE_TIMEOUT_MS;
 /** Answers the requests of one session. It throws MeshError once a request was refused, which is counted by then. */
 export function answererFor(peer: PeerId, options: AnswererOptions): SyncAnswerer {
   const { keeper, now, view } = options;
-  const mayHold: AnsweringOptions["mayHold"] = (set) => options.mayHold(set, peer);
   const answering = new SyncAnswering({
     replica: keeper.replica,
     view,
-    mayHold,
     vouches: (line) => keeper.replica.vouches(line),
   });
   const beganMs = now();

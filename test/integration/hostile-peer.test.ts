@@ -4,6 +4,7 @@ import { encode } from "@ipld/dag-cbor";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ENTRY_CONTEXT, type MeshId, signEntry, type WireEntry, wireOf } from "../../src/core/codec.ts";
 import type { Entry, Fields, RecordKey } from "../../src/core/entry.ts";
+import { HEARTBEAT_CONTEXT } from "../../src/core/heartbeat.ts";
 import { GOSSIP_MESSAGE_BYTES_MAX, MALFORMED_PER_HOUR_MAX, SYNC_MESSAGE_BYTES_MAX } from "../../src/core/limits.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
 import { ByteWriter } from "../../src/core/range-bytes.ts";
@@ -171,6 +172,18 @@ describe("a member's messages", () => {
       "BAD_FIELD",
     ],
     [
+      "a heartbeat in another's name",
+      (peer) =>
+        peer.gossip(encode([HEARTBEAT_CONTEXT, forge(peer.identity, [HEARTBEAT_CONTEXT, meshId, founderId()])])),
+      "BAD_SIGNATURE",
+    ],
+    [
+      "a heartbeat that is no whole one",
+      (peer) =>
+        peer.gossip(encode([HEARTBEAT_CONTEXT, forge(peer.identity, [HEARTBEAT_CONTEXT, meshId, peer.peerId])])),
+      "MALFORMED",
+    ],
+    [
       "a sync request of garbage",
       async (peer) => expect(await peer.ask(new Uint8Array(9))).toBeUndefined(),
       "MALFORMED",
@@ -288,9 +301,11 @@ describe("a member's messages", () => {
     expect(domain?.projects).toBe(0);
   });
 
-  it("from the future are refused, and drag no clock", async () => {
+  it("from the future are held within a day and refused beyond, and drag no clock", async () => {
     const peer = await admitted();
     await peer.gossipEntries(wireOf(ownCloud(peer.identity, "future", 600_000)));
+    await eventually(async () => expect((await a.control.status()).replica.heldStamps).toBe(1));
+    await peer.gossipEntries(wireOf(ownCloud(peer.identity, "future", 2 * 86_400_000)));
     await eventually(async () => expect(await countsOf(a, peer.peerId)).toEqual({ STAMP_TOO_FAR_AHEAD: 1 }));
     expect((await a.control.status()).clock.driftMs).toBeLessThan(5_000);
     expect(await nameAt(a, peer.peerId)).not.toBe("future");
@@ -383,7 +398,9 @@ describe("a member's answers to a session", () => {
     [
       "entries from the future",
       withEntry((identity) =>
-        wireOf(entry(identity, { set: CONTROL_SET, kind: "gadget", id: "x", fields: { "x-a": 1 }, aheadMs: 600_000 })),
+        wireOf(
+          entry(identity, { set: CONTROL_SET, kind: "gadget", id: "x", fields: { "x-a": 1 }, aheadMs: 2 * 86_400_000 }),
+        ),
       ),
       "STAMP_TOO_FAR_AHEAD",
     ],

@@ -6,6 +6,7 @@ import { describe, expect, it, vi } from "vitest";
 import { openCanary, sealCanary } from "../../src/core/canary.ts";
 import { openEntry, openStored, type WireEntry, wireOf } from "../../src/core/codec.ts";
 import type { Entry } from "../../src/core/entry.ts";
+import { type Heartbeat, openHeartbeat, signHeartbeat } from "../../src/core/heartbeat.ts";
 import { parsePeerId } from "../../src/core/peer-id.ts";
 import { RangeAnswerer } from "../../src/core/range-answerer.ts";
 import { decodeQuestion, decodeReplies } from "../../src/core/range-items.ts";
@@ -20,6 +21,7 @@ import { viewOf } from "../../src/core/range-view.ts";
 import type { Checked } from "../../src/core/rejection.ts";
 import { Replica } from "../../src/core/replica.ts";
 import { domainSet, parseSetName } from "../../src/core/set-name.ts";
+import type { UnixMs } from "../../src/core/stamp.ts";
 import {
   decodeAnswer,
   decodeBatch,
@@ -76,6 +78,10 @@ const project = entryBy(one, {
 });
 const founding = entries.map(wireOf);
 const CANARY = { projectId: idOf("c"), generation: 7 };
+const BEAT: Heartbeat = {
+  ...{ sender: one.peerId, instance: "ab".repeat(16), sequence: 1, sentMs: 5 as UnixMs, intervalMs: 10_000 },
+  ...{ root: meshId, records: 1, keystone: "ok", version: "0.1.0", doubles: [one.peerId] },
+};
 const KEY = `records ${SET} project ${idOf("1")}`;
 const { questions, replies, requests, answers } = talk();
 
@@ -91,6 +97,12 @@ const CORE: readonly Row[] = [
     name: "decodeBatch",
     good: encodeBatches([wireOf(project), ...founding]),
     decode: (bytes) => opened(decodeBatch(bytes)),
+  },
+  {
+    name: "openHeartbeat",
+    good: [signHeartbeat(meshId, BEAT, one.signer)],
+    decode: (bytes) => opened(openHeartbeat(meshId, bytes)),
+    sealed: true,
   },
   {
     name: "decodeWelcome",

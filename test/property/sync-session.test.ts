@@ -1,13 +1,15 @@
 // Reconciliation on random histories: two replicas that hold any two parts of one come to equal roots, through the very
 // messages of a session, in bounded rounds, and wherever a session is cut off.
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Entry } from "../../src/core/entry.ts";
 import { Replica } from "../../src/core/replica.ts";
 import { CLOCK } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
 import { answering, syncWith } from "../fixtures/sync-session.ts";
 import { history, MESH, OBSERVER } from "./history.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
 
 /** Asides that count once the other's authority record has come, and go back in the session after. */
 const EXCHANGES_MAX = 3;
