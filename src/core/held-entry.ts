@@ -1,11 +1,12 @@
-// An entry as it is held, by the hundred thousand: its signed bytes and signature as one string of Latin-1 characters,
-// written out whenever somebody asks. Two byte arrays and the buffer beneath them took 400 bytes more, and a view of a
-// page that was received kept all of that page.
+// An entry as it is held, by the hundred thousand: without its signed bytes, which are written anew from what they say
+// whenever somebody asks. There is one spelling of each entry (codec.ts reads no other), so they are the same bytes; to
+// keep them beside what they say took half of a node's memory, and as views of a received page all of that page.
 import type { Draft, Entry, EntryHash, Fields, FieldValue } from "./entry.ts";
-import { sharedText } from "./shared-text.ts";
+import { sharedText } from "./held-text.ts";
 import type { Stamp } from "./stamp.ts";
 
-type Signed = { readonly hash: EntryHash; readonly bytes: Uint8Array; readonly signature: Uint8Array };
+/** What writes an entry's signed bytes: `signedBytes` of its mesh. */
+export type Spell = (draft: Draft) => Uint8Array;
 
 class HeldEntry implements Entry {
   readonly set: Entry["set"];
@@ -14,32 +15,35 @@ class HeldEntry implements Entry {
   readonly stamp: Stamp;
   readonly fields: Fields;
   readonly hash: EntryHash;
-  readonly #signed: string;
-  readonly #signature: string;
+  readonly #spell: Spell;
+  readonly #signature: string; // One byte a character: a byte array takes 180 bytes to hold 64.
 
-  constructor(draft: Draft, { hash, bytes, signature }: Signed) {
-    this.set = draft.set;
+  constructor(draft: Draft, { hash, signature, spell }: { hash: EntryHash; signature: Uint8Array; spell: Spell }) {
+    this.set = sharedText(draft.set);
     this.kind = sharedText(draft.kind);
     this.id = sharedText(draft.id);
     this.stamp = draft.stamp;
     this.fields = heldMap(draft.fields);
     this.hash = hash;
-    this.#signed = textOf(bytes);
-    this.#signature = textOf(signature);
+    this.#spell = spell;
+    this.#signature = Buffer.from(signature.buffer, signature.byteOffset, signature.length).toString("latin1");
   }
 
-  /** A copy of its own size, made anew each time. */
+  /** Made anew each time. */
   get bytes(): Uint8Array {
-    return bytesOf(this.#signed);
+    return this.#spell(this);
   }
 
+  /** Made anew each time. */
   get signature(): Uint8Array {
-    return bytesOf(this.#signature);
+    const bytes = new Uint8Array(this.#signature.length); // Not out of Buffer's pool, which a view would keep.
+    Buffer.from(bytes.buffer).write(this.#signature, "latin1");
+    return bytes;
   }
 }
 
-/** The entry in a form that is held for long. Nothing of `draft` or of `signed` is kept but what can't be smaller. */
-export function heldEntry(draft: Draft, signed: Signed): Entry {
+/** The entry in a form that is held for long; `spell` must give the bytes that `hash` and `signature` are of. */
+export function heldEntry(draft: Draft, signed: { hash: EntryHash; signature: Uint8Array; spell: Spell }): Entry {
   return new HeldEntry(draft, signed);
 }
 
@@ -49,18 +53,7 @@ function heldValue(value: FieldValue): FieldValue {
   return Array.isArray(value) ? value.map(heldValue) : heldMap(value as Fields);
 }
 
+/** By `fromEntries`, which makes a field of any name, `__proto__` too. */
 function heldMap(map: Fields): Fields {
-  const held: Record<string, FieldValue> = {};
-  for (const name of Object.keys(map)) held[name] = heldValue(map[name] as FieldValue);
-  return held;
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-}
-
-function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length); // Not out of Buffer's pool, which a view would keep.
-  Buffer.from(bytes.buffer).write(text, "latin1");
-  return bytes;
+  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, heldValue(value)]));
 }

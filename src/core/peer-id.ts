@@ -1,7 +1,7 @@
 // Peer IDs: a libp2p Ed25519 identity, written as base58btc of an identity multihash over the protobuf public key.
 // Source: libp2p specs, peer-ids.md. Only Ed25519 is accepted, so the public key can always be read from the ID itself.
 import { fromString, toString as render } from "uint8arrays";
-import { sharedText, TextMemory } from "./shared-text.ts";
+import { sharedText, TextMemory } from "./held-text.ts";
 
 /** A libp2p Ed25519 peer ID in its base58btc form, such as `12D3KooW…` (52 characters). */
 export type PeerId = string & { readonly brand: "peer-id" };

@@ -1,6 +1,7 @@
 // Set names: a set's name says who decides what counts in it, so no one can claim another's (DESIGN section 2).
+
+import { sharedText, TextMemory } from "./held-text.ts";
 import { type PeerId, parsePeerId } from "./peer-id.ts";
-import { sharedText, TextMemory } from "./shared-text.ts";
 
 /** The name of a set, in its one canonical spelling. */
 export type SetName = string & { readonly brand: "set-name" };

@@ -25,6 +25,7 @@ import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeByte
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import type { Verify } from "./verify-entries.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -42,6 +43,8 @@ export type NodeParts = {
   readonly store: ReplicaStore;
   readonly api: KeystoneApi;
   openMesh(options: MeshOptions): Promise<Mesh>;
+  /** Verifies many signatures at once on other threads. Without it this thread does. */
+  readonly verify?: Verify;
 };
 /** What a node has once it is in a mesh. */
 export type Membered = {
@@ -59,6 +62,7 @@ export class Node {
   readonly refusals: Refusals;
   readonly store: ReplicaStore;
   readonly #openMesh: NodeParts["openMesh"];
+  readonly #verify: NodeParts["verify"];
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #membered: Membered | undefined;
@@ -68,6 +72,7 @@ export class Node {
   constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
     this.#openMesh = parts.openMesh;
+    this.#verify = parts.verify;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -162,6 +167,7 @@ export class Node {
       store: this.store,
       log,
       driftMaxMs: config.driftMaxMs,
+      verify: this.#verify,
       now: world.now,
       clockOff: () => this.#membered?.clock.refusal(),
       clockAwaited: () => this.#membered?.clock.isAwaited() === true,
