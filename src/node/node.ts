@@ -1,5 +1,5 @@
 // The node: store, replica, mesh and Keystone loop wired together. Everything that crosses between them crosses here.
-import { type MeshId, parseMeshId, wireOf } from "../core/codec.ts";
+import { type MeshId, parseMeshId } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
 import { isHeartbeat } from "../core/heartbeat.ts";
 import type { Log } from "../core/log.ts";
@@ -7,7 +7,7 @@ import type { Membership } from "../core/membership.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { inOrder } from "../core/replica.ts";
-import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
+import { decodeBatch } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { Identity } from "../mesh/identity.ts";
 import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
@@ -22,6 +22,7 @@ import { HeldRelease } from "./held-release.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
 import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
+import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
@@ -67,6 +68,10 @@ export class Node {
   #memory: KeystoneMemory | undefined;
   #membered: Membered | undefined;
   #held: HeldRelease | undefined;
+  readonly #publisher = new Publisher((bytes) => {
+    // Best effort: anti-entropy brings what gossip doesn't.
+    this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
+  });
   #through: MeshMemory["through"] = null;
 
   constructor(options: NodeOptions, parts: NodeParts) {
@@ -336,10 +341,7 @@ export class Node {
     const limited = inOrder(entries.filter(({ set }) => replica?.isPublic(set) !== true));
     for (const peer of limited.length === 0 ? [] : this.mesh.connected())
       this.#membered?.antiEntropy.push(peer, limited);
-    for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {
-      // Best effort: anti-entropy brings what gossip doesn't.
-      this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
-    }
+    this.#publisher.add(entries.filter((entry) => !limited.includes(entry)));
   }
 }
 
