@@ -34,6 +34,7 @@ const shell: Shell = {
   hostname: hostname(),
   stdout: process.stdout,
   stderr: process.stderr,
+  terminal: () => (process.stdin.isTTY ? process.stdin : undefined),
   hostAddresses: () =>
     Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])

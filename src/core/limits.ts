@@ -223,3 +223,14 @@ export const SLICE_MAX = 4_096;
 export const SETS_LISTED_MAX = 32;
 /** Ranges a session remembers as called equal, to choose its slice from. */
 export const RANGE_EQUALS_MAX = 1_024;
+
+// --- Exported identities -------------------------------------------------------------------------------------------
+/** Bytes of an exported identity that we read: one has about 550. */
+export const EXPORT_BYTES_MAX = 4_096;
+/** Characters of a passphrase that seals an identity: an export may be tried for ever by whoever holds it. */
+export const PASSPHRASE_LENGTH_MIN = 12;
+/** Bytes of a passphrase that we read from a file, a descriptor or a terminal. */
+export const PASSPHRASE_BYTES_MAX = 1_024;
+/** Bytes of memory, and lanes of work, that an export may ask of us before its passphrase proved it honest: 8 times ours. */
+export const SCRYPT_MEMORY_BYTES_MAX = 1024 * 1024 * 1024;
+export const SCRYPT_LANES_MAX = 4;
