@@ -1,6 +1,7 @@
 // keymesh status: whether this node is well, and what to do if it isn't.
 import type { Command } from "commander";
 import type { StatusView } from "../node/control.ts";
+import { switchesText } from "./domain.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { sheet, table } from "./table.ts";
@@ -38,9 +39,17 @@ export function statusText(status: StatusView, nowMs: number): string {
     ["addresses", ...(status.addresses.length === 0 ? ["none"] : status.addresses)],
     ["replica", `${counted(replica.records, "record")}, root ${shortHash(replica.root)}`],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
+    ...blockedRow(status, nowMs),
     ["clock", `${status.clock.driftMs} ms off`],
   ]);
-  return [summary, eventsText(keystone, nowMs), rejectionsText(status)].filter((part) => part !== "").join("\n\n");
+  return [summary, eventsText(keystone, nowMs), switchedText(status), rejectionsText(status)]
+    .filter((part) => part !== "")
+    .join("\n\n");
+}
+
+function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
+  if (blocked.length === 0) return [];
+  return [["blocked", ...blocked.map(({ peerId, name, sinceMs }) => `${name} ${peerId}, ${ago(sinceMs, nowMs)}`)]];
 }
 
 function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["keystone"], nowMs: number): string {
@@ -53,6 +62,17 @@ function eventsText({ events }: StatusView["keystone"], nowMs: number): string {
   if (events.length === 0) return "";
   const shown = events.slice(0, EVENTS_SHOWN).map(({ atMs, state, what }) => [ago(atMs, nowMs), state, what]);
   return `What happened to Keystone, newest first:\n${table(["WHEN", "STATE", "WHAT"], shown)}`;
+}
+
+/** Local switches are health: a project that is off in one cloud only is a question that somebody will ask. */
+function switchedText({ switched }: StatusView): string {
+  if (switched.length === 0) return "";
+  const rows = switched.map(({ domain, name, peerId, ...words }) => [
+    domain,
+    `${name} ${shortPeer(peerId)}`,
+    switchesText(words),
+  ]);
+  return `What clouds switched off for themselves:\n${table(["DOMAIN", "CLOUD", "FOLLOWS"], rows)}`;
 }
 
 function rejectionsText({ rejections }: StatusView): string {

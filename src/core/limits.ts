@@ -83,6 +83,8 @@ export const REDIAL_MIN_MS = 500;
 export const REDIAL_MAX_MS = 60_000;
 /** Malformed messages from one peer within an hour before its connection is closed. */
 export const MALFORMED_PER_HOUR_MAX = 20;
+/** Peers that one cloud may block: as many as a mesh has members. */
+export const BLOCKS_MAX = MEMBERS_MAX;
 /** Addresses of one member. */
 export const ADDRESSES_MAX = 16;
 /** Milliseconds that one dial may take over all addresses of a member, and until the peer must have proved that it admits us. */
@@ -225,7 +227,7 @@ export const SETS_LISTED_MAX = 32;
 export const RANGE_EQUALS_MAX = 1_024;
 
 // --- Exported identities -------------------------------------------------------------------------------------------
-/** Bytes of an exported identity that we read: one has about 550. */
+/** Bytes of an exported identity that we read: one has 427. */
 export const EXPORT_BYTES_MAX = 4_096;
 /** Characters of a passphrase that seals an identity: an export may be tried for ever by whoever holds it. */
 export const PASSPHRASE_LENGTH_MIN = 12;

@@ -11,6 +11,7 @@ import type { Identity } from "../mesh/identity.ts";
 import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { Blocks } from "./blocks.ts";
 import type { Config } from "./config.ts";
 import { ControlError } from "./control.ts";
 import { Entrance } from "./entrance.ts";
@@ -52,6 +53,7 @@ export class Node {
   readonly #openMesh: NodeParts["openMesh"];
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
+  #blocks: Blocks | undefined;
   #membered: Membered | undefined;
   #through: MeshMemory["through"] = null;
 
@@ -75,6 +77,11 @@ export class Node {
   get memory(): KeystoneMemory {
     if (this.#memory === undefined) throw new Error("the memory is loaded before anything asks for it");
     return this.#memory;
+  }
+
+  get blocks(): Blocks {
+    if (this.#blocks === undefined) throw new Error("the blocks are loaded before anything asks for them");
+    return this.#blocks;
   }
 
   /** The verbs that bring this node into a mesh. */
@@ -101,6 +108,8 @@ export class Node {
   async start(): Promise<void> {
     const { config, world, log } = this.options;
     this.#memory = await KeystoneMemory.load(this.store);
+    const blocks = await Blocks.load(this.store); // Before the mesh: the gate asks them too.
+    this.#blocks = blocks;
     const known = (await this.store.meta("mesh")) as MeshMemory | undefined;
     const meshId = parseMeshId(known?.id ?? "");
     // The replica first: the gate asks it about the very first connection.
@@ -112,6 +121,7 @@ export class Node {
       listen: config.listen,
       announce: config.announce,
       isMember: (peerId) => this.#isMember(replica ?? this.#membered?.keeper.replica, peerId),
+      isBlocked: (peerId) => blocks.has(peerId),
       membersToReach: () =>
         this.#membered === undefined ? [] : membersToReach(this.#membered.keeper.replica, this.#through),
       now: world.now,
@@ -184,6 +194,7 @@ export class Node {
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
+      isBlocked: (peerId) => this.blocks.has(peerId),
       mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });

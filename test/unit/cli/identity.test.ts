@@ -2,12 +2,14 @@
 import { access, chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../../../src/cli/program.ts";
 import { openIdentity } from "../../../src/mesh/identity.ts";
 import { dataPaths } from "../../../src/node/data-directory.ts";
 import { lockDataDirectory } from "../../../src/node/data-lock.ts";
 import { fakeShell } from "../../fixtures/fake-shell.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // Each try of a passphrase is meant to be slow.
 
 let home = "";
 beforeEach(async () => {
