@@ -28,6 +28,7 @@ const SYNC_INTERVAL_MS = 30_000;
 
 const world: World = {
   now: () => Date.now() as UnixMs,
+  uptimeMs: () => performance.now(),
   random: Math.random,
   randomBytes: (count) => randomBytes(count),
   after: (ms, act) => {

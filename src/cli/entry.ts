@@ -19,6 +19,7 @@ let onFatal = (error: unknown): void => {
 const shell: Shell = {
   world: {
     now: () => Date.now() as UnixMs,
+    uptimeMs: () => performance.now(),
     randomBytes: (count) => randomBytes(count),
     random: () => Math.random(),
     after: (ms, act) => {

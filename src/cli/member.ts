@@ -5,7 +5,7 @@ import { peerIdArgument } from "./arguments.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
-import { ago, line, shortHash, shortPeer, yesNo } from "./words.ts";
+import { ago, line, shortHash, shortPeer, signedSeconds, yesNo } from "./words.ts";
 
 export function addMember(program: Command, shell: Shell): void {
   const member = program
@@ -17,7 +17,9 @@ export function addMember(program: Command, shell: Shell): void {
   member
     .command("list")
     .summary("list the members")
-    .description("Lists the members. In sync: its root, the hash of all that it holds, equals ours.")
+    .description(
+      "Lists the members. In sync: its root, the hash of all that it holds, equals ours. Keystone, clock (its lead over ours): as its last heartbeat told.",
+    )
     .addHelpText("after", "\nExample:\n  keymesh member list")
     .action((_options: object, command: Command) =>
       askNode(placeOf(command, shell), (node) => node.members(), membersText),
@@ -90,7 +92,7 @@ function addBlock(member: Command, shell: Shell): void {
 export function membersText(members: readonly MemberView[]): string {
   if (members.length === 0) return "This node is in no mesh yet: keymesh mesh create NAME, or keymesh join MULTIADDR.";
   return table(
-    ["PEER", "NAME", "STATE", "VOTER", "CONNECTED", "IN SYNC", "ROOT"],
+    ["PEER", "NAME", "STATE", "VOTER", "CONNECTED", "IN SYNC", "KEYSTONE", "CLOCK", "ROOT"],
     members.map((member) => [
       shortPeer(member.peerId),
       member.name,
@@ -98,6 +100,8 @@ export function membersText(members: readonly MemberView[]): string {
       yesNo(member.voter),
       yesNo(member.connected),
       yesNo(member.inSync),
+      member.heartbeat?.keystone ?? "-",
+      member.heartbeat === null ? "-" : signedSeconds(member.heartbeat.offsetMs),
       member.root === null ? "-" : shortHash(member.root),
     ]),
   );

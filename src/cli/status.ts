@@ -2,27 +2,53 @@
 import type { Command } from "commander";
 import type { StatusView } from "../node/control.ts";
 import { switchesText } from "./domain.ts";
-import { askNode, placeOf } from "./place.ts";
+import { askNode, type Place, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
+import { syncText } from "./sync-progress.ts";
 import { sheet, table } from "./table.ts";
-import { ago, counted, shortHash, shortPeer } from "./words.ts";
+import { ago, counted, line, shortHash, shortPeer } from "./words.ts";
 
 const EVENTS_SHOWN = 5;
+const WATCH_MS = 1_000;
+const CLEAR_SCREEN = "\u001b[H\u001b[2J";
 
 export function addStatus(program: Command, shell: Shell): void {
   program
     .command("status")
     .summary("show whether this node is well")
     .description("Shows this node, its mesh, its Keystone, and what was refused so far.")
+    .option("--watch", "show it again each second, until Ctrl-C")
     .addHelpText("after", "\nExample:\n  keymesh status --json | jq .keystone.state")
-    .action(async (_options: object, command: Command) => {
-      const nowMs = shell.world.now();
-      await askNode(
-        placeOf(command, shell),
-        (node) => node.status(),
-        (status) => statusText(status, nowMs),
-      );
+    .action(async (options: { watch?: boolean }, command: Command) => {
+      const place = placeOf(command, shell);
+      if (options.watch === true) await watchStatus(place);
+      else await showStatus(place);
     });
+}
+
+async function showStatus(place: Place, before = ""): Promise<void> {
+  const text = (status: StatusView) => `${before}${statusText(status, place.shell.world.now())}`;
+  await askNode(place, (node) => node.status(), text);
+}
+
+/** On a terminal each picture takes the place of the last one. A program gets one answer, the last. */
+async function watchStatus(place: Place): Promise<void> {
+  const { world, stdout, onSignal } = place.shell;
+  const over = new AbortController();
+  onSignal(() => over.abort());
+  while (!over.signal.aborted) {
+    if (!place.json) await showStatus(place, stdout.isTTY ? CLEAR_SCREEN : "");
+    await new Promise<void>((resolve) => {
+      const cancel = world.after(WATCH_MS, resolve);
+      const wake = () => {
+        cancel();
+        resolve();
+      };
+      if (over.signal.aborted) wake();
+      over.signal.addEventListener("abort", wake, { once: true });
+    });
+  }
+  if (place.json) await showStatus(place);
 }
 
 export function statusText(status: StatusView, nowMs: number): string {
@@ -37,12 +63,25 @@ export function statusText(status: StatusView, nowMs: number): string {
         : `${mesh.name} (${shortHash(mesh.id)}), ${counted(status.members, "member")}, ${status.connected.length} connected`,
     ],
     ["addresses", ...(status.addresses.length === 0 ? ["none"] : status.addresses)],
-    ["replica", `${counted(replica.records, "record")}, root ${shortHash(replica.root)}`],
+    [
+      "replica",
+      `${counted(replica.records, "record")}, root ${shortHash(replica.root)}`,
+      ...(replica.heldStamps === 0
+        ? []
+        : [`${counted(replica.heldStamps, "entry", "entries")} ahead of this clock, held until due`]),
+    ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
     ...blockedRow(status, nowMs),
-    ["clock", `${status.clock.driftMs} ms off`],
+    ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
-  return [summary, eventsText(keystone, nowMs), switchedText(status), rejectionsText(status)]
+  return [
+    alarmsText(status, nowMs),
+    summary,
+    syncText(status.sync, nowMs),
+    eventsText(keystone, nowMs),
+    switchedText(status),
+    rejectionsText(status),
+  ]
     .filter((part) => part !== "")
     .join("\n\n");
 }
@@ -56,6 +95,27 @@ function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["k
   const scan = lastScanMs === null ? "not scanned yet" : `scanned ${ago(lastScanMs, nowMs)}`;
   const hint = held > 0 ? " (keymesh hold list)" : "";
   return `${state}, ${scan}; ${pending} pending, ${stuck} stuck, ${held} held${hint}`;
+}
+
+function clockText({ state, offsetMs, driftMs }: StatusView["clock"]): string {
+  const ahead = driftMs >= 1_000 ? `; stamps lead it by ${seconds(driftMs)}` : "";
+  if (offsetMs === null) return `not judged: no other voter was heard lately${ahead}`;
+  const way = offsetMs === 0 ? "at" : `${seconds(Math.abs(offsetMs))} ${offsetMs > 0 ? "ahead of" : "behind"}`;
+  return `${state}, ${way} the voters' median${ahead}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(ms < 10_000 ? 3 : 0)} s`;
+}
+
+function alarmsText({ alarms }: StatusView, nowMs: number): string {
+  if (alarms.length === 0) return "";
+  return alarms
+    .map(({ name, peerId, what, sinceMs, toldBy }) => {
+      const by = toldBy === null ? "" : `, told by ${shortPeer(toldBy)}`;
+      return line`ALARM: ${name} (${shortPeer(peerId)}), first seen ${ago(sinceMs, nowMs)}${by}: ${what}`;
+    })
+    .join("\n");
 }
 
 function eventsText({ events }: StatusView["keystone"], nowMs: number): string {

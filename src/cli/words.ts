@@ -26,8 +26,13 @@ export function ago(thenMs: number, nowMs: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function counted(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
+}
+
+/** A difference of clocks, in seconds, with its sign: +0.012 s, -3600 s. */
+export function signedSeconds(ms: number): string {
+  return `${ms < 0 ? "-" : "+"}${(Math.abs(ms) / 1_000).toFixed(Math.abs(ms) < 10_000 ? 3 : 0)} s`;
 }
 
 export function yesNo(value: boolean): string {

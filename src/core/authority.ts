@@ -4,7 +4,7 @@ import { type MeshId, sha256 } from "./codec.ts";
 import type { Entry, FieldValue } from "./entry.ts";
 import { POINTER_PREFIX, parseLocalId, SCOPES, type Scope, SIGNER_PREFIX } from "./kinds.ts";
 import type { PeerId } from "./peer-id.ts";
-import { type Counts, fieldStates, type Rec } from "./record.ts";
+import { type Counts, type FieldState, fieldStates, type Rec } from "./record.ts";
 import type { SetName } from "./set-name.ts";
 import { compareInstants, type Instant, type UnixMs } from "./stamp.ts";
 
@@ -13,12 +13,16 @@ export type Grant = { readonly since: ReadonlyMap<Scope, Instant>; readonly take
 export type Authority = {
   readonly owner: PeerId;
   readonly signers: ReadonlyMap<PeerId, Grant>;
-  /** Members that may hold the set; undefined for all. */
+  /** Members that may hold the set, where the owner named them. */
   readonly audience: readonly PeerId[] | undefined;
+  /** Whether the owner said that all members may hold it. While it has said neither, nobody is told of it. */
+  readonly isPublic: boolean;
   /** The sets of next owners that the owner pointed to: more than one is a quarrel for the chain of transfers to settle. */
   readonly pointers: readonly SetName[];
   /** The pointer that this set's owner accepted; undefined where the domain was first shared. */
   readonly accepts: string | undefined;
+  /** When it said so: like a `takenAt`, because what it wrote anew before may come later than this. */
+  readonly acceptedAt: Instant | undefined;
 };
 
 export const POINTER_CONTEXT = "keymesh/pointer/1";
@@ -35,7 +39,7 @@ export function pointerHash(meshId: MeshId, transfer: { from: SetName; to: SetNa
 export function readAuthority(owner: PeerId, record: Rec | undefined): Authority {
   const states =
     record === undefined
-      ? new Map()
+      ? new Map<string, FieldState>()
       : fieldStates(record, { counts: (slot) => slot.entry.stamp.origin === owner, owner });
   const signers = new Map<PeerId, Grant>();
   const pointers: SetName[] = [];
@@ -44,13 +48,15 @@ export function readAuthority(owner: PeerId, record: Rec | undefined): Authority
     if (field.startsWith(POINTER_PREFIX)) pointers.push((value as { set: SetName }).set);
   }
   const audience = states.get("audience")?.value;
-  const accepts = states.get("accepts")?.value;
+  const accepts = states.get("accepts");
   return {
     owner,
     signers,
     audience: Array.isArray(audience) ? (audience as PeerId[]) : undefined,
+    isPublic: audience === null,
     pointers: pointers.sort(),
-    accepts: typeof accepts === "string" ? accepts : undefined,
+    accepts: typeof accepts?.value === "string" ? accepts.value : undefined,
+    acceptedAt: accepts?.entry.stamp,
   };
 }
 
@@ -75,12 +81,20 @@ export function revokeValue(held: Grant, scopes: readonly Scope[], takenAt: Inst
   return grantValue({ since: held.since, takenAt }, left, takenAt);
 }
 
-/** When the owner last took a scope from anybody: a node plans by this set only once it is settled at it. */
-export function newestTaken(authority: Authority): Instant | undefined {
-  let newest: Instant | undefined;
-  for (const { takenAt } of authority.signers.values())
+/**
+ * When the owner last took a scope from anybody, or took the domain over: what it wrote anew before that must be here
+ * before a plan goes by this set. A node plans by it once it is settled at this instant.
+ */
+export function newestTaken({ signers, acceptedAt }: Authority): Instant | undefined {
+  let newest = acceptedAt;
+  for (const { takenAt } of signers.values())
     if (takenAt !== undefined && (newest === undefined || compareInstants(takenAt, newest) > 0)) newest = takenAt;
-  return newest;
+  return newest === undefined ? undefined : { wallMs: newest.wallMs, counter: newest.counter };
+}
+
+/** Whether this peer is among those that the owner lets hold the set. */
+export function isInAudience(authority: Authority, peerId: PeerId): boolean {
+  return authority.isPublic || peerId === authority.owner || (authority.audience?.includes(peerId) ?? false);
 }
 
 /** The scopes that a peer holds in a set: all for its owner. */

@@ -17,10 +17,3 @@ export function digestOf(record: { kind: string; id: string; version: Version })
 export function rootText(sum: Fingerprint): string {
   return render(sum, "hex");
 }
-
-/** The root of roots: SHA-256 over the sorted (set, root) pairs of sets that hold something. */
-export function rootOfRoots(roots: Iterable<readonly [set: string, root: string]>): string {
-  const digest = createHash("sha256");
-  for (const [set, root] of [...roots].sort(([a], [b]) => (a < b ? -1 : 1))) digest.update(`${set}\0${root}\n`);
-  return digest.digest("hex");
-}

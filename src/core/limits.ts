@@ -37,6 +37,20 @@ export const FOREIGN_SETS_MAX = 100;
 export const DRIFT_MAX_MS = 60_000;
 /** Greatest counter of a stamp: time packs into 8 bytes, 48 bits of milliseconds and 16 of counter. */
 export const STAMP_COUNTER_MAX = 0xffff;
+/** Entries of one signer that are ahead of our clock and held until due: a day of edits by a clock that is wrong. */
+export const HELD_ENTRIES_MAX = 1_000;
+/** Bytes of those, so that a signer of large entries holds no more memory than one of small ones: 4 KB for each. */
+export const HELD_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of all held entries, of whichever signers: sixteen clouds may be wrong at once. */
+export const HELD_BYTES_IN_ALL_MAX = 64 * 1024 * 1024;
+/** Milliseconds for which what was last heard of a member's clock tells ours: a good oscillator drifts 60 ms in it. */
+export const CLOCK_HEARD_MS = 600_000;
+/** Milliseconds after its start for which a node signs no edits before it heard another voter: its clock may not be set yet. */
+export const CLOCK_WAIT_MS = 30_000;
+/** Least milliseconds by which a clock is called off, however small driftMaxMs is: heartbeats may take as long to come. */
+export const CLOCK_OFF_MIN_MS = 1_000;
+/** Readings of a member's clock, the greatest of which counts: the way takes time, so each can only look behind. */
+export const CLOCK_READINGS_MAX = 5;
 
 // --- Mesh ----------------------------------------------------------------------------------------------------------
 /** Members of one mesh. Ten times the federation that we design for in daily use. */
@@ -49,15 +63,17 @@ export const GOSSIP_RPC_BYTES_MAX = 4 * 1024 * 1024;
 export const GOSSIP_ENTRIES_MAX = 256;
 /** Bytes of one sync message: a page holds at least one entry of the greatest size. */
 export const SYNC_MESSAGE_BYTES_MAX = 256 * 1024;
-/** Keys in one page of versions: about 130 bytes each, so a page stays below a sync message. */
-export const SYNC_PAGE_KEYS_MAX = 1_000;
-/** Records asked for in one pull. */
-export const SYNC_PULL_KEYS_MAX = 200;
-/** Sets whose roots stand in one answer: about 170 bytes each. */
-export const SYNC_SETS_MAX = 1_000;
+/** Records asked for in one pull: those of a project fill half a message, and a page is synced to disk before the next. */
+export const SYNC_PULL_KEYS_MAX = 400;
+/** Versions, features and characters of one that a hello may name: we know one version and no feature yet. */
+export const SYNC_VERSIONS_MAX = 16;
+export const SYNC_FEATURES_MAX = 32;
+export const SYNC_FEATURE_LENGTH_MAX = 32;
+/** Sets that one question about settled sets may name: about 200 bytes each. */
+export const SYNC_SETTLED_MAX = 500;
 /** Entries in one answer: the smallest takes 250 bytes, signature and all. */
 export const SYNC_ENTRIES_MAX = 2_000;
-/** Pages of one sync session: 1,000,000 records are 1,000 pages of versions and 5,000 of pulls. */
+/** Requests of one sync session: 1,000,000 records are 500 answers about ranges, and 2,500 pulls or 2,500 offers. */
 export const SYNC_ROUNDS_MAX = 10_000;
 /** Milliseconds that a sync session waits for one answer. */
 export const SYNC_ANSWER_TIMEOUT_MS = 20_000;
@@ -70,10 +86,39 @@ export const SETTLE_WAIT_MAX_MS = 600_000;
 /** Sync sessions served at once, in all and for one peer. */
 export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;
+/** Sync sessions of our own at once, one for each peer: more would only share one core's verifying. The others wait. */
+export const SYNC_ASKING_MAX = 4;
+/** Pushes of limited sets under way at once, in all; and entries that wait for one peer, above which anti-entropy brings them. */
+export const SYNC_PUSHING_MAX = 8;
+export const SYNC_PUSH_ENTRIES_MAX = 2_000;
+/** Heartbeats in a row with a root that isn't ours, after which a session is due: one may just have crossed an entry. */
+export const SYNC_HEARTBEATS_DIFFER = 2;
 /** Milliseconds between anti-entropy sessions with a random member, before jitter. */
 export const SYNC_INTERVAL_MS = 30_000;
 /** Milliseconds from a peer's differing root to a session of our own: two nodes that differ must not chase each other. */
 export const SYNC_REPLY_GAP_MS = 1_000;
+/** Milliseconds between heartbeats, before jitter of a tenth: a duplicate key shows within half a minute, at 40 bytes a second. */
+export const HEARTBEAT_INTERVAL_MS = 10_000;
+/** Bytes of one heartbeat as it is gossiped: hashes and IDs in text, and room for what a newer node adds. */
+export const HEARTBEAT_BYTES_MAX = 512;
+/** Characters of the words in a heartbeat: Keystone's state, and a version such as 12.34.56-rc.1. */
+export const HEARTBEAT_WORD_LENGTH_MAX = 16;
+/** Peers that a heartbeat may name as heard from two processes: more than one at a time is no accident any more. */
+export const HEARTBEAT_DOUBLES_MAX = 2;
+/** Intervals after which a member that is connected but from which no heartbeat came is silent in gossip. */
+export const HEARTBEATS_MISSED_MAX = 3;
+/** Least milliseconds between two renewals of one member's connection: a peer that sends none must not be cut off for ever. */
+export const RENEW_GAP_MS = 60_000;
+/** Milliseconds by which a relayed heartbeat may be later than its sender's last ones: above, it is a replay. */
+export const HEARTBEAT_STALE_MS = 60_000;
+/** Processes remembered for one member: the latest, and those that replays could come from. */
+export const INSTANCES_MAX = 4;
+/** Heartbeats of our own key but of another process after which it runs for sure, though its clock is behind our start. */
+export const FOREIGN_BEATS_MIN = 3;
+/** Milliseconds after which the alarm about a key that two processes use ends, if nothing more is heard of it. */
+export const DUPLICATE_CLEAR_MS = 300_000;
+/** Milliseconds for which our own heartbeats name such a key after we last heard it twice. */
+export const DUPLICATE_TOLD_MS = 60_000;
 /** Milliseconds that `join` waits for the roster before it says that the node goes on alone. */
 export const JOIN_WAIT_MS = 20_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */

@@ -14,17 +14,7 @@ import {
   type SetLine,
 } from "./range-messages.ts";
 import { isSame, Salt } from "./range-salt.ts";
-import {
-  bucketOf,
-  bucketRoots,
-  leadTag,
-  type RangeView,
-  rootOf,
-  setRoot,
-  sliceHash,
-  sortedSets,
-  treeOf,
-} from "./range-view.ts";
+import { bucketRoots, leadTag, type RangeView, setCount, setRoot, setsIn, sliceHash, treeOf } from "./range-view.ts";
 import { type Checked, refuse } from "./rejection.ts";
 import type { SetName } from "./set-name.ts";
 
@@ -32,12 +22,13 @@ import type { SetName } from "./set-name.ts";
 const ENVELOPE_BYTES = 24;
 const PART_BYTES = 4;
 /** Bytes of a set's line besides its name. */
-const LINE_BYTES = 32;
+const LINE_BYTES = 40;
 
 export class RangeAnswerer {
   readonly #view: RangeView;
   readonly #limits: RangeLimits;
   #salt: Salt | undefined;
+  #theirRoot: Uint8Array | undefined;
   #rounds = 0;
   #bytes = 0;
 
@@ -46,14 +37,20 @@ export class RangeAnswerer {
     this.#limits = limits;
   }
 
-  /** Answers one request. Errors: MALFORMED, OVERSIZED, BAD_SET; the session is over after one. */
+  /** The root of roots that the peer told, once it did. */
+  get theirRoot(): Uint8Array | undefined {
+    return this.#theirRoot;
+  }
+
+  /** Answers one request. Errors: MALFORMED, OVERSIZED, WRONG_ORDER, ENDLESS; the session is over after one. */
   answer(bytes: Uint8Array): Checked<Uint8Array> {
+    // Just what the asking side looks at before it asks: no honest peer is refused here.
+    if (this.#rounds >= this.#limits.roundsMax || this.#bytes >= this.#limits.sessionBytesMax)
+      return refuse("ENDLESS", `ranges after ${this.#rounds} rounds and ${this.#bytes} bytes`);
     this.#rounds += 1;
     this.#bytes += bytes.length;
     if (bytes.length > this.#limits.messageBytesMax)
       return refuse("OVERSIZED", `a range request of ${bytes.length} bytes`);
-    if (this.#rounds > this.#limits.roundsMax || this.#bytes > this.#limits.sessionBytesMax)
-      return refuse("OVERSIZED", `a session of ${this.#rounds} rounds and ${this.#bytes} bytes`);
     const request = decodeRangeRequest(bytes);
     if (!request.ok) return request;
     const answer = this.#answer(request.value);
@@ -64,37 +61,39 @@ export class RangeAnswerer {
   }
 
   #answer(request: RangeRequest): Checked<RangeAnswer> {
-    if (request[0] === "hello") {
-      if (this.#salt !== undefined) return refuse("MALFORMED", "a second hello in one session");
+    if (request[0] === "roots") {
+      if (this.#salt !== undefined) return refuse("WRONG_ORDER", "roots for a second time in one session");
       const [, root, nonce, slice] = request;
+      this.#theirRoot = root.slice();
       const salt = new Salt(nonce.slice());
       this.#salt = salt;
-      if (!isSame(root, rootOf(this.#view))) return { ok: true, value: this.#listOrBuckets(salt) };
+      if (!isSame(root, this.#view.root())) return { ok: true, value: this.#listOrBuckets(salt) };
       return { ok: true, value: isSame(slice, sliceHash(this.#view, salt)) ? ["equal"] : ["slice"] };
     }
-    if (this.#salt === undefined) return refuse("MALFORMED", "a session that doesn't begin with hello");
+    if (this.#salt === undefined) return refuse("WRONG_ORDER", `${request[0]} before the roots`);
     if (request[0] === "sets") {
       const buckets = new Set(request[1]);
-      const isWanted = (set: SetName) => buckets.size === 0 || buckets.has(bucketOf(set));
-      return { ok: true, value: this.#sets(request[2], isWanted, this.#salt) };
+      const sets = setsIn(this.#view, buckets.size === 0 ? undefined : buckets);
+      return { ok: true, value: this.#sets(sets, request[2], this.#salt) };
     }
     return this.#ranges(request[1], this.#salt);
   }
 
   #listOrBuckets(salt: Salt): RangeAnswer {
-    return sortedSets(this.#view).length > SETS_LISTED_MAX
+    return setCount(this.#view) > SETS_LISTED_MAX
       ? ["buckets", bucketRoots(this.#view, salt)]
-      : this.#sets("", () => true, salt);
+      : this.#sets(setsIn(this.#view), "", salt);
   }
 
-  #sets(after: SetName | "", isWanted: (set: SetName) => boolean, salt: Salt): RangeAnswer {
+  #sets(sets: readonly SetName[], after: SetName | "", salt: Salt): RangeAnswer {
     const lines: SetLine[] = [];
     let bytes = ENVELOPE_BYTES;
-    for (const set of sortedSets(this.#view)) {
-      if (set <= after || !isWanted(set)) continue;
+    for (const set of sets) {
+      if (set <= after) continue;
       bytes += set.length + LINE_BYTES;
       if (bytes > this.#limits.messageBytesMax) return ["sets", lines, true];
-      lines.push([set, setRoot(treeOf(this.#view, set), salt), leadTag(this.#view, set, salt)]);
+      const tree = treeOf(this.#view, set);
+      lines.push([set, setRoot(tree, salt), leadTag(this.#view, set, salt), tree.size]);
     }
     return ["sets", lines, false];
   }

@@ -6,7 +6,7 @@
 //   reply      mode, what it says
 //   bound      0 for the end; else 1 + 4 × ms since the last bound + flags, then [counter], [text]: see range-bytes.ts
 
-import { RANGE_PARTS_MAX, SET_RECORDS_MAX, SLICE_MAX } from "./limits.ts";
+import { RANGE_PARTS_MAX, RECORD_ID_LENGTH_MAX, SET_RECORDS_MAX, SLICE_MAX } from "./limits.ts";
 import type { Bound } from "./range-bound.ts";
 import { BOUND_START, compareBounds } from "./range-bound.ts";
 import { ByteReader, ByteWriter } from "./range-bytes.ts";
@@ -158,6 +158,9 @@ function readNames(reader: ByteReader, item: RangeItem): RangeReply {
   let more = reader.varint(2);
   for (; more === 1; more = reader.varint(2))
     names.push({ kind: reader.word(), id: reader.text(), tag: readTag(reader) });
+  // What is named so long could not be asked for.
+  if (names.some(({ kind, id }) => kind.length > RECORD_ID_LENGTH_MAX || id.length > RECORD_ID_LENGTH_MAX))
+    reader.fail();
   reader.from(item.lo);
   const upTo = more === 2 ? reader.bound(item.lo) : item.hi;
   if (compareBounds(upTo, item.hi) > 0) reader.fail();

@@ -2,18 +2,19 @@
 // for each set, laid out as range-items.ts says.
 import { encode } from "@ipld/dag-cbor";
 import { decodeCanonical } from "./codec.ts";
-import { RANGE_MESSAGE_BYTES_MAX, RANGE_ROUNDS_MAX, RANGE_SESSION_BYTES_MAX } from "./limits.ts";
-import { FINGERPRINT_BYTES, NO_TAG, NONCE_BYTES, SET_ROOT_BYTES, SLICE_BYTES, type Tag } from "./range-salt.ts";
+import { RANGE_MESSAGE_BYTES_MAX, RANGE_ROUNDS_MAX, RANGE_SESSION_BYTES_MAX, SET_RECORDS_MAX } from "./limits.ts";
+import { FINGERPRINT_BYTES, NONCE_BYTES, SET_ROOT_BYTES, SLICE_BYTES, type Tag } from "./range-salt.ts";
 import { type Checked, refuse } from "./rejection.ts";
+import { SET_BUCKETS } from "./set-index.ts";
 import { parseSetName, type SetName } from "./set-name.ts";
 
-/** A set that the answering side holds: its salted root, and the tag of the record that leads it. */
-export type SetLine = readonly [set: SetName, root: Uint8Array, lead: Tag];
+/** A set that the answering side holds: its salted root, the tag of the record that leads it, and its records. */
+export type SetLine = readonly [set: SetName, root: Uint8Array, lead: Tag, size: number];
 export type SetBytes = readonly [set: SetName, bytes: Uint8Array];
 
 export type RangeRequest =
   /** My root of roots; and the hash of the slice that this nonce chooses, if you have the same root. */
-  | readonly ["hello", root: Uint8Array, nonce: Uint8Array, slice: Uint8Array]
+  | readonly ["roots", root: Uint8Array, nonce: Uint8Array, slice: Uint8Array]
   /** Your sets of these buckets (none named: of all), after this one. */
   | readonly ["sets", buckets: Uint8Array, after: SetName | ""]
   | readonly ["ranges", questions: readonly SetBytes[]];
@@ -39,8 +40,6 @@ export const RANGE_LIMITS: RangeLimits = {
   sessionBytesMax: RANGE_SESSION_BYTES_MAX,
   roundsMax: RANGE_ROUNDS_MAX,
 };
-/** Sets fall into as many buckets as a byte has values, by the first byte of their names' hashes. */
-export const SET_BUCKETS = 256;
 const ROOT_BYTES = 32;
 const TAG_END = 2 ** 48;
 
@@ -52,9 +51,9 @@ export function decodeRangeRequest(bytes: Uint8Array): Checked<RangeRequest> {
   const message = decodeCanonical(bytes);
   if (!Array.isArray(message)) return refuse("MALFORMED", "not a range request");
   const [tag, first, second, third] = message as unknown[];
-  if (tag === "hello" && message.length === 4) {
+  if (tag === "roots" && message.length === 4) {
     if (isBytes(first, ROOT_BYTES) && isBytes(second, NONCE_BYTES) && isBytes(third, SLICE_BYTES))
-      return { ok: true, value: ["hello", first, second, third] };
+      return { ok: true, value: ["roots", first, second, third] };
   } else if (tag === "sets" && message.length === 3 && first instanceof Uint8Array && first.length <= SET_BUCKETS) {
     const after = second === "" ? second : parseName(second);
     if (after !== undefined) return { ok: true, value: ["sets", first, after] };
@@ -88,11 +87,15 @@ export function decodeRangeAnswer(bytes: Uint8Array): Checked<RangeAnswer> {
 }
 
 function lineOf(item: unknown): SetLine | undefined {
-  if (!Array.isArray(item) || item.length !== 3) return undefined;
-  const [text, root, lead] = item as unknown[];
+  if (!Array.isArray(item) || item.length !== 4) return undefined;
+  const [text, root, lead, size] = item as unknown[];
   const set = parseName(text);
-  const isTag = typeof lead === "number" && Number.isSafeInteger(lead) && lead >= NO_TAG && lead < TAG_END;
-  return set !== undefined && isBytes(root, SET_ROOT_BYTES) && isTag ? [set, root, lead as Tag] : undefined;
+  if (set === undefined || !isBytes(root, SET_ROOT_BYTES)) return undefined;
+  return isBelow(lead, TAG_END) && isBelow(size, SET_RECORDS_MAX + 1) ? [set, root, lead as Tag, size] : undefined;
+}
+
+function isBelow(item: unknown, end: number): item is number {
+  return typeof item === "number" && Number.isSafeInteger(item) && item >= 0 && item < end;
 }
 
 function questionOf(item: unknown): SetBytes | undefined {

@@ -5,6 +5,7 @@
 //      versions in them are told one by one.
 // Between two messages the caller pulls, joins and makes durable what was found; the next message is made from what is
 // held then. So a session that breaks off has lost nothing, and the next one finds the rest.
+// Long, because all steps of a session share its state.
 // Source: Meyer, "Range-Based Set Reconciliation", SRDS 2023. Tails, slices and the salt are ours.
 import type { RecordKey } from "./entry.ts";
 import { RANGE_EQUALS_MAX } from "./limits.ts";
@@ -21,18 +22,16 @@ import {
 import { FINGERPRINT_BYTES, isSame, NO_TAG, Salt, type Tag } from "./range-salt.ts";
 import {
   blockOf,
-  bucketOf,
   bucketRoots,
   countIn,
   leadOf,
   leadsFirst,
   leadTag,
   type RangeView,
-  rootOf,
   setRoot,
+  setsIn,
   sliceHash,
   sliceOf,
-  sortedSets,
   treeOf,
   within,
 } from "./range-view.ts";
@@ -63,6 +62,10 @@ export class RangeSession {
   readonly #theirTags = new Map<string, Tag>();
   #expects: RangeAnswer[0] | "nothing" = "nothing";
   #questions: readonly Question[] = [];
+  #leads: RecordKey[] = [];
+  #wasEqual: boolean | undefined;
+  #found = 0;
+  #expected = 0;
   #isGreeted = false;
   #moreSets = false;
   #isSliced = false;
@@ -83,6 +86,19 @@ export class RangeSession {
 
   get rounds(): number {
     return this.#rounds;
+  }
+
+  /** Whether the peer's root of roots was ours when it answered. Undefined before it did. */
+  get wasEqual(): boolean | undefined {
+    return this.#wasEqual;
+  }
+
+  /**
+   * Records that the peer has and we lack: how many were found so far, and how many there will be at least, by the sizes
+   * that the peer told of its sets.
+   */
+  get finds(): { readonly found: number; readonly expected: number } {
+    return { found: this.#found, expected: Math.max(this.#found, this.#expected) };
   }
 
   /** Bytes of messages in both directions so far. */
@@ -112,7 +128,7 @@ export class RangeSession {
     if (!this.#isGreeted) {
       this.#isGreeted = true;
       this.#expects = "sets";
-      return encodeRangeMessage(["hello", rootOf(this.#view), this.#salt.nonce, sliceHash(this.#view, this.#salt)]);
+      return encodeRangeMessage(["roots", this.#view.root(), this.#salt.nonce, sliceHash(this.#view, this.#salt)]);
     }
     if (this.#moreSets) {
       this.#expects = "sets";
@@ -127,6 +143,9 @@ export class RangeSession {
   /** The works that have something to ask: of control alone while it has any, then tails before what waited for them. */
   #active(): [SetName, RangeWork][] {
     const control = this.#works.get(CONTROL_SET);
+    // Once control is repaired: of whoever never was a member we want nothing.
+    if (control?.isIdle !== false)
+      for (const set of this.#works.keys()) if (!this.#view.wants(set)) this.#works.delete(set);
     const stages = control === undefined ? [[...this.#works]] : [[[CONTROL_SET, control] as const], [...this.#works]];
     for (const stage of stages) {
       const busy = () =>
@@ -179,16 +198,21 @@ export class RangeSession {
   }
 
   /**
-   * Takes the answer to the last request: the records to pull before the next. Errors: MALFORMED, OVERSIZED; after one
-   * the session is over.
+   * Takes the answer to the last request: the records to pull before the next, control's first, then those that decide
+   * what counts in their sets. Errors: MALFORMED, OVERSIZED, CONTRADICTORY; after one the session is over.
    */
   take(bytes: Uint8Array): Checked<readonly RecordKey[]> {
     if (this.#expects === "nothing") throw new Error("an answer to no question");
     this.#bytes += bytes.length;
     const taken = this.#take(bytes);
     this.#expects = "nothing";
-    if (!taken.ok) this.#stop("refused");
-    return taken;
+    if (!taken.ok) {
+      this.#stop("refused");
+      return taken;
+    }
+    const keys = [...taken.value, ...this.#dueLeads()];
+    this.#found += keys.length;
+    return { ok: true, value: keys };
   }
 
   #take(bytes: Uint8Array): Checked<readonly RecordKey[]> {
@@ -197,14 +221,20 @@ export class RangeSession {
     const answer = decodeRangeAnswer(bytes);
     if (!answer.ok) return answer;
     const isFirst = this.#rounds === 1;
+    if (isFirst) this.#wasEqual = answer.value[0] === "equal";
     const [tag] = answer.value;
     if (tag === "ranges" && this.#expects === "ranges") return this.#takeRanges(answer.value[1]);
     if (tag === "sets" && this.#expects === "sets") return this.#takeSets(answer.value[1], answer.value[2]);
     if (tag === "buckets" && isFirst) this.#takeBuckets(answer.value[1]);
     else if (tag === "equal" && isFirst) this.#stop("compared");
     else if (tag === "slice" && isFirst) this.#openSlice();
-    else return refuse("MALFORMED", `an answer ${tag} to something else`);
+    else return refuse("CONTRADICTORY", `an answer ${tag} to something else`);
     return { ok: true, value: [] };
+  }
+
+  /** Authority records come before all else of their sets, but after control, which says who may own sets. */
+  #dueLeads(): readonly RecordKey[] {
+    return this.#works.get(CONTROL_SET)?.isIdle === false ? [] : this.#leads.splice(0);
   }
 
   #openSlice(): void {
@@ -227,29 +257,30 @@ export class RangeSession {
   #takeSets(lines: readonly SetLine[], more: boolean): Checked<readonly RecordKey[]> {
     for (const line of lines) {
       const last = this.#lines.at(-1);
-      if (last !== undefined && line[0] <= last[0]) return refuse("MALFORMED", "sets out of order");
+      if (last !== undefined && line[0] <= last[0]) return refuse("CONTRADICTORY", "sets out of order");
       this.#lines.push(line);
     }
-    if (more && lines.length === 0) return refuse("MALFORMED", "more sets, and yet none");
+    if (more && lines.length === 0) return refuse("CONTRADICTORY", "more sets, and yet none");
     this.#moreSets = more;
     if (more) return { ok: true, value: [] };
     const theirs = new Set(this.#lines.map(([set]) => set));
-    const isAsked = (set: SetName) => this.#buckets.size === 0 || this.#buckets.has(bucketOf(set));
-    for (const set of sortedSets(this.#view)) if (!theirs.has(set) && isAsked(set)) this.#open(set);
-    const leads: RecordKey[] = [];
-    for (const [set, root, lead] of this.#lines.splice(0)) {
-      if (isSame(root, setRoot(treeOf(this.#view, set), this.#salt))) continue;
+    const asked = setsIn(this.#view, this.#buckets.size === 0 ? undefined : this.#buckets);
+    for (const set of asked) if (!theirs.has(set)) this.#open(set);
+    for (const [set, root, lead, size] of this.#lines.splice(0)) {
+      const tree = treeOf(this.#view, set);
+      if (isSame(root, setRoot(tree, this.#salt))) continue;
       this.#open(set);
+      this.#expected += Math.max(0, size - tree.size);
       const key = leadOf(set);
-      if (key !== undefined && lead !== NO_TAG && lead !== leadTag(this.#view, set, this.#salt)) leads.push(key);
+      if (key !== undefined && lead !== NO_TAG && lead !== leadTag(this.#view, set, this.#salt)) this.#leads.push(key);
     }
-    return { ok: true, value: leads };
+    return { ok: true, value: [] };
   }
 
   #takeRanges(answers: readonly Uint8Array[]): Checked<readonly RecordKey[]> {
     const pull: RecordKey[] = [];
     let replied = 0;
-    if (answers.length > this.#questions.length) return refuse("MALFORMED", "more answers than questions");
+    if (answers.length > this.#questions.length) return refuse("CONTRADICTORY", "more answers than questions");
     for (const [index, { set, sent }] of this.#questions.entries()) {
       const work = this.#works.get(set);
       const items = sent.map(({ item }) => item);
@@ -268,12 +299,12 @@ export class RangeSession {
       }
     }
     return replied === 0
-      ? refuse("MALFORMED", "an answer to none of the questions")
+      ? refuse("CONTRADICTORY", "an answer to none of the questions")
       : { ok: true, value: leadsFirst(pull) };
   }
 
   #contradiction(set: SetName): { readonly ok: false; readonly rejection: Rejection } {
-    return refuse("MALFORMED", `ranges of ${set} that don't answer what was asked`);
+    return refuse("CONTRADICTORY", `ranges of ${set} that don't answer what was asked`);
   }
 
   /**

@@ -1,35 +1,59 @@
 // What a session about ranges sees of a replica, and what both sides derive from it in the same way.
 
-import { createHash, hash } from "node:crypto";
-import { fromString, toString as render } from "uint8arrays";
 import type { RecordKey } from "./entry.ts";
-import { rootOfRoots } from "./fingerprint.ts";
 import { FingerprintTree } from "./fingerprint-tree.ts";
 import { RANGE_LEAF_MAX, RANGE_PARTS, RANGE_PARTS_MAX, SLICE_MAX } from "./limits.ts";
 import { type Bound, compareBounds, compareTexts } from "./range-bound.ts";
 import type { By, Part, Span } from "./range-items.ts";
-import { SET_BUCKETS } from "./range-messages.ts";
 import { FINGERPRINT_BYTES, NO_TAG, type Salt, SET_ROOT_BYTES, type Tag } from "./range-salt.ts";
 import type { Replica } from "./replica.ts";
-import { parseSetName, type SetName } from "./set-name.ts";
+import { type Bucket, IndexView, SET_BUCKETS } from "./set-index.ts";
+import { ownerOf, parseSetName, type SetName } from "./set-name.ts";
 
 /** A replica, as far as the peer may hold it too. It may change between two messages, never within one. */
 export type RangeView = {
-  /** Names of the sets that hold something which counts. */
-  sets(): Iterable<SetName>;
+  /** The sets that hold something which counts: all SET_BUCKETS buckets of them. */
+  buckets(): readonly Bucket[];
+  /** The root over these buckets, 32 bytes. */
+  root(): Uint8Array;
   tree(set: SetName): FingerprintTree | undefined;
   /** The digest of a record's standing version, as its tree has it. */
   digest(key: RecordKey): Uint8Array | undefined;
+  /** Whether we would take a set that the peer names now. */
+  wants(set: SetName): boolean;
+};
+/** The same for a whole session, which also carries records. */
+export type SharedView = RangeView & {
+  /** Whether the peer may be told of this set. */
+  tells(set: SetName): boolean;
+  /** Whether the peer may bring us entries of this set, were its owner known. */
+  takes(set: SetName): boolean;
 };
 
 const EMPTY = new FingerprintTree();
 
-/** A replica's view, of those of its sets that `mayHold` lets this peer see. */
-export function viewOf(replica: Replica, mayHold: (set: SetName) => boolean = () => true): RangeView {
+/**
+ * A replica's view, of those of its sets that `mayHold` lets this peer see, and of what `mayBring` lets it bring. Worth
+ * keeping: it remembers the buckets.
+ */
+export function viewOf(
+  replica: Replica,
+  mayHold: (set: SetName) => boolean = () => true,
+  mayBring: (set: SetName) => boolean = mayHold,
+): SharedView {
+  const seen = new IndexView(replica.index, mayHold);
   return {
-    sets: () => replica.roots().keys().filter(mayHold),
+    buckets: () => seen.buckets(),
+    root: () => seen.root(),
     tree: (set) => (mayHold(set) ? replica.set(set)?.tree : undefined),
     digest: ({ set, kind, id }) => (mayHold(set) ? replica.set(set)?.digest(kind, id) : undefined),
+    tells: mayHold,
+    takes: mayBring,
+    wants(set) {
+      const identity = parseSetName(set)?.identity;
+      const owner = identity === undefined ? undefined : ownerOf(identity);
+      return (owner === undefined || replica.isKnownPeer(owner)) && mayBring(set);
+    },
   };
 }
 
@@ -37,28 +61,22 @@ export function treeOf(view: RangeView, set: SetName): FingerprintTree {
   return view.tree(set) ?? EMPTY;
 }
 
-export function sortedSets(view: RangeView): SetName[] {
-  return [...view.sets()].sort(compareTexts);
+/** The sets of these buckets, or of all, in the order of their names. */
+export function setsIn(view: RangeView, places?: ReadonlySet<number>): SetName[] {
+  const buckets = view.buckets();
+  const chosen = places === undefined ? buckets : [...places].flatMap((place) => buckets[place] ?? []);
+  return chosen.flatMap(({ sets }) => sets).sort(compareTexts);
 }
 
-/** The root of roots, 32 bytes. */
-export function rootOf(view: RangeView): Uint8Array {
-  const roots = sortedSets(view).map((set): [string, string] => [set, render(treeOf(view, set).sum(), "hex")]);
-  return fromString(rootOfRoots(roots), "hex");
-}
-
-/** The bucket of a set: any rule will do, as long as both sides have the same. */
-export function bucketOf(set: SetName): number {
-  return hash("sha256", set, "buffer")[0] ?? 0;
+export function setCount(view: RangeView): number {
+  return view.buckets().reduce((sum, { sets }) => sum + sets.length, 0);
 }
 
 /** The salted roots of all buckets of sets, one after the other. */
 export function bucketRoots(view: RangeView, salt: Salt): Uint8Array {
-  const buckets = Array.from({ length: SET_BUCKETS }, () => createHash("sha256").update(salt.nonce));
-  for (const set of sortedSets(view)) buckets[bucketOf(set)]?.update(`${set}\0`).update(treeOf(view, set).sum());
   const roots = new Uint8Array(SET_BUCKETS * FINGERPRINT_BYTES);
-  for (const [index, bucket] of buckets.entries())
-    roots.set(bucket.digest().subarray(0, FINGERPRINT_BYTES), index * FINGERPRINT_BYTES);
+  for (const [place, { hash, size }] of view.buckets().entries())
+    roots.set(salt.fingerprint(hash, size), place * FINGERPRINT_BYTES);
   return roots;
 }
 
@@ -80,12 +98,15 @@ export function leadTag(view: RangeView, set: SetName, salt: Salt): Tag {
 
 /** The slice that a nonce chooses of all that is held: a block of versions of one set. Undefined if nothing is held. */
 export function sliceOf(view: RangeView, salt: Salt): { set: SetName; from: number; to: number } | undefined {
-  const sets = sortedSets(view);
-  let rank = salt.choice(sets.reduce((sum, set) => sum + treeOf(view, set).size, 0));
-  for (const set of sets) {
-    const { size } = treeOf(view, set);
-    if (rank < size) return { set, ...blockOf(rank, { from: 0, to: size }) };
-    rank -= size;
+  const buckets = view.buckets();
+  let rank = salt.choice(buckets.reduce((sum, bucket) => sum + bucket.size, 0));
+  for (const bucket of buckets) {
+    for (const set of rank < bucket.size ? bucket.sets : []) {
+      const { size } = treeOf(view, set);
+      if (rank < size) return { set, ...blockOf(rank, { from: 0, to: size }) };
+      rank -= size;
+    }
+    rank -= bucket.size;
   }
   return undefined;
 }

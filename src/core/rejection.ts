@@ -10,9 +10,13 @@ export type RejectionCode =
   | "BAD_SIGNATURE" // the signature doesn't belong to the origin
   | "BAD_SET" // a set's name that names no set
   | "BAD_FIELD" // a known field with a value of the wrong type, or a record ID that its kind can't have
-  | "STAMP_TOO_FAR_AHEAD" // its stamp leads our clock by more than driftMaxMs
+  | "STAMP_TOO_FAR_AHEAD" // its stamp leads our clock by more than may be held (a day), or there is no room to hold it
   | "NOT_HELD" // a set that this node doesn't hold, or may not hold
   | "DOES_NOT_COUNT" // well-formed, but its origin may not write this
+  | "WRONG_ORDER" // a sync request at a place of a session where it can't stand
+  | "CONTRADICTORY" // a sync answer that is not to what was asked, or brings nothing forward
+  | "ENDLESS" // more messages, or bytes, than a session has
+  | "NO_COMMON_VERSION" // a peer that speaks no version of the sync protocol that we do
   | "QUOTA"; // kept aside no more: its signer's quota is used up
 
 /** One refusal. `origin` is known once the signature was checked; before that only the relaying peer is. */
@@ -26,7 +30,10 @@ export function blamesRelay(code: RejectionCode): boolean {
     code === "WRONG_CONTEXT" ||
     code === "WRONG_MESH" ||
     code === "BAD_SIGNATURE" ||
-    code === "BAD_SET"
+    code === "BAD_SET" ||
+    code === "WRONG_ORDER" ||
+    code === "CONTRADICTORY" ||
+    code === "ENDLESS"
   );
 }
 

@@ -24,17 +24,20 @@ export class ReplicaSet {
   authority: Authority | undefined;
   #counts: Counts = () => false;
   #mayCountLater: (entry: Entry) => boolean = () => true;
-  #self: PeerId;
+  readonly #self: PeerId;
+  readonly #onChange: () => void;
   #records = new Map<RecordText, Rec>();
   #standings = new Map<RecordText, Standing>();
   #tree = new FingerprintTree();
   #asides = new Map<PeerId, Set<string>>();
   #unknown = new Map<string, { readonly text: RecordText; readonly slot: Slot }[]>();
 
-  constructor(name: SetName, identity: SetIdentity, self: PeerId) {
+  /** `onChange`: called with every change of what counts. */
+  constructor(name: SetName, identity: SetIdentity, self: PeerId, onChange: () => void) {
     this.name = name;
     this.identity = identity;
     this.#self = self;
+    this.#onChange = onChange;
   }
 
   get fingerprint(): Fingerprint {
@@ -147,6 +150,7 @@ export class ReplicaSet {
     const record = this.#records.get(text);
     const version = record === undefined ? undefined : versionOf(record, this.#counts);
     if (old?.version === version) return;
+    this.#onChange();
     if (old !== undefined) this.#tree.delete({ ...placeOf(text), instant: old.instant });
     if (record === undefined || version === undefined) {
       this.#standings.delete(text);

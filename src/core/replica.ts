@@ -1,19 +1,32 @@
 // The replica: this node's copy of every set that it may hold, and the join of entries into it.
 // Long, because writing, joining and reading share the sets and must agree on what counts.
 // Pure: it reads no clock and does no I/O. What `join` returns is what the caller must make durable, then gossip on.
-import { type Authority, domainCounts, mayCountLater, newestTaken, readAuthority } from "./authority.ts";
+import { toString as render } from "uint8arrays";
+import { type Authority, domainCounts, isInAudience, mayCountLater, newestTaken, readAuthority } from "./authority.ts";
 import { type MeshId, type Signer, signEntry } from "./codec.ts";
-import type { Entry, Fields, RecordKey } from "./entry.ts";
-import { rootOfRoots, rootText } from "./fingerprint.ts";
-import { FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
+import type { Entry, EntryHash, Fields, RecordKey } from "./entry.ts";
+import { rootText } from "./fingerprint.ts";
+import { HeldEntries } from "./held-entries.ts";
+import { DRIFT_LONGEST_MS, FOREIGN_SETS_MAX, SETS_PER_OWNER_MAX } from "./limits.ts";
 import { controlCounts, type Membership, readMembership, rosterOf } from "./membership.ts";
 import type { PeerId } from "./peer-id.ts";
-import { emptyRecord, entriesOf, type FieldState, fieldState, fieldStates, keep, type Version } from "./record.ts";
+import {
+  emptyRecord,
+  entriesOf,
+  type FieldState,
+  fieldState,
+  fieldStates,
+  keep,
+  type Version,
+  versionOf,
+} from "./record.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
-import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
+import { type IndexedSet, IndexView, SetIndex } from "./set-index.ts";
+import { CONTROL_SET, type KeystoneId, ownerOf, parseSetName, type SetName } from "./set-name.ts";
 import { type SettledMarks, Settlement } from "./settlement.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
+import { type DomainChain, domainChain, type FinalTransfers, Transfers } from "./transfers.ts";
 
 export type Clock = { readonly nowMs: UnixMs; readonly driftMaxMs: number };
 export type Write = RecordKey & { readonly fields: Fields };
@@ -37,23 +50,37 @@ export type ReplicaOptions = {
   readonly instant?: Instant;
   /** Hashes of rosters that this node has seen succeeded: `finalRosters`. */
   readonly final?: Iterable<string>;
+  /** Hashes of rosters that its operator said to follow, the latest last: `followedRosters`. */
+  readonly followed?: Iterable<string>;
   /** Where this node is settled: `settledMarks`. */
   readonly settled?: Iterable<readonly [SetName, Instant]>;
+  /** Which acceptances of a transfer it saw first: `finalTransfers`. */
+  readonly transfers?: Iterable<readonly [SetName, SetName]>;
 };
 
 export class Replica {
   readonly meshId: MeshId;
   readonly self: PeerId;
   #final: ReadonlySet<string>;
+  #followed: ReadonlySet<string>;
   #sets = new Map<SetName, ReplicaSet>();
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
+  readonly #held = new HeldEntries();
   #instant: Instant = INSTANT_ZERO;
+  /** What peers may see of the sets; who compares roots reads it. */
+  readonly index = new SetIndex((set) => this.#indexed(set));
+  readonly #all = new IndexView(this.index, () => true);
+  readonly #public = new IndexView(this.index, () => false);
   readonly #settlement: Settlement;
+  readonly #transfers: Transfers;
+  #chains: readonly DomainChain[] | undefined;
 
   constructor(options: ReplicaOptions) {
     this.#settlement = new Settlement(options.self, options.settled ?? []);
+    this.#transfers = new Transfers(options.transfers ?? []);
     this.#final = new Set(options.final);
+    this.#followed = new Set(options.followed);
     this.meshId = options.meshId;
     this.self = options.self;
     this.#instant = options.instant ?? INSTANT_ZERO;
@@ -67,6 +94,22 @@ export class Replica {
   /** Rosters that no rival replaces here any more: durable, because the order in which we saw them is nowhere else. */
   get finalRosters(): ReadonlySet<string> {
     return this.#final;
+  }
+
+  /** Rosters that this node's operator said to follow: durable, because it is nobody else's word. */
+  get followedRosters(): ReadonlySet<string> {
+    return this.#followed;
+  }
+
+  /**
+   * Follows a roster at an operator's own word, whether a majority signed it or not: now if it is here, else once it
+   * comes. The latest word stands; what it replaces is not final any more.
+   */
+  follow(hash: string): Pick<Joined, "touched" | "membershipChanged"> {
+    this.#followed = new Set([...[...this.#followed].filter((other) => other !== hash), hash]);
+    const touched = new Map<string, RecordKey>();
+    const membershipChanged = this.#judgeControl(touched);
+    return { touched: [...touched.values()], membershipChanged };
   }
 
   /** The clock's high-water: durable with every write of our own, so that a restart never reuses a stamp. */
@@ -91,6 +134,7 @@ export class Replica {
       if (set.identity.is === "domain") this.#judgeDomain(set, new Map());
       if (set.identity.is === "cloud") judgeCloud(set);
     }
+    for (const { name } of this.#sets.values()) this.#noteTransfers(name);
     this.#settlement.forgetBeyond((name) => (isWhole ? this.#sets.get(name) : undefined));
   }
 
@@ -117,6 +161,7 @@ export class Replica {
       const changedSets = new Set<ReplicaSet>();
       for (const entry of stage) {
         const outcome = this.#take(entry, clock);
+        if (outcome === "held") continue;
         if ("code" in outcome) {
           rejections.push(outcome);
           continue;
@@ -130,6 +175,7 @@ export class Replica {
         if (set.identity.is === "control") membershipChanged = this.#judgeControl(touched) || membershipChanged;
         else this.#judgeDomain(set, touched);
       }
+      for (const { name } of changedSets) this.#noteTransfers(name);
     }
     const news: Entry[] = [];
     for (const entry of taken) {
@@ -140,15 +186,31 @@ export class Replica {
     return { news, touched: [...touched.values()], rejections, membershipChanged };
   }
 
-  #take(entry: Entry, clock: Clock): Rejection | { kept: Kept; set: ReplicaSet } {
+  /**
+   * Joins the held entries that are due by this clock, as if they came only now. What is joined is news, and to be made
+   * durable, like anything else.
+   */
+  release(clock: Clock): Joined {
+    return this.join(this.#held.due(clock.nowMs, clock.driftMaxMs), clock);
+  }
+
+  #take(entry: Entry, clock: Clock): Rejection | "held" | { kept: Kept; set: ReplicaSet } {
     const { origin } = entry.stamp;
-    const witnessed = witness({ last: this.#instant, ...clock }, entry.stamp);
-    if (!witnessed.ok)
+    // Our own word, back from a peer after a restore, always lifts our stamps above it: none is ever used twice.
+    const driftMaxMs = origin === this.self ? Math.max(clock.driftMaxMs, DRIFT_LONGEST_MS) : clock.driftMaxMs;
+    const witnessed = witness({ last: this.#instant, nowMs: clock.nowMs, driftMaxMs }, entry.stamp);
+    if (!witnessed.ok) {
+      // Anybody can make keys: only who is or was a member gets a place to wait in.
+      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin);
+      if (mayWait && (this.#has(entry) || this.#held.add(entry))) return "held";
       return { code: witnessed.code, detail: `its stamp leads our clock by ${witnessed.aheadMs} ms`, origin };
+    }
     if (entry.kind === "roster" && rosterOf(entry) === undefined)
       return { code: "BAD_FIELD", detail: "a roster's ID is its hash", origin };
     const set = this.#open(entry.set, origin);
     if (set === undefined) return { code: "NOT_HELD", detail: `this node doesn't hold ${entry.set}`, origin };
+    if (!this.#isHeld(set) && !isOwnersWord(set, entry))
+      return { code: "NOT_HELD", detail: `${entry.set} is not for this node`, origin };
     const mayLieAside = set.identity.is === "control" || this.isKnownPeer(origin); // Anybody can make keys.
     const kept = set.keep(entry, { mayLieAside });
     if (kept === "quota") return { code: "QUOTA", detail: `no more room for ${origin} in ${entry.set}`, origin };
@@ -157,12 +219,23 @@ export class Replica {
     return { kept, set };
   }
 
+  /** Whether an entry was joined already, and still stands: our clock may have been set back since. */
+  #has({ set, kind, id, hash }: Entry): boolean {
+    return (
+      this.#sets
+        .get(set)
+        ?.record(kind, id)
+        ?.slots.some((slot) => slot.entry.hash === hash) ?? false
+    );
+  }
+
   /** What a taken entry came to: it stands, or doesn't count, or its signer's own later word already lies over it. */
   #standing(entry: Entry): "new" | "superseded" | "never" {
     const set = this.#sets.get(entry.set);
     if (set === undefined) return "never";
     const slots = set.record(entry.kind, entry.id)?.slots ?? [];
     if (slots.some((slot) => slot.entry === entry && set.counts(slot))) return "new";
+    if (!this.#isHeld(set)) return "superseded"; // Of a set that is not for us: taken, and told to nobody.
     const slotsAlone = keep(emptyRecord(entry), entry).slots;
     return slotsAlone.some(set.counts) ? "superseded" : "never";
   }
@@ -183,8 +256,9 @@ export class Replica {
       if (count >= (openedBy === owner ? SETS_PER_OWNER_MAX : FOREIGN_SETS_MAX)) return undefined;
       this.#setsOpened.set(openedBy, count + 1);
     }
-    const set = new ReplicaSet(name, identity, this.self);
+    const set = new ReplicaSet(name, identity, this.self, () => this.index.touch(name));
     this.#sets.set(name, set);
+    this.#transfers.open(name);
     if (identity.is === "control") this.#judgeControl(new Map());
     if (identity.is === "domain") this.#judgeDomain(set, new Map());
     if (identity.is === "cloud") judgeCloud(set);
@@ -200,9 +274,10 @@ export class Replica {
     const set = this.#sets.get(CONTROL_SET);
     if (set === undefined) return false;
     const before = this.#membership;
-    this.#membership = readMembership(this.meshId, set.records(), this.#final);
+    this.#membership = readMembership(this.meshId, set.records(), { final: this.#final, followed: this.#followed });
     this.#final = new Set([...this.#final, ...[...this.#membership.chain.keys()].slice(0, -1)]);
     for (const key of set.judge(controlCounts(this.#membership), () => true)) touched.set(keyText(key), key);
+    for (const name of this.#sets.keys()) this.index.touch(name); // Whose owners are known may be another now.
     const { members, roster } = this.#membership;
     return (
       roster?.hash !== before.roster?.hash ||
@@ -215,8 +290,77 @@ export class Replica {
     if (set.identity.is !== "domain") return;
     const authority = readAuthority(set.identity.owner, set.record("authority", set.identity.domainId));
     set.authority = authority;
-    for (const key of set.judge(domainCounts(authority), (entry) => mayCountLater(authority, entry)))
-      touched.set(keyText(key), key);
+    this.#chains = undefined;
+    const counts = this.#isHeld(set) ? domainCounts(authority) : () => false;
+    // Of a set that is not for us only its owner's word on who may hold it stays, so that it can let us in again.
+    const mayStay = (entry: Entry) => (this.#isHeld(set) ? mayCountLater(authority, entry) : isOwnersWord(set, entry));
+    for (const key of set.judge(counts, mayStay)) touched.set(keyText(key), key);
+  }
+
+  /** Whether a set is for this node: where its owner has named who may hold it, and us not, nothing of it is held. */
+  #isHeld({ authority }: ReplicaSet): boolean {
+    return authority?.audience === undefined || isInAudience(authority, this.self);
+  }
+
+  #noteTransfers(name: SetName): void {
+    this.#chains = undefined;
+    this.#transfers.note({ meshId: this.meshId, authorityOf: (set) => this.authority(set) }, name);
+  }
+
+  // --- who may hold what ---
+
+  /**
+   * Whether a peer may be told of a set, its root and its name included. Of a domain only its owner's word says so: what
+   * it has not said yet, to anybody or here, is told to nobody but the owner. Of a set that is not held there is nothing
+   * to tell.
+   */
+  mayHold(name: SetName, peer: PeerId): boolean {
+    const set = this.#sets.get(name);
+    if (peer === this.self) return set === undefined || this.#isHeld(set);
+    if (!this.#mayMeet(peer)) return false;
+    if (set?.identity.is !== "domain") return true;
+    return set.authority !== undefined && isInAudience(set.authority, peer);
+  }
+
+  /**
+   * Whether a peer may bring us entries of a set: unless the owner's word, as far as it is here, leaves the peer or us
+   * out. Wider than `mayHold`: who brings the owner's word to where it is missing tells nothing that it may not know.
+   */
+  mayBring(name: SetName, peer: PeerId): boolean {
+    const authority = this.#sets.get(name)?.authority;
+    if (!this.#mayMeet(peer) || !this.mayHold(name, this.self)) return false;
+    return authority?.audience === undefined || isInAudience(authority, peer);
+  }
+
+  /** Before the roster has come only the member that we join through is let in, and we hold nothing but our own word. */
+  #mayMeet(peer: PeerId): boolean {
+    return this.#membership.roster === undefined || this.#membership.members.has(peer);
+  }
+
+  /** Whether every member may hold this set, so that it may be gossiped. */
+  isPublic(name: SetName): boolean {
+    const set = this.#sets.get(name);
+    return set?.identity.is === "domain" ? set.authority?.isPublic === true : set !== undefined;
+  }
+
+  // --- transfers ---
+
+  /** How a domain that an agreement pins passed from owner to owner, and which set counts now. */
+  domainChain(pinned: { firstOwner: PeerId; domainId: KeystoneId }): DomainChain {
+    const final = this.#transfers.final;
+    return domainChain({ meshId: this.meshId, final, authorityOf: (set) => this.authority(set) }, pinned);
+  }
+
+  /** One chain for each domain and first owner of whom this node has heard. */
+  domainChains(): readonly DomainChain[] {
+    // Asked for with every plan, and another only after somebody spoke of authority.
+    this.#chains ??= [...this.#transfers.firstSets()].map((pinned) => this.domainChain(pinned));
+    return this.#chains;
+  }
+
+  /** Which acceptances were seen first here: durable, as the order in which we saw them is nowhere else. */
+  get finalTransfers(): FinalTransfers {
+    return this.#transfers.final;
   }
 
   // --- settling ---
@@ -231,10 +375,9 @@ export class Replica {
   unsettled(): Unsettled[] {
     return [...this.#sets.values()].flatMap((set) => {
       const takenAt = set.authority === undefined ? undefined : newestTaken(set.authority);
+      if (takenAt === undefined || this.#settlement.isSettled(set)) return [];
       const root = this.rootOf(set.name);
-      return takenAt === undefined || root === undefined || this.#settlement.isSettled(set)
-        ? []
-        : [{ set: set.name, root, takenAt }];
+      return root === undefined ? [] : [{ set: set.name, root, takenAt }];
     });
   }
 
@@ -317,8 +460,43 @@ export class Replica {
     return owner === undefined || this.isKnownPeer(owner) ? rootText(set.fingerprint) : undefined;
   }
 
+  /** The root of roots over all that is held here, 64 hex digits. */
   root(): string {
-    return rootOfRoots(this.roots());
+    return render(this.#all.root(), "hex");
+  }
+
+  /** The same over the sets that every member may hold. */
+  publicRoot(): string {
+    return render(this.#public.root(), "hex");
+  }
+
+  #indexed(name: SetName): IndexedSet | undefined {
+    const set = this.#sets.get(name);
+    if (set === undefined || this.rootOf(name) === undefined) return undefined;
+    return { tree: set.tree, isPublic: this.isPublic(name) };
+  }
+
+  /** Entries that wait for our clock. They are in no set, no root and no store. */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  /** When the first held entry is due; undefined if none is held. */
+  nextDueMs(driftMaxMs: number): UnixMs | undefined {
+    return this.#held.nextDueMs(driftMaxMs);
+  }
+
+  /** Whether an entry waits for our clock: nobody needs to send it again. */
+  isHeld(hash: EntryHash): boolean {
+    return this.#held.has(hash);
+  }
+
+  /** The version that a record will have once what is held of it is due: a peer that tells this one has nothing new. */
+  versionWithHeld(key: RecordKey): Version | undefined {
+    const set = this.#sets.get(key.set);
+    if (set === undefined) return undefined;
+    const record = set.record(key.kind, key.id) ?? emptyRecord(key);
+    return versionOf(this.#held.of(key).reduce(keep, record), set.counts);
   }
 
   get recordCount(): number {
@@ -326,11 +504,21 @@ export class Replica {
   }
 }
 
+/** In the order in which a set is told: control, then authority records, then what they let count. */
+export function inOrder(entries: readonly Entry[]): Entry[] {
+  return stagesOf(entries).flat();
+}
+
 /** Rosters before admissions before authority records before all else: each may decide whether the next counts. */
 function stagesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
   const stages: [Entry[], Entry[], Entry[]] = [[], [], []];
   for (const entry of entries) stages[entry.set === CONTROL_SET ? 0 : entry.kind === "authority" ? 1 : 2].push(entry);
   return stages;
+}
+
+/** Whether an entry is what a set's owner says about authority. */
+function isOwnersWord({ identity }: ReplicaSet, { kind, stamp }: Entry): boolean {
+  return kind === "authority" && stamp.origin === ownerOf(identity);
 }
 
 /** Of a cloud's set its own word counts, for ever. */

@@ -67,7 +67,8 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   members: count,
   connected: texts,
   addresses: texts,
-  replica: z.looseObject({ records: count, root: text }),
+  replica: z.looseObject({ records: count, root: text, heldStamps: count }),
+  sync: z.array(z.looseObject({ peer: text, name: text, toFetch: count, fetched: count, sinceMs: count })).default([]), // A node of before tells none.
   keystone: z.looseObject({
     state: keystoneState,
     why: text.nullable(),
@@ -77,7 +78,23 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     lastScanMs: count.nullable(),
     events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
   }),
-  clock: z.looseObject({ driftMs: count }),
+  clock: z.looseObject({
+    driftMs: count,
+    state: z.enum(["right", "off", "unjudged"]),
+    offsetMs: count.nullable(),
+    why: text.nullable(),
+  }),
+  alarms: z.array(
+    z.looseObject({
+      kind: z.enum(["duplicateKey"]),
+      peerId: text,
+      name: text,
+      sinceMs: count,
+      lastMs: count,
+      what: text,
+      toldBy: text.nullable(),
+    }),
+  ),
   switched: z.array(switchedView),
   blocked: z.array(blockView),
   rejections: z.array(z.looseObject({ peerId: text, code: text, count })),
@@ -92,6 +109,9 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
   addresses: texts,
   root: text.nullable(),
   inSync: z.boolean(),
+  heartbeat: z
+    .looseObject({ heardMs: count, offsetMs: count, keystone: text, version: text, records: count })
+    .nullable(),
 });
 
 export const pendingView: z.ZodType<PendingView> = z.looseObject({

@@ -28,7 +28,7 @@ export type Knock = {
 /** A member and the multiaddrs (with or without /p2p/) it may be reached at, best first. */
 export type MemberAddresses = { readonly peerId: PeerId; readonly addresses: readonly string[] };
 
-/** Answers one request of a sync session. A thrown error ends that session, and only it. */
+/** Answers one request of a sync session. A thrown error ends that session, and only it; a MeshError is the peer's fault. */
 export type SyncAnswerer = (request: Uint8Array) => Promise<Uint8Array>;
 
 export type MeshHandlers = {

@@ -14,7 +14,7 @@ import type { SyncSession } from "./mesh-types.ts";
 export const SYNC_FRAME_BYTES_MAX = SYNC_MESSAGE_BYTES_MAX + ANSWER_HEADER_BYTES;
 
 export function syncProtocol(meshId: MeshId): string {
-  return `/keymesh/${meshId}/sync/1`;
+  return `/keymesh/${meshId}/sync/2`;
 }
 
 export type SessionOptions = {

@@ -12,6 +12,7 @@ import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
 import { encodeAnswer } from "./answer-frame.ts";
 import { FrameError, Frames, toError } from "./frames.ts";
+import { MeshError } from "./mesh-error.ts";
 import type { MeshLog, SyncAnswerer } from "./mesh-types.ts";
 import { SYNC_FRAME_BYTES_MAX } from "./sync-protocol.ts";
 
@@ -48,8 +49,8 @@ export class SyncServer {
       const { message } = toError(error);
       if (error instanceof FrameError && error.fault !== "closed")
         this.#options.onRefused({ code: CODES[error.fault], detail: `a sync request: ${message}` }, from);
-      if (error instanceof FrameError)
-        this.#options.log.debug({ peerId: from, fault: error.fault, message }, "a sync session ended early");
+      if (error instanceof FrameError || error instanceof MeshError)
+        this.#options.log.debug({ peerId: from, message }, "a sync session ended early");
       else this.#options.log.warn({ peerId: from, error }, "a sync request could not be answered");
       frames.abort(toError(error));
     } finally {
@@ -74,7 +75,8 @@ export class SyncServer {
 }
 
 async function answerAll(frames: Frames, answer: SyncAnswerer): Promise<void> {
-  for (let round = 0; round < SYNC_ROUNDS_MAX; round++) {
+  // One more than a session has: the answering side counts too, and says so.
+  for (let round = 0; round <= SYNC_ROUNDS_MAX; round++) {
     const request = await readWithin(frames, SYNC_IDLE_TIMEOUT_MS);
     if (request === undefined) return;
     try {

@@ -1,7 +1,7 @@
 // Writes this cloud's agreement about a domain: its own signed word in the domain's set.
 import type { AgreementMode, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
-import type { ReplicaSet } from "../core/replica-set.ts";
+import type { DomainChain } from "../core/transfers.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
 
@@ -13,16 +13,16 @@ import type { ReplicaKeeper } from "./replica-keeper.ts";
 export async function agree(
   parts: { keeper: ReplicaKeeper; memory: KeystoneMemory },
   agreement: {
-    set: Pick<ReplicaSet, "name">;
+    chain: DomainChain;
     fields: { readonly mode: AgreementMode; readonly name?: string };
     isFirst: boolean;
   },
 ): Promise<void> {
   const { keeper, memory } = parts;
-  const { set, fields, isFirst } = agreement;
-  const rows = isFirst ? [...memory.seenIn(set.name).keys()] : [];
+  const { chain, fields, isFirst } = agreement;
+  const rows = isFirst ? chain.sets.flatMap((set) => [...memory.seenIn(set).keys()]) : [];
   const forgotten = { seen: new Map<string, Seen | null>(rows.map((id) => [id, null])) };
-  const write = { set: set.name, kind: "local", id: localId(keeper.self), fields };
+  const write = { set: chain.present, kind: "local", id: localId(keeper.self), fields };
   await keeper.write([write], memory.batch(forgotten));
   memory.believe(forgotten);
 }

@@ -1,17 +1,22 @@
 // The anti-entropy loop: sessions with members that repair what gossip lost. On connect, on a timer with a random
 // member, and when a member's root showed to differ. A page is durable before the next is asked for, so what an
 // interrupted session got is kept.
-import { SYNC_PLAN_WAIT_MAX_MS, SYNC_REPLY_GAP_MS, SYNC_SESSION_MAX_MS } from "../core/limits.ts";
+import { toString as render } from "uint8arrays";
+import type { Entry } from "../core/entry.ts";
+import { SYNC_ASKING_MAX, SYNC_HEARTBEATS_DIFFER, SYNC_PLAN_WAIT_MAX_MS, SYNC_REPLY_GAP_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
-import { pullSession } from "../core/pull.ts";
-import { answer } from "../core/reconcile.ts";
+import { NONCE_BYTES } from "../core/range-salt.ts";
+import { type SharedView, viewOf } from "../core/range-view.ts";
 import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
-import { decodeRequest, encodeMessage } from "../core/sync-messages.ts";
-import { MeshError } from "../mesh/mesh-error.ts";
-import type { Mesh, SyncAnswerer, SyncSession } from "../mesh/mesh-types.ts";
+import { pushSteps, SyncAsking } from "../core/sync-asking.ts";
+import type { Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
+import { PushQueue } from "./push-queue.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
+import { Slots } from "./slots.ts";
+import { answererFor } from "./sync-answerer.ts";
+import { type Conversed, converse } from "./sync-conversation.ts";
 import type { CancelTimer, World } from "./world.ts";
 
 export type AntiEntropyOptions = {
@@ -21,56 +26,87 @@ export type AntiEntropyOptions = {
   readonly log: Log;
   now(): UnixMs;
   random(): number;
+  randomBytes: World["randomBytes"];
   after: World["after"];
   refuse(rejections: readonly Rejection[], relay: PeerId): void;
   /** A session ended, whole or not: a plan that waited for it may be made. */
   onEnd(): void;
 };
 export type PeerRoot = { readonly root: string; readonly atMs: UnixMs };
+/** How far a session of ours is: records to fetch, as far as is known by now, and those that were fetched. */
+export type SyncProgress = {
+  readonly peer: PeerId;
+  readonly toFetch: number;
+  readonly fetched: number;
+  readonly sinceMs: UnixMs;
+};
 
 export class AntiEntropy {
   readonly #options: AntiEntropyOptions;
-  readonly #running = new Map<PeerId, Promise<boolean>>();
+  readonly #pushes: PushQueue;
+  readonly #slots = new Slots(SYNC_ASKING_MAX);
+  /** Sessions under way, and those that wait for a place. */
+  readonly #sessions = new Map<PeerId, Promise<boolean>>();
+  readonly #asking = new Map<PeerId, { readonly asking: SyncAsking; readonly sinceMs: UnixMs }>();
+  readonly #views = new Map<PeerId, SharedView>();
+  /** Peers that are pulling from us now: what they lack they fetch themselves. */
+  readonly #serving = new Map<PeerId, number>();
   readonly #again = new Map<PeerId, CancelTimer>();
   readonly #roots = new Map<PeerId, PeerRoot>();
+  readonly #differing = new Map<PeerId, number>();
   #cancelRound: CancelTimer | undefined;
-  #sessions = 0;
+  #wholeSessions = 0;
   #planWaitsSinceMs: UnixMs | undefined;
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(options: AntiEntropyOptions) {
     this.#options = options;
+    this.#pushes = new PushQueue({ log: options.log, give: (peer, entries) => this.#give(peer, entries) });
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   start(): void {
     const jittered = this.#options.intervalMs * (0.75 + this.#options.random() / 2);
     this.#cancelRound = this.#options.after(jittered, () => {
       this.#round();
-      if (!this.#stopped) this.start();
+      if (!this.#isStopped) this.start();
     });
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     this.#cancelRound?.();
     for (const cancel of this.#again.values()) cancel();
-    await Promise.allSettled(this.#running.values());
+    await Promise.allSettled([...this.#sessions.values(), this.#pushes.stop()]);
   }
 
-  /** The root that a member told last. */
-  rootOf(peerId: PeerId): PeerRoot | undefined {
-    return this.#roots.get(peerId);
+  /** The root that a member told last, of the sets that it and we may hold. */
+  rootOf(peer: PeerId): PeerRoot | undefined {
+    return this.#roots.get(peer);
+  }
+
+  /** Whether that is our root of these sets too. */
+  isInSync(peer: PeerId): boolean {
+    return this.#roots.get(peer)?.root === this.#rootFor(peer);
+  }
+
+  /** Sessions of ours under way, the oldest first. */
+  progress(): SyncProgress[] {
+    return [...this.#asking].map(([peer, { asking, sinceMs }]) => ({ peer, ...asking.progress, sinceMs }));
   }
 
   /** Whether a session ran to its end since start: a restored node plans nothing before. */
   get hasPulled(): boolean {
-    return this.#sessions > 0;
+    return this.#wholeSessions > 0;
   }
 
   /** Whether a plan may be made: not while a session is bringing half of something, unless sessions never let it. */
   mayPlan(): boolean {
     const nowMs = this.#options.now();
-    if (this.#running.size === 0) {
+    if (this.#asking.size === 0) {
       this.#planWaitsSinceMs = undefined;
       return true;
     }
@@ -81,102 +117,136 @@ export class AntiEntropy {
   #round(): void {
     const peers = this.#options.mesh.connected();
     const peer = peers[Math.floor(this.#options.random() * peers.length)];
-    if (peer !== undefined) void this.sync(peer);
+    if (peer !== undefined && !this.#serving.has(peer)) void this.sync(peer);
   }
 
-  /** Runs a session with a member unless one is under way. True if it ran to its end; failures are logged, not thrown. */
+  /**
+   * Runs a session with a member unless one is under way; it waits while SYNC_ASKING_MAX others run. True if it ran to
+   * its end; failures are logged, not thrown.
+   */
   sync(peer: PeerId): Promise<boolean> {
-    const running = this.#running.get(peer);
+    const running = this.#sessions.get(peer);
     if (running !== undefined) return running;
-    const session = this.#session(peer).finally(() => {
-      this.#running.delete(peer);
-      this.#options.onEnd();
-    });
-    this.#running.set(peer, session);
+    const session = this.#inTurn(peer).finally(() => this.#sessions.delete(peer));
+    this.#sessions.set(peer, session);
     return session;
   }
 
-  async #session(peer: PeerId): Promise<boolean> {
-    const { mesh, log, after } = this.#options;
-    const overdue = new AbortController();
-    const cancelOverdue = after(SYNC_SESSION_MAX_MS, () => overdue.abort());
+  /**
+   * Gives entries to a member that may hold them, for sets that gossip must not carry. Best effort: false, and nothing
+   * is sent, if too many wait for this peer already; anti-entropy brings them then.
+   */
+  push(peer: PeerId, entries: readonly Entry[]): boolean {
+    return this.#pushes.push(
+      peer,
+      entries.filter(({ set }) => this.#options.keeper.replica.mayHold(set, peer)),
+    );
+  }
+
+  /** What a member says in a heartbeat of the sets that everyone holds. Twice another root in a row, and a session begins. */
+  noteHeartbeat(peer: PeerId, publicRoot: string): void {
+    const count = publicRoot === this.#options.keeper.replica.publicRoot() ? 0 : (this.#differing.get(peer) ?? 0) + 1;
+    if (count === 0 || count >= SYNC_HEARTBEATS_DIFFER) this.#differing.delete(peer);
+    else this.#differing.set(peer, count);
+    if (count >= SYNC_HEARTBEATS_DIFFER && !this.#isStopped && !this.#serving.has(peer)) void this.sync(peer);
+  }
+
+  async #inTurn(peer: PeerId): Promise<boolean> {
+    await this.#slots.take();
     try {
-      const session = await mesh.openSync(peer, overdue.signal);
-      try {
-        const { pulled, rejection } = await this.#pull(peer, session);
-        if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
-        if (rejection !== undefined) {
-          this.#options.refuse([rejection], peer);
-          return false;
-        }
-        this.#sessions += 1;
-        return true;
-      } finally {
-        await session.close();
-      }
+      return !this.#isStopped && (await this.#session(peer));
+    } finally {
+      this.#slots.release();
+    }
+  }
+
+  async #session(peer: PeerId): Promise<boolean> {
+    const { keeper, log, now, onEnd, randomBytes } = this.#options;
+    const asking = new SyncAsking({
+      replica: keeper.replica,
+      view: this.#viewFor(peer),
+      nonce: randomBytes(NONCE_BYTES),
+      unsettled: () => keeper.replica.unsettled().filter(({ set }) => keeper.replica.mayHold(set, peer)),
+      mayOffer: () => !this.#serving.has(peer),
+    });
+    this.#asking.set(peer, { asking, sinceMs: now() });
+    try {
+      const { pulled, isRefused } = await this.#converse(peer, asking.session());
+      if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
+      if (asking.wasEqual === true) this.#roots.set(peer, { root: this.#rootFor(peer), atMs: now() });
+      if (isRefused || !asking.isWhole) return false;
+      this.#wholeSessions += 1;
+      return true;
     } catch (error) {
-      const rejection = rejectionOf(error);
-      if (rejection !== undefined) this.#options.refuse([rejection], peer);
-      if (!this.#stopped) log.debug({ peer, error }, "an anti-entropy session ended early: what it got is kept");
+      if (!this.#isStopped) log.debug({ peer, error }, "an anti-entropy session ended early: what it got is kept");
       return false;
     } finally {
-      cancelOverdue();
+      this.#asking.delete(peer);
+      onEnd();
     }
   }
 
-  /** Carries out the steps of a session. What is taken is durable before the next step. */
-  async #pull(
-    peer: PeerId,
-    session: SyncSession,
-  ): Promise<{ readonly pulled: number; readonly rejection: Rejection | undefined }> {
-    const { keeper, now, refuse } = this.#options;
-    const steps = pullSession(keeper.replica);
-    let pulled = 0;
-    let answered: Uint8Array | undefined;
-    for (;;) {
-      const { done, value: step } = steps.next(answered);
-      answered = undefined;
-      if (done) return { pulled, rejection: step };
-      if (step.is === "ask") answered = await session.ask(encodeMessage(step.request));
-      if (step.is === "root") this.#roots.set(peer, { root: step.root, atMs: now() });
-      if (step.is === "take") {
-        const { news, rejections } = await keeper.receive(step.entries);
-        refuse(rejections, peer);
-        pulled += news.length;
-      }
-    }
+  async #give(peer: PeerId, entries: readonly Entry[]): Promise<void> {
+    await this.#converse(peer, pushSteps(entries));
   }
 
-  /** Serves a session. A root that differs from ours brings a session of our own soon after. */
-  serve(peer: PeerId): SyncAnswerer {
-    return async (asked) => {
-      const request = decodeRequest(asked);
-      if (!request.ok) {
-        this.#options.refuse([request.rejection], peer);
-        throw new Error(`not a sync request: ${request.rejection.detail}`);
-      }
-      const { keeper } = this.#options;
-      if (request.value[0] === "roots") this.#noteRoot(peer, request.value[1]);
-      const bytes = encodeMessage(answer(keeper.replica, request.value));
-      await keeper.durable(); // Nobody is told of an entry that a crash could still take back.
-      return bytes;
+  #converse(peer: PeerId, steps: Parameters<typeof converse>[1]): Promise<Conversed> {
+    return converse(peer, steps, { ...this.#options, stopping: this.#stopping.signal });
+  }
+
+  /**
+   * Serves a session, until `ended` aborts. A root that differs from ours brings a session of our own soon after: what
+   * the peer can't know to lack, and what we have learnt meanwhile, is told then.
+   */
+  serve(peer: PeerId, ended: AbortSignal): SyncAnswerer {
+    return answererFor(peer, {
+      ...this.#options,
+      view: this.#viewFor(peer),
+      onRoot: (root) => {
+        this.#noteServing(peer, ended);
+        this.#roots.set(peer, { root, atMs: this.#options.now() });
+        if (root !== this.#rootFor(peer)) this.#syncSoon(peer);
+      },
+    });
+  }
+
+  #noteServing(peer: PeerId, ended: AbortSignal): void {
+    if (ended.aborted) return;
+    this.#serving.set(peer, (this.#serving.get(peer) ?? 0) + 1);
+    const over = () => {
+      const left = (this.#serving.get(peer) ?? 1) - 1;
+      if (left > 0) this.#serving.set(peer, left);
+      else this.#serving.delete(peer);
     };
+    ended.addEventListener("abort", over, { once: true });
   }
 
-  #noteRoot(peer: PeerId, root: string): void {
-    this.#roots.set(peer, { root, atMs: this.#options.now() });
-    if (root === this.#options.keeper.replica.root() || this.#again.has(peer) || this.#stopped) return;
+  /** Two nodes that differ must not chase each other, nor carry the same things both ways at once. */
+  #syncSoon(peer: PeerId): void {
+    if (this.#again.has(peer) || this.#isStopped) return;
     const cancel = this.#options.after(SYNC_REPLY_GAP_MS, () => {
       this.#again.delete(peer);
-      void this.sync(peer);
+      if (this.#serving.has(peer)) this.#syncSoon(peer);
+      else void this.sync(peer);
     });
     this.#again.set(peer, cancel);
   }
-}
 
-/** What a session's failure says against the peer, if it does: frames that no honest peer sends. */
-function rejectionOf(error: unknown): Rejection | undefined {
-  if (!(error instanceof MeshError)) return undefined;
-  if (error.code === "SYNC_OVERSIZED") return { code: "OVERSIZED", detail: error.message };
-  return error.code === "SYNC_MALFORMED" ? { code: "MALFORMED", detail: error.message } : undefined;
+  /** Kept from session to session: in a round without news there is nothing to work out again. */
+  #viewFor(peer: PeerId): SharedView {
+    const known = this.#views.get(peer);
+    if (known !== undefined) return known;
+    const { replica } = this.#options.keeper;
+    const view = viewOf(
+      replica,
+      (set) => replica.mayHold(set, peer),
+      (set) => replica.mayBring(set, peer),
+    );
+    this.#views.set(peer, view);
+    return view;
+  }
+
+  #rootFor(peer: PeerId): string {
+    return render(this.#viewFor(peer).root(), "hex");
+  }
 }

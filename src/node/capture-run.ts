@@ -10,7 +10,7 @@ import type { Scan } from "./scan.ts";
 /** The kinds of hold that a scan raises, and the next one takes back. */
 export const CAPTURE_HOLDS: ReadonlySet<string> = new Set(["missing", "unconfirmed", "domainGone", "differences"]);
 
-/** Captures a scan; answers what is held for an operator now. Errors: StoreError. */
+/** Captures a scan; answers what is held for an operator now. While our clock is off, or may be, it signs nothing. Errors: StoreError. */
 export async function captureScan(
   scan: Scan,
   mode: CaptureMode,
@@ -39,6 +39,8 @@ export async function captureScan(
     for (const [id, row] of captured.seen) if (isKnown || row.isOwn !== true) seen.set(id, row);
     for (const { id, what } of captured.notes) log.info({ id, what }, "noted");
   }
+  // What can't be signed now must not pass for seen, nor lose the intents it is judged by: the next scan finds all again.
+  if (writes.length > 0 && !keeper.maySignUnasked) return keepHolds(holds, options);
   const overdue = [...memory.intents]
     .filter(([, { sinceMs }]) => sinceMs + WRITE_LANDS_MAX_MS < now())
     .map(([id]) => [id, null] as const);
@@ -47,6 +49,10 @@ export async function captureScan(
   else if (seen.size + overdue.length > 0) await keeper.note(memory.batch(change));
   memory.believe(change);
   for (const { set, kind, id, fields } of writes) log.info({ set, kind, id, fields: Object.keys(fields) }, "captured");
+  return keepHolds(holds, options);
+}
+
+async function keepHolds(holds: readonly Hold[], { memory, log, now }: KeystoneLoopOptions): Promise<readonly Hold[]> {
   for (const { what, id } of await memory.keepHolds(holds, CAPTURE_HOLDS, now()))
     log.warn({ hold: id, what }, "held for an operator");
   return holds;

@@ -15,6 +15,28 @@ export type ProjectState = "applied" | "pending" | "stuck" | "held" | "conflict"
 export type AgreementMode = "mirror" | "initial" | "observe" | "none";
 export type StampView = readonly [wallMs: number, counter: number];
 
+export type ClockState = "right" | "off" | "unjudged";
+export type AlarmView = {
+  readonly kind: "duplicateKey";
+  readonly peerId: string;
+  readonly name: string;
+  /** Unix milliseconds: when it was first seen, and last. */
+  readonly sinceMs: number;
+  readonly lastMs: number;
+  /** What it means and what to do. */
+  readonly what: string;
+  /** The member who told us of it; null if we saw it ourselves. */
+  readonly toldBy: string | null;
+};
+
+/** A session that is fetching from a peer: records to fetch, as far as is known by now, and those that were fetched. */
+export type SyncView = {
+  readonly peer: string;
+  readonly name: string;
+  readonly toFetch: number;
+  readonly fetched: number;
+  readonly sinceMs: number;
+};
 export type StatusView = {
   readonly peerId: string;
   readonly name: string;
@@ -23,7 +45,14 @@ export type StatusView = {
   readonly members: number;
   readonly connected: readonly string[];
   readonly addresses: readonly string[];
-  readonly replica: { readonly records: number; readonly root: string };
+  readonly replica: {
+    readonly records: number;
+    readonly root: string;
+    /** Entries whose stamps lead this node's clock, and which wait until they are due. */
+    readonly heldStamps: number;
+  };
+  /** Sessions of ours that are under way. */
+  readonly sync: readonly SyncView[];
   readonly keystone: {
     readonly state: KeystoneState;
     /** What is wrong and what to do, in an operator's words; null when the state is ok. */
@@ -35,7 +64,18 @@ export type StatusView = {
     /** Past states worth knowing, newest first: what happened, when, and how it ended. */
     readonly events: readonly { readonly atMs: number; readonly state: KeystoneState; readonly what: string }[];
   };
-  readonly clock: { readonly driftMs: number };
+  readonly clock: {
+    /** How far our stamps lead our clock, in milliseconds. */
+    readonly driftMs: number;
+    /** `off`: nothing is signed. `unjudged`: no other voter was heard lately. */
+    readonly state: ClockState;
+    /** How far our clock leads the median of the voters', in milliseconds; negative if it is behind, null if unjudged. */
+    readonly offsetMs: number | null;
+    /** What is wrong and what to do; null if nothing is. */
+    readonly why: string | null;
+  };
+  /** What needs an operator now, whatever else is well. */
+  readonly alarms: readonly AlarmView[];
   /** What clouds switched off for themselves, this one among them. */
   readonly switched: readonly SwitchedView[];
   /** Peers that this cloud's operator blocked. */
@@ -53,6 +93,17 @@ export type MemberView = {
   readonly addresses: readonly string[];
   readonly root: string | null;
   readonly inSync: boolean;
+  /** What it last said of itself; null if nothing came lately, and for this node itself. */
+  readonly heartbeat: HeartbeatView | null;
+};
+export type HeartbeatView = {
+  /** Unix milliseconds by this node's clock. */
+  readonly heardMs: number;
+  /** How far its clock leads ours, in milliseconds; negative if it is behind. */
+  readonly offsetMs: number;
+  readonly keystone: string;
+  readonly version: string;
+  readonly records: number;
 };
 export type PendingView = {
   readonly peerId: string;

@@ -7,6 +7,7 @@ import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Write } from "../core/replica.ts";
 import type { ReplicaSet } from "../core/replica-set.ts";
 import { domainSet, parseKeystoneId, type SetName, setOwner } from "../core/set-name.ts";
+import type { DomainChain } from "../core/transfers.ts";
 import type { DomainObject } from "../keystone/api.ts";
 import { agree } from "./agreement.ts";
 import { type CloudWordsView, ControlError, type DomainView, type SwitchedView } from "./control.ts";
@@ -15,7 +16,13 @@ import { type LocalWords, localWords } from "./local-words.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
-type SharedSet = { readonly set: ReplicaSet; readonly owner: PeerId; readonly domainId: string };
+/** A shared domain: its present set and owner. */
+type SharedSet = {
+  readonly set: ReplicaSet;
+  readonly owner: PeerId;
+  readonly domainId: string;
+  readonly chain: DomainChain;
+};
 
 export class DomainDesk {
   readonly #node: Node;
@@ -60,14 +67,14 @@ export class DomainDesk {
     }
     await keeper.write(writes);
     loop.scanSoon();
-    return this.row(set);
+    return this.row(replica.domainChain({ firstOwner: keeper.self, domainId }));
   }
 
   async accept(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView> {
     const { keeper, loop } = memberedOf(this.#node);
     const { replica } = keeper;
     if (options.name !== undefined) checkName(options.name);
-    const { set, owner, domainId } = this.findShared(options);
+    const { set, owner, domainId, chain } = this.findShared(options);
     if (owner === keeper.self)
       throw new ControlError(
         "OWN_DOMAIN",
@@ -84,7 +91,7 @@ export class DomainDesk {
         "ALREADY_AGREED",
         `domain ${domainId} is accepted from ${this.#ownerName(rival.set)} already: a domain has one owner here`,
       );
-    const agreed = domainView(replica, set);
+    const agreed = domainView(replica, chain);
     const name = options.name ?? agreed?.localName ?? String(fieldValue(agreed?.domain, "name") ?? "");
     const here = await this.#node.api.getDomain(domainId);
     await this.#refuseTakenName(domainId, name);
@@ -92,16 +99,16 @@ export class DomainDesk {
     // Two populated clouds meet: look first, write when the operator says so.
     const mode = options.mode ?? (here !== undefined && isFirst ? "observe" : "mirror");
     const fields = { mode, ...(options.name === undefined ? {} : { name: options.name }) };
-    await agree({ ...memberedOf(this.#node), memory: this.#node.memory }, { set, fields, isFirst });
+    await agree({ ...memberedOf(this.#node), memory: this.#node.memory }, { chain, fields, isFirst });
     this.#node.options.log.info({ audit: "domain.accept", set: set.name, ...fields }, "a domain was accepted");
     loop.scanSoon();
-    return this.row(set.name);
+    return this.row(chain);
   }
 
   /** This cloud's explicit no. What is here of the domain stays, and is this cloud's own. */
   async ignore(options: { domain: string; owner?: string }): Promise<DomainView> {
     const { keeper, loop } = memberedOf(this.#node);
-    const { set, owner, domainId } = this.findShared(options);
+    const { set, owner, domainId, chain } = this.findShared(options);
     if (owner === keeper.self)
       throw new ControlError(
         "OWN_DOMAIN",
@@ -110,17 +117,16 @@ export class DomainDesk {
     await keeper.write([{ set: set.name, kind: "local", id: localId(keeper.self), fields: { mode: "none" } }]);
     this.#node.options.log.info({ audit: "domain.ignore", set: set.name }, "a domain is ignored from now on");
     loop.poke();
-    return this.row(set.name);
+    return this.row(chain);
   }
 
   /** What clouds switched off for themselves, in all domains that this cloud holds. */
   switched(): SwitchedView[] {
     const { replica } = memberedOf(this.#node).keeper;
-    return replica.sets().flatMap((set) => {
-      if (set.identity.is !== "domain" || set.size === 0) return [];
-      const { domainId } = set.identity;
-      const domain = String(replica.field({ set: set.name, kind: "domain", id: domainId }, "name")?.value ?? "");
-      return localWords(replica, set)
+    return replica.domainChains().flatMap((chain) => {
+      const { domainId } = chain;
+      const domain = String(replica.field({ set: chain.present, kind: "domain", id: domainId }, "name")?.value ?? "");
+      return localWords(replica, chain)
         .filter(({ off, projectsOff, optedOut }) => off || projectsOff + optedOut > 0)
         .map((words) => ({ domainId, domain, ...this.#cloudRow(words) }));
     });
@@ -152,7 +158,7 @@ export class DomainDesk {
   }): Promise<DomainView> {
     const { keeper } = memberedOf(this.#node);
     const { replica } = keeper;
-    const { set, owner, domainId } = this.findShared({ domain, owner: keeper.self });
+    const { set, owner, domainId, chain } = this.findShared({ domain, owner: keeper.self });
     if (owner !== keeper.self)
       throw new ControlError(
         "NOT_THE_OWNER",
@@ -178,15 +184,15 @@ export class DomainDesk {
         fields: { [SIGNER_PREFIX + signer]: grantValue(held, scopes, next) },
       },
     ]);
-    return this.row(set.name);
+    return this.row(chain);
   }
 
   async list(): Promise<DomainView[]> {
     const { keeper } = memberedOf(this.#node);
     return keeper.replica
-      .sets()
-      .filter((set) => set.identity.is === "domain" && set.size > 0)
-      .map((set) => this.row(set.name));
+      .domainChains()
+      .filter(({ present }) => (keeper.replica.set(present)?.size ?? 0) > 0)
+      .map((chain) => this.row(chain));
   }
 
   async #findLocalDomain(wanted: string): Promise<DomainObject> {
@@ -200,13 +206,13 @@ export class DomainDesk {
   /** A shared domain by ID or name; its owner tells apart two of the same. */
   findShared({ domain, owner }: { domain: string; owner?: string }): SharedSet {
     const { replica } = memberedOf(this.#node).keeper;
-    const candidates = replica.sets().flatMap((set): SharedSet[] => {
-      const { identity } = set;
-      if (identity.is !== "domain" || set.size === 0 || (owner !== undefined && identity.owner !== owner)) return [];
-      const name = replica.field({ set: set.name, kind: "domain", id: identity.domainId }, "name")?.value;
-      return identity.domainId === domain || name === domain
-        ? [{ set, owner: identity.owner, domainId: identity.domainId }]
-        : [];
+    const candidates = replica.domainChains().flatMap((chain): SharedSet[] => {
+      const set = replica.set(chain.present);
+      if (set?.identity.is !== "domain" || set.size === 0) return [];
+      const { domainId, owner: present } = set.identity;
+      if (owner !== undefined && present !== owner) return [];
+      const name = replica.field({ set: set.name, kind: "domain", id: domainId }, "name")?.value;
+      return domainId === domain || name === domain ? [{ set, owner: present, domainId, chain }] : [];
     });
     const [first, second] = candidates;
     if (first === undefined)
@@ -223,14 +229,13 @@ export class DomainDesk {
   }
 
   /** Errors: UNKNOWN_DOMAIN. */
-  row(name: SetName): DomainView {
+  row(chain: DomainChain): DomainView {
     const { replica } = memberedOf(this.#node).keeper;
-    const set = replica.set(name);
-    const view = set === undefined ? undefined : domainView(replica, set);
-    if (set === undefined || view === undefined || set.authority === undefined)
-      throw new ControlError("UNKNOWN_DOMAIN", `no shared domain ${name}`);
-    const { authority } = set;
-    const words = localWords(replica, set);
+    const view = domainView(replica, chain);
+    const authority = replica.authority(chain.present);
+    if (view === undefined || authority === undefined)
+      throw new ControlError("UNKNOWN_DOMAIN", `no shared domain ${chain.present}`);
+    const words = localWords(replica, chain);
     return {
       id: view.domainId,
       name: String(fieldValue(view.domain, "name") ?? ""),

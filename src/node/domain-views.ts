@@ -1,50 +1,75 @@
 // The domains that this cloud has an agreement about, read from the replica: what the plan and capture go by.
+// An agreement pins a first owner and a domain. It is this cloud's own word in any set of the chain that leads from there
+// to the present owner, the latest for each field; the projects are those of the present set alone.
 import { scopesOf } from "../core/authority.ts";
+import { compareEntries } from "../core/entry.ts";
 import type { AgreementMode, DomainView, RecordView } from "../core/keystone-view.ts";
 import { localId, parseLocalId } from "../core/kinds.ts";
+import type { FieldState } from "../core/record.ts";
 import type { Replica } from "../core/replica.ts";
-import type { ReplicaSet } from "../core/replica-set.ts";
+import type { DomainChain } from "../core/transfers.ts";
 
-/** Agreements of this cloud: its own word in each domain's set. Those with mode `none` are left out. */
+/** Agreements of this cloud. Those with mode `none` are left out. */
 export function agreedDomains(replica: Replica): DomainView[] {
-  return replica.sets().flatMap((set) => {
-    if (modeOf(replica, set) === "none") return []; // Looked at first: a view costs a walk over the whole set.
-    return domainView(replica, set) ?? [];
+  return replica.domainChains().flatMap((chain) => {
+    if (modeOf(wordOf(replica, chain, localId(replica.self))) === "none") return []; // A view walks the whole set.
+    return domainView(replica, chain) ?? [];
   });
 }
 
-function modeOf(replica: Replica, { name }: ReplicaSet): AgreementMode {
-  const said = replica.field({ set: name, kind: "local", id: localId(replica.self) }, "mode")?.value;
-  return (said as AgreementMode | undefined) ?? "none";
-}
-
-/** One shared domain as this cloud sees it; undefined for sets of another kind. */
-export function domainView(replica: Replica, set: ReplicaSet): DomainView | undefined {
-  const { identity, name, authority } = set;
-  if (identity.is !== "domain" || authority === undefined) return undefined;
-  const local = replica.fields({ set: name, kind: "local", id: localId(replica.self) });
-  const words = { optedOut: new Set<string>(), off: new Set<string>(), placed: new Set<string>() };
+/** One shared domain as this cloud sees it; undefined while nothing of its present set is here. */
+export function domainView(replica: Replica, chain: DomainChain): DomainView | undefined {
+  const { present: name, domainId } = chain;
+  const set = replica.set(name);
+  if (set?.authority === undefined) return undefined;
   const projects = new Map<string, RecordView>();
-  for (const { key } of set.records()) {
-    if (set.version(key.kind, key.id) === undefined) continue;
-    if (key.kind === "project") projects.set(key.id, replica.fields(key));
-    const about = key.kind === "local" ? parseLocalId(key.id) : undefined;
-    if (about?.peerId !== replica.self) continue;
-    const said = replica.fields(key);
-    const id = about.projectId ?? identity.domainId;
-    if (said.get("optout")?.value === true) words.optedOut.add(id);
-    if (said.get("off")?.value === true) words.off.add(id);
-    if (said.get("placed")?.value === true) words.placed.add(id);
-  }
+  for (const { key } of set.records())
+    if (key.kind === "project" && set.version(key.kind, key.id) !== undefined)
+      projects.set(key.id, replica.fields(key));
+  const local = wordOf(replica, chain, localId(replica.self));
   const localName = local.get("name")?.value;
   return {
     set: name,
-    domainId: identity.domainId,
-    mode: modeOf(replica, set),
+    domainId,
+    mode: modeOf(local),
     localName: typeof localName === "string" ? localName : null,
-    scopes: new Set(scopesOf(authority, replica.self)),
-    ...words,
-    domain: replica.fields({ set: name, kind: "domain", id: identity.domainId }),
+    scopes: new Set(scopesOf(set.authority, replica.self)),
+    ...switchesOf(replica, chain),
+    domain: replica.fields({ set: name, kind: "domain", id: domainId }),
     projects,
   };
+}
+
+function modeOf(local: RecordView): AgreementMode {
+  return (local.get("mode")?.value as AgreementMode | undefined) ?? "none";
+}
+
+/** A cloud's own word on the domain, or on one of its projects: of each field the latest, in whichever set it stands. */
+export function wordOf(replica: Replica, { sets }: DomainChain, id: string): RecordView {
+  const [only] = sets;
+  if (sets.length === 1 && only !== undefined) return replica.fields({ set: only, kind: "local", id });
+  const latest = new Map<string, FieldState>();
+  for (const set of sets)
+    for (const [field, state] of replica.fields({ set, kind: "local", id })) {
+      const known = latest.get(field);
+      if (known === undefined || compareEntries(known.entry, state.entry) < 0) latest.set(field, state);
+    }
+  return latest;
+}
+
+/** What this cloud opted out of, switched off and placed: IDs of projects, or the domain's own. */
+function switchesOf(replica: Replica, chain: DomainChain): Pick<DomainView, "optedOut" | "off" | "placed"> {
+  const words = { optedOut: new Set<string>(), off: new Set<string>(), placed: new Set<string>() };
+  const ids = new Set<string>();
+  for (const set of chain.sets)
+    for (const { key } of replica.set(set)?.records() ?? [])
+      if (key.kind === "local" && parseLocalId(key.id)?.peerId === replica.self) ids.add(key.id);
+  for (const id of ids) {
+    const said = wordOf(replica, chain, id);
+    const about = parseLocalId(id)?.projectId ?? chain.domainId;
+    if (said.get("optout")?.value === true) words.optedOut.add(about);
+    if (said.get("off")?.value === true) words.off.add(about);
+    if (said.get("placed")?.value === true) words.placed.add(about);
+  }
+  return words;
 }

@@ -9,6 +9,7 @@ import type { SetName } from "../core/set-name.ts";
 import { type DriverState, KeystoneError } from "../keystone/api.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
+import { ClockOffError } from "./clock-watch.ts";
 import { Confirmation } from "./confirmation.ts";
 import type { KeystoneState } from "./control.ts";
 import { agreedDomains } from "./domain-views.ts";
@@ -17,6 +18,7 @@ import { PlanRunner } from "./plan-runner.ts";
 import { scanKeystone } from "./scan.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import { explainState, HEALED, HEALING } from "./state-words.ts";
+import { followTransfers } from "./transfer-follow.ts";
 
 type Trouble = { readonly state: "unreachable" | "unauthorised"; readonly why: string; readonly failures: number };
 
@@ -140,6 +142,7 @@ export class KeystoneLoop {
   }
 
   #fail(error: unknown): void {
+    if (error instanceof ClockOffError) return; // It went off within this turn: the next one waits by itself.
     if (!(error instanceof KeystoneError)) throw error; // Our own mistake or the store's: the process ends.
     const state = error.code === "UNAUTHORISED" || error.code === "FORBIDDEN" ? "unauthorised" : "unreachable";
     const failures = (this.#trouble?.failures ?? 0) + 1;
@@ -155,7 +158,10 @@ export class KeystoneLoop {
     const startedMs = now();
     this.#nextScanMs = startedMs + scanIntervalMs;
     if (this.#driver?.explicitIds !== true) this.#driver = await api.checkDriver();
-    const look = () => scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
+    const look = async () => {
+      await followTransfers(keeper.replica, memory);
+      return scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
+    };
     let scan = await look();
     this.#lastScanMs = now();
     this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (this.#lastScanMs - startedMs) * scanDutyFactor);
@@ -184,12 +190,15 @@ export class KeystoneLoop {
     const { state } = this.#options.memory.state;
     if (state === "contested" || state === "canaryMissing" || !this.#options.mayPlan()) return false;
     if (HEALING.has(state) && !this.#options.hasPulled()) return false;
+    await followTransfers(this.#options.keeper.replica, this.#options.memory);
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
       isStopped: () => this.#isStopped,
     });
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
-    if (run === "stale" || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
+    // While capture waits for the clock, so that a scan at once would only find the same again.
+    const isWaiting = run === "stale" && !this.#options.keeper.maySignUnasked;
+    if ((run === "stale" && !isWaiting) || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
     if (run === "more") this.#isPoked = true;
     // At once, and not with the next scan: until then a quick delete by an operator would look like a restore.
     if (run === "written" && state === "ok") await this.#confirm();

@@ -4,8 +4,9 @@ import type { AgreementMode } from "../core/keystone-view.ts";
 import { localId, parseLocalId } from "../core/kinds.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Replica } from "../core/replica.ts";
-import type { ReplicaSet } from "../core/replica-set.ts";
-import type { KeystoneId, SetName } from "../core/set-name.ts";
+import type { KeystoneId } from "../core/set-name.ts";
+import type { DomainChain } from "../core/transfers.ts";
+import { wordOf } from "./domain-views.ts";
 
 export type LocalWords = {
   readonly peerId: PeerId;
@@ -19,14 +20,20 @@ export type LocalWords = {
 /** What one cloud says of one project. */
 export type ProjectWord = { readonly peerId: PeerId; readonly off: boolean; readonly optedOut: boolean };
 
-/** Every cloud that said anything about this domain, in the order of their peer IDs. Walks the set once. */
-export function localWords(replica: Replica, set: ReplicaSet): LocalWords[] {
+/** Every cloud that said anything about this domain, in the order of their peer IDs. Walks its sets once. */
+export function localWords(replica: Replica, chain: DomainChain): LocalWords[] {
+  const ids = new Set<string>();
+  for (const name of chain.sets) {
+    const set = replica.set(name);
+    for (const { key } of set?.records() ?? [])
+      if (key.kind === "local" && set?.version(key.kind, key.id) !== undefined) ids.add(key.id);
+  }
   const words = new Map<PeerId, LocalWords>();
-  for (const { key } of set.records()) {
-    const about = key.kind === "local" ? parseLocalId(key.id) : undefined;
-    if (about === undefined || set.version(key.kind, key.id) === undefined) continue;
+  for (const id of ids) {
+    const about = parseLocalId(id);
+    if (about === undefined) continue;
     const { peerId, projectId } = about;
-    const said = replica.fields(key);
+    const said = wordOf(replica, chain, id);
     const [off, optedOut] = [said.get("off")?.value === true, said.get("optout")?.value === true];
     const known = words.get(peerId) ?? { peerId, mode: "none", off: false, projectsOff: 0, optedOut: 0 };
     words.set(
@@ -40,10 +47,10 @@ export function localWords(replica: Replica, set: ReplicaSet): LocalWords[] {
 }
 
 /** The clouds that switched this project off for themselves, or opted out of it. */
-export function projectWords(replica: Replica, about: { set: SetName; id: KeystoneId }): ProjectWord[] {
+export function projectWords(replica: Replica, chain: DomainChain, id: KeystoneId): ProjectWord[] {
   const peers = [...replica.membership.members].sort();
   return peers.flatMap((peerId) => {
-    const said = replica.fields({ set: about.set, kind: "local", id: localId(peerId, about.id) });
+    const said = wordOf(replica, chain, localId(peerId, id));
     const word = { peerId, off: said.get("off")?.value === true, optedOut: said.get("optout")?.value === true };
     return word.off || word.optedOut ? [word] : [];
   });

@@ -1,6 +1,7 @@
 // Members, for the operator: who is in, who knocks, and the words that let a peer in.
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import { type BlockView, ControlError, type MemberView, type PendingView } from "./control.ts";
+import { heartbeatView } from "./health-view.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import { addressesOf, admissionWrite } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
@@ -71,7 +72,7 @@ export class MemberDesk {
 
   async list(): Promise<MemberView[]> {
     const { mesh, blocks } = this.#node;
-    const { keeper, antiEntropy } = memberedOf(this.#node);
+    const { keeper, antiEntropy, heartbeats } = memberedOf(this.#node);
     const { replica } = keeper;
     const { members, retired, roster } = replica.membership;
     const connected = new Set(mesh.connected());
@@ -87,7 +88,8 @@ export class MemberDesk {
         connected: isSelf || connected.has(peerId),
         addresses: isSelf ? mesh.addresses() : addressesOf(replica, peerId),
         root,
-        inSync: root === ownRoot,
+        inSync: isSelf || antiEntropy.isInSync(peerId),
+        heartbeat: heartbeatView(heartbeats.lastWord(peerId)),
       };
     };
     const outside = blocks.list().filter(({ peerId }) => !members.has(peerId) && !retired.has(peerId));

@@ -1,10 +1,12 @@
 // The node: store, replica, mesh and Keystone loop wired together. Everything that crosses between them crosses here.
 import { type MeshId, parseMeshId, wireOf } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
+import { isHeartbeat } from "../core/heartbeat.ts";
 import type { Log } from "../core/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
+import { inOrder } from "../core/replica.ts";
 import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { Identity } from "../mesh/identity.ts";
@@ -12,9 +14,12 @@ import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mes
 import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { Blocks } from "./blocks.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
 import { ControlError } from "./control.ts";
 import { Entrance } from "./entrance.ts";
+import { Heartbeats, type HeartbeatsOptions } from "./heartbeats.ts";
+import { HeldRelease } from "./held-release.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
 import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
@@ -29,6 +34,8 @@ export type NodeOptions = {
   readonly config: Config;
   readonly world: World;
   readonly log: Log;
+  /** Milliseconds between heartbeats; HEARTBEAT_INTERVAL_MS by default. */
+  readonly heartbeatIntervalMs?: number;
 };
 /** What a node stands on: one key, one store, one Keystone, and a way to its peers. */
 export type NodeParts = {
@@ -42,6 +49,8 @@ export type Membered = {
   readonly keeper: ReplicaKeeper;
   readonly antiEntropy: AntiEntropy;
   readonly loop: KeystoneLoop;
+  readonly heartbeats: Heartbeats;
+  readonly clock: ClockWatch;
 };
 
 export class Node {
@@ -55,6 +64,7 @@ export class Node {
   #memory: KeystoneMemory | undefined;
   #blocks: Blocks | undefined;
   #membered: Membered | undefined;
+  #held: HeldRelease | undefined;
   #through: MeshMemory["through"] = null;
 
   constructor(options: NodeOptions, parts: NodeParts) {
@@ -130,7 +140,7 @@ export class Node {
       handlers: {
         onGossip: (bytes, from) => this.#onGossip(bytes, from),
         onRefused: (rejection, from) => this.refusals.take([rejection], from),
-        onSyncSession: (from) => this.#serveSync(from),
+        onSyncSession: (from, ended) => this.#serveSync(from, ended),
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
         onDisconnect: (peerId) => log.info({ peerId, name: this.nameOf(peerId) }, "disconnected from a member"),
@@ -148,6 +158,8 @@ export class Node {
 
   async stop(): Promise<void> {
     await this.#membered?.loop.stop();
+    this.#membered?.heartbeats.stop();
+    this.#held?.stop();
     await this.#membered?.antiEntropy.stop();
     await this.#mesh?.stop();
   }
@@ -161,6 +173,8 @@ export class Node {
       log,
       driftMaxMs: config.driftMaxMs,
       now: world.now,
+      clockOff: () => this.#membered?.clock.refusal(),
+      clockAwaited: () => this.#membered?.clock.isAwaited() === true,
     });
   }
 
@@ -175,6 +189,7 @@ export class Node {
       log,
       now: world.now,
       random: world.random,
+      randomBytes: world.randomBytes,
       after: world.after,
       refuse,
       onEnd: () => loop.poke(),
@@ -198,8 +213,29 @@ export class Node {
       mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
-    this.#membered = { keeper, antiEntropy, loop };
+    const heartbeats = this.#openHeartbeats(keeper, { antiEntropy, loop, refuse });
+    const clock = new ClockWatch({
+      self: this.identity.peerId,
+      driftMaxMs: config.driftMaxMs,
+      log,
+      uptimeMs: world.uptimeMs,
+      voters: () => keeper.replica.membership.roster?.voters ?? [],
+      offsets: () => heartbeats.offsets(),
+      onRight: () => loop.scanSoon(),
+    });
+    const held = new HeldRelease({
+      keeper,
+      log,
+      now: world.now,
+      after: world.after,
+      refuse: (rejections) => {
+        for (const one of rejections) this.refusals.take([one], one.origin ?? this.identity.peerId);
+      },
+    });
+    this.#held = held;
+    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock };
     keeper.listen({
+      onHeld: () => held.schedule(),
       onNews: (news, signedHere) => {
         if (signedHere) this.#publish(news);
         loop.poke();
@@ -211,8 +247,36 @@ export class Node {
     await this.#sayWhoWeAre(keeper);
     this.mesh.reach();
     antiEntropy.start();
+    heartbeats.start();
     loop.start();
     return this.#membered;
+  }
+
+  #openHeartbeats(
+    keeper: ReplicaKeeper,
+    parts: Pick<Membered, "antiEntropy" | "loop"> & Pick<HeartbeatsOptions, "refuse">,
+  ): Heartbeats {
+    const { world, log, version, heartbeatIntervalMs } = this.options;
+    const { replica } = keeper;
+    return new Heartbeats({
+      meshId: replica.meshId,
+      signer: this.identity.signer,
+      mesh: this.mesh,
+      world,
+      log,
+      version,
+      ...(heartbeatIntervalMs === undefined ? {} : { intervalMs: heartbeatIntervalMs }),
+      isMember: (peerId) => replica.membership.members.has(peerId),
+      nameOf: (peerId) => this.nameOf(peerId),
+      tell: () => ({ root: replica.publicRoot(), records: replica.recordCount, keystone: parts.loop.state }),
+      refuse: parts.refuse,
+      // While something waits for our clock the roots differ anyway: then only the timer's sessions ask.
+      onRoot: (peerId, root) => replica.heldCount === 0 && parts.antiEntropy.noteHeartbeat(peerId, root),
+      onBeat: () => {
+        this.#membered?.clock.look();
+        this.#held?.schedule();
+      },
+    });
   }
 
   async #sayWhoWeAre(keeper: ReplicaKeeper): Promise<void> {
@@ -230,23 +294,27 @@ export class Node {
   }
 
   async #onGossip(bytes: Uint8Array, from: PeerId): Promise<GossipVerdict> {
-    const batch = decodeBatch(bytes);
-    if (!batch.ok) {
+    const isBeat = isHeartbeat(bytes);
+    const batch = isBeat ? undefined : decodeBatch(bytes);
+    if (batch?.ok === false) {
       this.refusals.take([batch.rejection], from);
       return "reject";
     }
     // Before the roster has come nothing can be judged: what is passed over now, the first session brings.
     if (this.#membered?.keeper.replica.membership.roster === undefined) return "ignore";
+    if (batch === undefined) return this.#membered.heartbeats.take(bytes, from);
     const { news, rejections } = await this.#membered.keeper.receive(batch.value);
     this.refusals.take(rejections, from);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
-    return news.length > 0 ? "accept" : "ignore"; // Durable by now: only then is it relayed.
+    // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
+    const { replica } = this.#membered.keeper;
+    return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
   }
 
-  #serveSync(from: PeerId): SyncAnswerer {
+  #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
     if (this.#membered === undefined) throw new ControlError("NO_MESH", "this node is in no mesh");
-    return this.#membered.antiEntropy.serve(from);
+    return this.#membered.antiEntropy.serve(from, ended);
   }
 
   #welcome(): Uint8Array {
@@ -267,8 +335,13 @@ export class Node {
       .catch((error: unknown) => this.options.log.warn({ error }, "connections could not be rechecked"));
   }
 
+  /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
-    for (const bytes of encodeBatches(entries.map(wireOf))) {
+    const replica = this.#membered?.keeper.replica;
+    const limited = inOrder(entries.filter(({ set }) => replica?.isPublic(set) !== true));
+    for (const peer of limited.length === 0 ? [] : this.mesh.connected())
+      this.#membered?.antiEntropy.push(peer, limited);
+    for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {
       // Best effort: anti-entropy brings what gossip doesn't.
       this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
     }

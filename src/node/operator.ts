@@ -15,6 +15,7 @@ import type {
   SwitchView,
 } from "./control.ts";
 import { DomainDesk } from "./domain-desk.ts";
+import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
@@ -52,7 +53,12 @@ export class Operator implements Control {
       members: replica?.membership.members.size ?? 0,
       connected: mesh.connected(),
       addresses: mesh.addresses(),
-      replica: { records: replica?.recordCount ?? 0, root: replica?.root() ?? "" },
+      replica: {
+        records: replica?.recordCount ?? 0,
+        root: replica?.root() ?? "",
+        heldStamps: replica?.heldCount ?? 0,
+      },
+      sync: membered?.antiEntropy.progress().map((one) => ({ ...one, name: this.#node.nameOf(one.peer) })) ?? [],
       keystone: {
         state: membered?.loop.state ?? "ok",
         why: membered?.loop.why ?? null,
@@ -64,7 +70,7 @@ export class Operator implements Control {
         lastScanMs: membered?.loop.lastScanMs ?? null,
         events: memory.state.events,
       },
-      clock: { driftMs: replica === undefined ? 0 : Math.max(0, replica.instant.wallMs - options.world.now()) },
+      ...healthOf(this.#node),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
       rejections: refusals.list(),

@@ -56,16 +56,22 @@ export class PlanRunner {
 
   /** Plans and applies. `mayCreate` is false where Keystone can't take our IDs; `isStopped` ends it between two actions. */
   async run({ mayCreate, isStopped }: { mayCreate: boolean; isStopped: () => boolean }): Promise<PlanRun> {
-    const { memory, now, log } = this.#options;
+    const { keeper, memory, now, log } = this.#options;
     let isStale = false;
     let written = 0;
     for (let pass = 0; pass < PLAN_PASSES_MAX && !isStopped(); pass += 1) {
       const plans = await this.#plansWithTombstones();
       for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now()))
         log.warn({ hold: id, what }, "held for an operator");
-      const isWaiting = plans.some(({ domain }) => WRITING.has(domain.mode) && this.#gate.waits(domain));
+      // Under `initial` what was placed must be written down before anything more is done, and a clock may forbid that.
+      const maySign = keeper.maySignUnasked;
+      const isWaiting = plans.some(
+        ({ domain, plan: { actions } }) =>
+          WRITING.has(domain.mode) &&
+          (this.#gate.waits(domain) || (domain.mode === "initial" && !maySign && actions.length > 0)),
+      );
       const actions = plans
-        .filter(({ domain }) => WRITING.has(domain.mode))
+        .filter(({ domain }) => WRITING.has(domain.mode) && (domain.mode === "mirror" || maySign))
         .flatMap(({ plan: { actions } }) => actions);
       this.#applier.prune(actions);
       let done = 0;
@@ -104,8 +110,9 @@ export class PlanRunner {
     }
     if (rows.size > 0) await memory.write({ seen: rows });
     const placed = plans.flatMap(({ domain, plan: { placed } }) => placed.map((id) => this.#placedWord(domain, id)));
-    if (placed.length > 0) await keeper.write(placed);
-    if (rows.size + placed.length > 0) plans = this.plans();
+    const maySign = keeper.maySignUnasked;
+    if (placed.length > 0 && maySign) await keeper.write(placed);
+    if (rows.size + (maySign ? placed.length : 0) > 0) plans = this.plans();
     this.#standings = new Map(plans.map(({ domain, plan: { standings } }) => [domain.set, standings]));
     return plans;
   }

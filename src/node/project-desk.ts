@@ -92,7 +92,8 @@ export class ProjectDesk {
   #localWords(set: SetName, id: string): ExplainView["local"] {
     const { replica } = memberedOf(this.#node).keeper;
     const about = parseKeystoneId(id);
-    const words = about === undefined ? [] : projectWords(replica, { set, id: about });
+    const chain = replica.domainChains().find(({ present }) => present === set);
+    const words = about === undefined || chain === undefined ? [] : projectWords(replica, chain, about);
     return words.map((word) => ({ ...word, name: this.#node.nameOf(word.peerId) }));
   }
 

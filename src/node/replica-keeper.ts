@@ -6,13 +6,16 @@ import { DRIFT_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
-import { type Joined, Replica, type Write } from "../core/replica.ts";
+import { type Clock, type Joined, Replica, type Write } from "../core/replica.ts";
 import type { SetName } from "../core/set-name.ts";
 import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
+import type { ClockOffError } from "./clock-watch.ts";
 
 const FINAL_ROSTERS = "finalRosters";
+const FOLLOWED_ROSTERS = "followedRosters";
 const SETTLED = "settled";
+const FINAL_TRANSFERS = "finalTransfers";
 
 export type KeeperOptions = {
   readonly meshId: MeshId;
@@ -21,6 +24,10 @@ export type KeeperOptions = {
   readonly log: Log;
   readonly driftMaxMs?: number;
   now(): UnixMs;
+  /** Why nothing may be signed now, if so: our clock is off. */
+  clockOff?(): ClockOffError | undefined;
+  /** Whether somebody may soon tell if our clock is off. */
+  clockAwaited?(): boolean;
 };
 
 /** What a batch from a peer came to. */
@@ -33,6 +40,8 @@ export type ReplicaListener = {
   /** New entries that count are durable; `signedHere` are to be gossiped. */
   onNews?(news: readonly Entry[], signedHere: boolean): void;
   onMembership?(): void;
+  /** Something came that waits for our clock. */
+  onHeld?(): void;
   /** A set is settled at a newer instant than before: a plan that waited for it may be made. */
   onSettled?(set: SetName): void;
 };
@@ -42,6 +51,7 @@ export class ReplicaKeeper {
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<ReplicaListener>();
   readonly #writing = new Set<Promise<void>>();
+  #transfersNoted = 0;
   #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
@@ -53,10 +63,20 @@ export class ReplicaKeeper {
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
     const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
+    const followed = ((await store.meta(FOLLOWED_ROSTERS)) ?? []) as string[];
+    const transfers = ((await store.meta(FINAL_TRANSFERS)) ?? []) as [SetName, SetName][];
     const settled = (((await store.meta(SETTLED)) ?? []) as [SetName, UnixMs, number][]).map(
       ([set, wallMs, counter]) => [set, { wallMs, counter }] as const,
     );
-    const replica = new Replica({ meshId, self: signer.peerId, instant: await store.instant(), final, settled });
+    const replica = new Replica({
+      meshId,
+      self: signer.peerId,
+      instant: await store.instant(),
+      final,
+      followed,
+      settled,
+      transfers,
+    });
     let refused = 0;
     for await (const { set, kind, id, entries } of store.records()) {
       const opened = entries.map((wire) => openStored(meshId, wire));
@@ -75,11 +95,14 @@ export class ReplicaKeeper {
   /**
    * Signs writes of our own, and writes `beside` in the same batch: both are durable, or neither. Writes that speak of
    * their own stamp are made from it: the function gets the instant that the first of them will bear.
+   * Errors: CLOCK_OFF before anything is signed; StoreError.
    */
   async write(
     writes: readonly Write[] | ((next: Instant) => readonly Write[]),
     beside: Omit<StoreBatch, "records" | "instant"> = {},
   ): Promise<readonly Entry[]> {
+    const off = this.clockOff;
+    if (off !== undefined) throw off;
     const nowMs = this.#options.now();
     const made = typeof writes === "function" ? writes(tick(this.replica.instant, nowMs)) : writes;
     const joined = this.replica.write(made, this.#options.signer, nowMs);
@@ -88,19 +111,25 @@ export class ReplicaKeeper {
     return joined.entries;
   }
 
-  /** Verifies and joins what a peer sent; resolves once it is durable. */
-  async receive(wires: readonly WireEntry[]): Promise<Received> {
+  /**
+   * Verifies and joins what a peer sent; resolves once it is durable. `judge` says why an entry with a good signature
+   * may not be taken from this peer, or undefined if it may.
+   */
+  async receive(
+    wires: readonly WireEntry[],
+    judge: (entry: Entry) => Rejection | undefined = () => undefined,
+  ): Promise<Received> {
     const rejections: Rejection[] = [];
     const entries: Entry[] = [];
     for (const wire of wires) {
       const opened = openEntry(this.replica.meshId, wire);
-      if (opened.ok) entries.push(opened.value);
-      else rejections.push(opened.rejection);
+      const rejection = opened.ok ? judge(opened.value) : opened.rejection;
+      if (rejection !== undefined) rejections.push(rejection);
+      else if (opened.ok) entries.push(opened.value);
     }
-    const joined = this.replica.join(entries, {
-      nowMs: this.#options.now(),
-      driftMaxMs: this.#options.driftMaxMs ?? DRIFT_MAX_MS,
-    });
+    const heldBefore = this.replica.heldCount;
+    const joined = this.replica.join(entries, this.#clock());
+    if (this.replica.heldCount > heldBefore) for (const listener of this.#listeners) listener.onHeld?.();
     if (joined.touched.length > 0) await this.#persist(joined, {});
     this.#tell(joined, false);
     return {
@@ -110,9 +139,40 @@ export class ReplicaKeeper {
     };
   }
 
+  /** Joins what waited for our clock and is due now; resolves once it is durable. Answers what it came to. */
+  async release(): Promise<Joined> {
+    const joined = this.replica.release(this.#clock());
+    if (joined.touched.length > 0) await this.#persist(joined, {});
+    this.#tell(joined, false);
+    return joined;
+  }
+
+  /** When the first of what waits for our clock is due; undefined if nothing waits. */
+  get nextDueMs(): UnixMs | undefined {
+    return this.replica.nextDueMs(this.#clock().driftMaxMs);
+  }
+
+  /** Why `write` would refuse now; undefined if it wouldn't. */
+  get clockOff(): ClockOffError | undefined {
+    return this.#options.clockOff?.();
+  }
+
+  /** Whether to sign now what nobody waits for: edits found in Keystone. What is not signed now must not pass for seen. */
+  get maySignUnasked(): boolean {
+    return this.clockOff === undefined && this.#options.clockAwaited?.() !== true;
+  }
+
   /** Writes what is no entry: rows, intents, holds, named values. */
   async note(batch: Omit<StoreBatch, "records" | "instant">): Promise<void> {
     await this.#options.store.write(batch);
+  }
+
+  /** Follows a roster at this node's operator's word; resolves once that is durable. */
+  async follow(hash: string): Promise<void> {
+    const followed = this.replica.follow(hash);
+    const meta = [[FOLLOWED_ROSTERS, [...this.replica.followedRosters]] as const];
+    await this.#persist({ ...followed, news: [], rejections: [] }, { meta });
+    this.#tell({ ...followed, news: [], rejections: [] }, false);
   }
 
   /** Takes a member's word that we hold what it holds, settled at `takenAt`; resolves once that is durable. */
@@ -136,7 +196,11 @@ export class ReplicaKeeper {
   ): Promise<void> {
     const records = touched.map((key) => this.#recordWrite(key));
     // Which rosters were seen succeeded stands in no record, and decides between rivals that come later.
-    const meta = [...(beside.meta ?? []), ...(membershipChanged ? [this.#finalRosters()] : [])];
+    const meta = [
+      ...(beside.meta ?? []),
+      ...(membershipChanged ? [this.#finalRosters()] : []),
+      ...this.#finalTransfers(),
+    ];
     const writing = this.#options.store.write({ ...beside, meta, records, instant: this.replica.instant });
     this.#writing.add(writing);
     try {
@@ -149,8 +213,20 @@ export class ReplicaKeeper {
     }
   }
 
+  #clock(): Clock {
+    return { nowMs: this.#options.now(), driftMaxMs: this.#options.driftMaxMs ?? DRIFT_MAX_MS };
+  }
+
   #finalRosters(): readonly [string, FieldValue] {
     return [FINAL_ROSTERS, [...this.replica.finalRosters]];
+  }
+
+  /** The acceptances seen first, if there is a new one. */
+  #finalTransfers(): (readonly [string, FieldValue])[] {
+    const { finalTransfers } = this.replica;
+    if (finalTransfers.size === this.#transfersNoted) return [];
+    this.#transfersNoted = finalTransfers.size;
+    return [[FINAL_TRANSFERS, [...finalTransfers]]];
   }
 
   #recordWrite(key: RecordKey): { key: RecordKey; entries: readonly WireEntry[] | null } {

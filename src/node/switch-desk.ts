@@ -27,7 +27,7 @@ export class SwitchDesk {
   async domain({ enabled, ...named }: { domain: string; owner?: string; enabled: boolean }): Promise<DomainView> {
     const { keeper } = memberedOf(this.#node);
     const shared = this.#domains.findShared(named);
-    const agreed = agreedDomains(keeper.replica).find(({ set }) => set === shared.set.name);
+    const agreed = agreedDomains(keeper.replica).find(({ set }) => set === shared.chain.present);
     if (agreed === undefined)
       throw new ControlError(
         "NOT_ACCEPTED",
@@ -35,7 +35,7 @@ export class SwitchDesk {
       );
     refusePlaced(agreed);
     await this.#say(agreed, agreed.domainId, { off: !enabled });
-    return this.#domains.row(agreed.set);
+    return this.#domains.row(shared.chain);
   }
 
   /** Errors: UNKNOWN_PROJECT, DELETED, PLACED_ONCE. */

@@ -7,6 +7,8 @@ export type CancelTimer = () => void;
 export type World = {
   /** Wall time in milliseconds since the Unix epoch. */
   now(): UnixMs;
+  /** Milliseconds since any moment before: no change of the clock moves it, so that it tells when the clock was changed. */
+  uptimeMs(): number;
   /** `count` bytes that nobody can guess: keys, nonces. */
   randomBytes(count: number): Uint8Array;
   /** A number in [0, 1), for jitter and choices that need no secrecy. */

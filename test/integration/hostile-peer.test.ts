@@ -4,11 +4,15 @@ import { encode } from "@ipld/dag-cbor";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ENTRY_CONTEXT, type MeshId, signEntry, type WireEntry, wireOf } from "../../src/core/codec.ts";
 import type { Entry, Fields, RecordKey } from "../../src/core/entry.ts";
+import { HEARTBEAT_CONTEXT } from "../../src/core/heartbeat.ts";
 import { GOSSIP_MESSAGE_BYTES_MAX, MALFORMED_PER_HOUR_MAX, SYNC_MESSAGE_BYTES_MAX } from "../../src/core/limits.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
-import { cloudSet, domainSet } from "../../src/core/set-name.ts";
+import { ByteWriter } from "../../src/core/range-bytes.ts";
+import { closeNames, decodeQuestion, openNames, writeName, writeReply } from "../../src/core/range-items.ts";
+import type { Tag } from "../../src/core/range-salt.ts";
+import { CONTROL_SET, cloudSet, domainSet } from "../../src/core/set-name.ts";
 import type { UnixMs } from "../../src/core/stamp.ts";
-import { encodeMessage } from "../../src/core/sync-messages.ts";
+import { encodeRequest, HELLO } from "../../src/core/sync-messages.ts";
 import type { Identity } from "../../src/mesh/identity.ts";
 import { syncProtocol } from "../../src/mesh/sync-protocol.ts";
 import { WELCOME_PROTOCOL } from "../../src/mesh/welcome-protocol.ts";
@@ -18,7 +22,9 @@ import { type LoneNode, startLoneNode } from "../fixtures/lone-node.ts";
 import { idOf } from "../fixtures/peers.ts";
 import { newIdentity } from "./mesh-harness.ts";
 
-const ROOT = "0f".repeat(32);
+const hello = encodeRequest(HELLO);
+const roots = encode(["roots", new Uint8Array(32), new Uint8Array(16), new Uint8Array(16)]);
+const sets = encode(["sets", new Uint8Array(), ""]);
 const OTHER_MESH = "00".repeat(32) as MeshId;
 let a: LoneNode;
 let b: LoneNode;
@@ -166,14 +172,49 @@ describe("a member's messages", () => {
       "BAD_FIELD",
     ],
     [
+      "a heartbeat in another's name",
+      (peer) =>
+        peer.gossip(encode([HEARTBEAT_CONTEXT, forge(peer.identity, [HEARTBEAT_CONTEXT, meshId, founderId()])])),
+      "BAD_SIGNATURE",
+    ],
+    [
+      "a heartbeat that is no whole one",
+      (peer) =>
+        peer.gossip(encode([HEARTBEAT_CONTEXT, forge(peer.identity, [HEARTBEAT_CONTEXT, meshId, peer.peerId])])),
+      "MALFORMED",
+    ],
+    [
       "a sync request of garbage",
       async (peer) => expect(await peer.ask(new Uint8Array(9))).toBeUndefined(),
       "MALFORMED",
     ],
     [
       "a sync request about no set",
-      async (peer) => expect(await peer.ask(encode(["pull", "nowhere", []]))).toBeUndefined(),
+      async (peer) => expect(await peer.ask(hello, encode(["pull", [["nowhere", []]]]))).toBeUndefined(),
       "BAD_SET",
+    ],
+    [
+      "a sync request without a hello",
+      async (peer) => expect(await peer.ask(encode(["pull", []]))).toBeUndefined(),
+      "WRONG_ORDER",
+    ],
+    [
+      "sync requests without end",
+      async (peer) => expect(await peer.ask(hello, roots, ...Array(4_100).fill(sets))).toBeUndefined(),
+      "ENDLESS",
+    ],
+    [
+      "a hello of another version",
+      async (peer) => expect(await peer.ask(encode(["hello", [1], []]))).toEqual(hello),
+      "NO_COMMON_VERSION",
+    ],
+    [
+      "an offer that nobody signed",
+      async (peer) =>
+        expect(
+          await peer.ask(hello, encode(["offer", [[ownCloud(peer.identity, "x").bytes, new Uint8Array(64)]]])),
+        ).toBeUndefined(),
+      "BAD_SIGNATURE",
     ],
     [
       "a sync request above its size",
@@ -260,9 +301,11 @@ describe("a member's messages", () => {
     expect(domain?.projects).toBe(0);
   });
 
-  it("from the future are refused, and drag no clock", async () => {
+  it("from the future are held within a day and refused beyond, and drag no clock", async () => {
     const peer = await admitted();
     await peer.gossipEntries(wireOf(ownCloud(peer.identity, "future", 600_000)));
+    await eventually(async () => expect((await a.control.status()).replica.heldStamps).toBe(1));
+    await peer.gossipEntries(wireOf(ownCloud(peer.identity, "future", 2 * 86_400_000)));
     await eventually(async () => expect(await countsOf(a, peer.peerId)).toEqual({ STAMP_TOO_FAR_AHEAD: 1 }));
     expect((await a.control.status()).clock.driftMs).toBeLessThan(5_000);
     expect(await nameAt(a, peer.peerId)).not.toBe("future");
@@ -307,7 +350,7 @@ describe("a member's messages", () => {
     const flood = (async () => {
       for (let sent = 0; sent < 30; sent += 1)
         await peer.gossip(encode(["keymesh/batch/1", junk.with(0, wireOf(ownCloud(peer.identity, `n${sent}`)))]));
-      await Promise.allSettled(Array.from({ length: 40 }, () => peer.ask(encodeMessage(["roots", ROOT, ""]))));
+      await Promise.allSettled(Array.from({ length: 40 }, () => peer.ask(hello, roots)));
     })();
     const startedMs = performance.now();
     await a.control.status();
@@ -321,48 +364,44 @@ describe("a member's messages", () => {
 });
 
 describe("a member's answers to a session", () => {
-  const roots = (set: string) => encode(["roots", ROOT, [[set, ROOT]], false]);
+  /** An honest hello, one set that differs, one record named in it, and then what the case says to a pull. */
+  const naming =
+    (toPull: (keys: number) => readonly unknown[]): HostilePeer["answers"] =>
+    ([tag, first]) => {
+      if (tag === "hello") return hello;
+      if (tag === "roots") return encode(["sets", [["control", new Uint8Array(16), 0, 9]], false]);
+      if (tag === "ranges")
+        return encode(["ranges", (first as [string, Uint8Array][]).map(([, bytes]) => namesOf(bytes))]);
+      if (tag === "offer") return encode(["taken"]);
+      return encode(toPull((first as unknown[]).length));
+    };
+  const withEntry =
+    (make: (identity: Identity) => WireEntry) =>
+    (identity: Identity): HostilePeer["answers"] =>
+      naming(() => ["records", 1, 0, [make(identity)]]);
   it.each<[string, (identity: Identity) => HostilePeer["answers"], string]>([
     ["garbage", () => () => new Uint8Array(100).fill(0xff), "MALFORMED"],
     ["more bytes than a message has", () => () => new Uint8Array(SYNC_MESSAGE_BYTES_MAX + 10), "OVERSIZED"],
+    ["another version", () => () => encode(["hello", [1], []]), "NO_COMMON_VERSION"],
     [
-      "the same page for ever",
-      () =>
-        ([tag]) =>
-          tag === "roots" ? roots("control") : encode(["versions", [["leave", "x", ROOT]], true]),
-      "MALFORMED",
+      "no ranges, for ever",
+      () => (request) => (request[0] === "ranges" ? encode(["ranges", []]) : naming(() => [])(request)),
+      "CONTRADICTORY",
     ],
-    [
-      "the same entries for ever",
-      () =>
-        ([tag]) =>
-          tag === "roots"
-            ? roots("control")
-            : tag === "versions"
-              ? encode(["versions", [["leave", "x", ROOT]], false])
-              : encode(["records", 0, 0, []]),
-      "MALFORMED",
-    ],
+    ["no entries, for ever", () => naming(() => ["records", 0, 0, []]), "CONTRADICTORY"],
+    ["entries that nobody asked for", withEntry((identity) => wireOf(ownCloud(identity, "x"))), "CONTRADICTORY"],
     [
       "entries that nobody signed",
-      (identity) =>
-        ([tag]) =>
-          tag === "roots"
-            ? roots("control")
-            : tag === "versions"
-              ? encode(["versions", [["leave", "x", ROOT]], false])
-              : encode(["records", 1, 0, [[ownCloud(identity, "x").bytes, new Uint8Array(64)]]]),
+      withEntry((identity) => [ownCloud(identity, "x").bytes, new Uint8Array(64)]),
       "BAD_SIGNATURE",
     ],
     [
       "entries from the future",
-      (identity) =>
-        ([tag]) =>
-          tag === "roots"
-            ? roots("control")
-            : tag === "versions"
-              ? encode(["versions", [["leave", "x", ROOT]], false])
-              : encode(["records", 1, 0, [wireOf(ownCloud(identity, "x", 600_000))]]),
+      withEntry((identity) =>
+        wireOf(
+          entry(identity, { set: CONTROL_SET, kind: "gadget", id: "x", fields: { "x-a": 1 }, aheadMs: 2 * 86_400_000 }),
+        ),
+      ),
       "STAMP_TOO_FAR_AHEAD",
     ],
   ])("are refused and counted: %s", async (_, answersOf, code) => {
@@ -421,6 +460,22 @@ it("After all this both honest nodes run, have the same root, and logged no erro
     expect(keystone.why).toContain("127.0.0.1:1");
   }
 });
+
+/** Replies about ranges that tell, and then name, one record besides what the node has. */
+function namesOf(question: Uint8Array): Uint8Array {
+  const writer = new ByteWriter();
+  const tag = 7 as Tag;
+  for (const item of decodeQuestion(question)?.items ?? []) {
+    if (item.is === "compare") {
+      writeReply(writer, item, { is: "tags", tags: [tag] });
+      continue;
+    }
+    openNames(writer);
+    writeName(writer, { kind: "gadget", id: "x", tag });
+    closeNames(writer, item, new Uint8Array(item.is === "tags" ? Math.ceil(item.tags.length / 8) : 0).fill(0xff));
+  }
+  return writer.done();
+}
 
 /** The founder's peer ID, as its address ends. */
 function founderId(): PeerId {

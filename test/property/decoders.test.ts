@@ -7,6 +7,7 @@ import { describe, expect, it, vi } from "vitest";
 import { openCanary, sealCanary } from "../../src/core/canary.ts";
 import { openEntry, openStored, type WireEntry, wireOf } from "../../src/core/codec.ts";
 import type { Entry } from "../../src/core/entry.ts";
+import { type Heartbeat, openHeartbeat, signHeartbeat } from "../../src/core/heartbeat.ts";
 import { parsePeerId } from "../../src/core/peer-id.ts";
 import { RangeAnswerer } from "../../src/core/range-answerer.ts";
 import { decodeQuestion, decodeReplies } from "../../src/core/range-items.ts";
@@ -20,15 +21,18 @@ import { RangeSession } from "../../src/core/range-reconcile.ts";
 import { viewOf } from "../../src/core/range-view.ts";
 import type { Checked } from "../../src/core/rejection.ts";
 import { Replica } from "../../src/core/replica.ts";
-import { CONTROL_SET, domainSet, parseSetName } from "../../src/core/set-name.ts";
+import { domainSet, parseSetName } from "../../src/core/set-name.ts";
+import type { UnixMs } from "../../src/core/stamp.ts";
 import {
   decodeAnswer,
   decodeBatch,
   decodeRequest,
   decodeWelcome,
   encodeBatches,
-  encodeMessage,
+  encodeRequest,
+  encodeAnswer as encodeSyncAnswer,
   encodeWelcome,
+  HELLO,
 } from "../../src/core/sync-messages.ts";
 import { readDomain, readPage, readProject } from "../../src/keystone/answers.ts";
 import { findCredentials } from "../../src/keystone/clouds-yaml.ts";
@@ -79,6 +83,10 @@ const CANARY = { projectId: idOf("c"), generation: 7 };
 const PASSPHRASE = "five words of a test";
 const sealing = { peerId: one.peerId, passphrase: PASSPHRASE, salt: new Uint8Array(16), nonce: new Uint8Array(12) };
 const exported = sealIdentity(new Uint8Array(68), { ...sealing, cost: { n: 16, r: 1, p: 1 } });
+const BEAT: Heartbeat = {
+  ...{ sender: one.peerId, instance: "ab".repeat(16), sequence: 1, sentMs: 5 as UnixMs, intervalMs: 10_000 },
+  ...{ root: meshId, records: 1, keystone: "ok", version: "0.1.0", doubles: [one.peerId] },
+};
 const KEY = `records ${SET} project ${idOf("1")}`;
 const { questions, replies, requests, answers } = talk();
 
@@ -96,6 +104,12 @@ const CORE: readonly Row[] = [
     decode: (bytes) => opened(decodeBatch(bytes)),
   },
   {
+    name: "openHeartbeat",
+    good: [signHeartbeat(meshId, BEAT, one.signer)],
+    decode: (bytes) => opened(openHeartbeat(meshId, bytes)),
+    sealed: true,
+  },
+  {
     name: "decodeWelcome",
     good: [encodeWelcome({ meshId, founding })],
     decode: (bytes) => opened(decodeWelcome(bytes)),
@@ -109,12 +123,22 @@ const CORE: readonly Row[] = [
   },
   {
     name: "decodeRequest",
-    good: [encodeMessage(["pull", SET, [["project", idOf("1"), 0]]]), encodeMessage(["roots", meshId, ""])],
+    good: [
+      encodeRequest(HELLO),
+      encodeRequest({ is: "pull", keys: [{ set: SET, kind: "project", id: idOf("1"), skip: 0 }] }),
+      encodeRequest({ is: "offer", entries: founding }),
+      encodeRequest({ is: "settled", lines: [{ set: SET, root: meshId, takenAt: project.stamp }] }),
+    ],
     decode: (bytes) => opened(decodeRequest(bytes)),
   },
   {
     name: "decodeAnswer",
-    good: [encodeMessage(["records", 1, 0, founding]), encodeMessage(["roots", meshId, [[CONTROL_SET, meshId]], true])],
+    good: [
+      encodeSyncAnswer(HELLO),
+      encodeSyncAnswer({ is: "records", whole: 1, skip: 0, entries: founding }),
+      encodeSyncAnswer({ is: "taken" }),
+      encodeSyncAnswer({ is: "settled", vouched: [true, false] }),
+    ],
     decode: (bytes) => opened(decodeAnswer(bytes)),
   },
   { name: "decodeRangeRequest", good: requests, decode: (bytes) => opened(decodeRangeRequest(bytes)) },

@@ -36,6 +36,18 @@ export const BASE_CONTROL: readonly Entry[] = [...MESH.entries, rosterBy(p0, ROS
 const OWNERS = [p0, p1];
 export const SETS = OWNERS.map(({ peerId }, index) => domainSet(peerId, idOf(index === 0 ? "a" : "b")));
 
+/** Each owner lets all members hold its set, before anything else that it says. */
+const AUDIENCES = OWNERS.map((owner, index) =>
+  entryBy(owner, {
+    meshId,
+    set: SETS[index] ?? CONTROL_SET,
+    kind: "authority",
+    id: idOf(index === 0 ? "a" : "b"),
+    at: [0, 9],
+    fields: { audience: null },
+  }),
+);
+
 const NAMES = ["web", "Web", "WEB ", "wéb", "we\u0301b", "网站", "🙂", "w\u0000b", "\ud800x", "\ufeffbom"];
 const TEXTS: (string | null)[] = ["", null, "0", "null", "ß", "SS", "\u202e"];
 type Values = { readonly name: string; readonly text: string | null; readonly flag: boolean; readonly place: number };
@@ -125,7 +137,7 @@ type Step =
 function signAll(steps: readonly Step[]): History {
   const grants = new Map<string, { [key: string]: FieldValue }>();
   const controlEntries: Entry[] = [...BASE_CONTROL];
-  const rest: Entry[] = [];
+  const rest: Entry[] = [...AUDIENCES];
   let ownersWallMs = 1;
   for (const step of steps) {
     if (step.is === "control") controlEntries.push(controlEntry(step));

@@ -2,7 +2,6 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { Element } from "../../src/core/range-bound.ts";
-import { rootOf } from "../../src/core/range-view.ts";
 import { CONTROL_SET, cloudSet, type SetName } from "../../src/core/set-name.ts";
 import { peerOf } from "../fixtures/peers.ts";
 import { keyTexts, PROJECTS, RangePeer, runSession, setName, sha256, versionOf } from "../fixtures/range-peers.ts";
@@ -90,7 +89,7 @@ describe("a session about ranges", () => {
       fc.property(world, ({ records, nonce, limits }) => {
         const [a, b] = peersOf(records);
         runSession(a, b, { nonce, limits, joins: true });
-        expect(rootOf(a)).toEqual(rootOf(b));
+        expect(a.root()).toEqual(b.root());
         const again = runSession(b, a, { nonce, limits });
         expect([again.rounds, again.pulled.length, again.offered.length]).toEqual([1, 0, 0]);
         expect(again.bytes).toBeLessThanOrEqual(200);
@@ -110,7 +109,7 @@ describe("a session about ranges", () => {
           for (const stopAfter of stops)
             broken += Number(runSession(a, b, { nonce, limits, joins: true, stopAfter }).session.end === undefined);
           runSession(a, b, { nonce, limits, joins: true });
-          expect(rootOf(a)).toEqual(rootOf(b));
+          expect(a.root()).toEqual(b.root());
         },
       ),
       runs(60),
@@ -130,7 +129,7 @@ describe("a session about ranges", () => {
         };
         runSession(a, b, { nonce, limits, joins: true, onMessage });
         runSession(a, b, { nonce, limits, joins: true });
-        expect(rootOf(a)).toEqual(rootOf(b));
+        expect(a.root()).toEqual(b.root());
       }),
       runs(60),
     );

@@ -44,6 +44,27 @@ describe("what people read", () => {
     expect(explainText(await fakeControl().explain({ id: web }))).toMatch(/cloud-b \S+ +switched off$/m);
   });
 
+  it("shows what a member's last heartbeat told, and where none came", async () => {
+    const [member] = await fakeControl().members();
+    if (member === undefined) throw new Error("no member");
+    const silent = { ...member, name: "silent", heartbeat: null };
+    expect(membersText([member, silent])).toMatch(/cloud-b .* yes +ok +-0\.012 s +cdcd.*\n.*silent .* yes +- +- +cdcd/);
+  });
+
+  it("says first what is an alarm, and what is wrong with the clock", () => {
+    const why = "this node's clock is 3600 s ahead";
+    const off = { ...STATUS, clock: { driftMs: 3_600_000, state: "off" as const, offsetMs: 3_600_000, why } };
+    const lines = statusText(off, NOW_MS).split("\n");
+    expect(lines[0]).toMatch(/^ALARM: .*….{6}.*\), first seen 64 s ago: two processes run with this key$/);
+    const text = lines.join("\n");
+    expect(text).toContain("off, 3600 s ahead of the voters' median; stamps lead it by 3600 s");
+    expect(text).toContain(why);
+    expect(text).toContain("1 entry ahead of this clock, held until due");
+    const unjudged = { ...STATUS, clock: { driftMs: 2, state: "unjudged" as const, offsetMs: null, why: null } };
+    expect(statusText(unjudged, NOW_MS)).toContain("not judged: no other voter was heard lately");
+    expect(statusText(STATUS, NOW_MS)).toContain("right, 0.002 s behind the voters' median");
+  });
+
   it("lets no name of a peer's choosing through as it is", () => {
     const hostile = { ...STATUS, name: HOSTILE_NAME, mesh: { id: "x", name: HOSTILE_NAME } };
     const explained = {

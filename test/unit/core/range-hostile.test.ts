@@ -31,7 +31,7 @@ const nonce = sha256("nonce").subarray(0, 16);
 const elements = Array.from({ length: 3_000 }, (_, at) => versionOf({ id: `${at}`, at: [at * 10] }));
 const peer = new RangePeer([[PROJECTS, elements]]);
 const other = new RangePeer([[PROJECTS, elements.filter((_, index) => index % 100 !== 3)]]);
-const hello = encodeRangeMessage(["hello", new Uint8Array(32), nonce, new Uint8Array(16)]);
+const hello = encodeRangeMessage(["roots", new Uint8Array(32), nonce, new Uint8Array(16)]);
 
 /** All requests and answers of one honest session. */
 function transcript(): { requests: Uint8Array[]; answers: Uint8Array[] } {
@@ -66,7 +66,7 @@ function damaged(bytes: Uint8Array, { at, byte, cut, is }: Damage): Uint8Array {
 function against(reply: (round: number) => Uint8Array[], roundsMax = 200): RangeSession {
   const session = new RangeSession({ view: peer, nonce, limits: { ...RANGE_LIMITS, roundsMax } });
   session.next();
-  session.take(encodeRangeMessage(["sets", [[PROJECTS, new Uint8Array(16), NO_TAG]], false]));
+  session.take(encodeRangeMessage(["sets", [[PROJECTS, new Uint8Array(16), NO_TAG, 3_000]], false]));
   for (let request = session.next(); request !== undefined; request = session.next())
     session.take(encodeRangeMessage(["ranges", reply(session.rounds)]));
   return session;
@@ -167,7 +167,7 @@ describe("a server that contradicts itself", () => {
     ] as const) {
       const session = new RangeSession({ view: peer, nonce });
       session.next();
-      const sets = lines.map((set) => [set, new Uint8Array(16), NO_TAG] as const);
+      const sets = lines.map((set) => [set, new Uint8Array(16), NO_TAG, 3_000] as const);
       expect(session.take(encodeRangeMessage(["sets", sets, more])).ok).toBe(false);
       expect([session.end, session.next()]).toEqual(["refused", undefined]);
     }
@@ -194,7 +194,7 @@ describe("a client that goes on for ever", () => {
     expect(answerer.answer(hello).ok).toBe(true);
     expect(answerer.answer(hello).ok).toBe(false);
     const last = answerer.answer(request);
-    expect(last.ok ? "" : last.rejection.code).toBe("OVERSIZED");
+    expect(last.ok ? "" : last.rejection.code).toBe("ENDLESS");
     const bounded = new RangeAnswerer(peer, { ...RANGE_LIMITS, sessionBytesMax: 400 });
     expect([hello, request, request, request].map((one) => bounded.answer(one).ok)).toContain(false);
     const long = new RangeAnswerer(peer, RANGE_LIMITS).answer(new Uint8Array(RANGE_LIMITS.messageBytesMax + 1));

@@ -63,8 +63,7 @@ function revoke(
 }
 
 function plannedNames(replica: Replica): Record<string, unknown> {
-  const set = replica.set(SET);
-  const domain = set === undefined ? undefined : domainView(replica, set);
+  const domain = domainView(replica, replica.domainChain({ firstOwner: owner.peerId, domainId }));
   if (domain === undefined) throw new Error("the domain is shared");
   const guards = { deletesPerOriginMax: 10, deletesWindowMs: 1_000, deleteGraceMs: 0, nowMs: NOW };
   const { actions } = plan({ domain, seen: new Map(), decisions: new Map(), nameOf: String, ...guards });

@@ -7,23 +7,29 @@ import {
   GOSSIP_MESSAGE_BYTES_MAX,
   RECORD_ID_LENGTH_MAX,
   SYNC_ENTRIES_MAX,
+  SYNC_FEATURE_LENGTH_MAX,
+  SYNC_FEATURES_MAX,
   SYNC_MESSAGE_BYTES_MAX,
-  SYNC_PAGE_KEYS_MAX,
   SYNC_PULL_KEYS_MAX,
-  SYNC_SETS_MAX,
+  SYNC_SETTLED_MAX,
+  SYNC_VERSIONS_MAX,
 } from "../../../src/core/limits.ts";
-import type { Version } from "../../../src/core/record.ts";
 import type { Checked, RejectionCode } from "../../../src/core/rejection.ts";
 import { CONTROL_SET, cloudSet, domainSet } from "../../../src/core/set-name.ts";
+import type { UnixMs } from "../../../src/core/stamp.ts";
 import {
   BATCH_CONTEXT,
   decodeAnswer,
   decodeBatch,
   decodeRequest,
   decodeWelcome,
+  encodeAnswer,
   encodeBatches,
-  encodeMessage,
+  encodeRequest,
   encodeWelcome,
+  HELLO,
+  offerPages,
+  pullPages,
   type SyncAnswer,
   type SyncRequest,
   WELCOME_CONTEXT,
@@ -34,40 +40,33 @@ const one = peerOf(1);
 const { meshId, entries: founding } = meshOf(one);
 const SET = domainSet(one.peerId, idOf("a"));
 const ROOT = "0f".repeat(32);
-const VERSION = "1e".repeat(32) as Version;
 const WIRE: WireEntry = [new Uint8Array(300), new Uint8Array(64)];
 
-const REQUESTS: SyncRequest[] = [
-  ["roots", ROOT, ""],
-  ["roots", ROOT, CONTROL_SET],
-  ["roots", ROOT, SET],
-  ["versions", SET, "", ""],
-  ["versions", cloudSet(one.peerId), "project", idOf("1")],
-  ["pull", SET, []],
-  [
-    "pull",
-    SET,
-    [
-      ["project", idOf("1"), 0],
-      ["project", idOf("2"), Number.MAX_SAFE_INTEGER],
+const at = { wallMs: 5 as UnixMs, counter: 7 };
+const key = (id: string, skip: number) => ({ set: SET, kind: "project", id, skip });
+
+const REQUESTS: Exclude<SyncRequest, { is: "range" }>[] = [
+  HELLO,
+  { is: "hello", versions: [], features: ["some", ""] },
+  { is: "pull", keys: [] },
+  {
+    is: "pull",
+    keys: [
+      key(idOf("1"), 0),
+      key(idOf("2"), Number.MAX_SAFE_INTEGER),
+      { ...key("control", 0), set: CONTROL_SET },
+      key("3", 0),
     ],
-  ],
+  },
+  { is: "offer", entries: [WIRE, WIRE] },
+  { is: "settled", lines: [{ set: SET, root: ROOT, takenAt: at }] },
 ];
 const ANSWERS: SyncAnswer[] = [
-  ["roots", ROOT, [], false],
-  [
-    "roots",
-    ROOT,
-    [
-      [CONTROL_SET, ROOT],
-      [SET, ROOT],
-    ],
-    true,
-  ],
-  ["versions", [["project", idOf("1"), VERSION]], true],
-  ["versions", [], false],
-  ["records", 0, 0, []],
-  ["records", 7, 3, [WIRE, WIRE]],
+  HELLO,
+  { is: "records", whole: 0, skip: 0, entries: [] },
+  { is: "records", whole: 7, skip: 3, entries: [WIRE, WIRE] },
+  { is: "taken" },
+  { is: "settled", vouched: [true, false] },
 ];
 
 function codeOf(checked: Checked<unknown>): RejectionCode | "opened" {
@@ -85,45 +84,81 @@ function hexOf(wires: readonly WireEntry[]): string[] {
 }
 
 describe("sync messages", () => {
-  it.each(REQUESTS)("open as they were sent: request %#", (...request) => {
-    expect(decodeRequest(encodeMessage(request as SyncRequest))).toEqual({ ok: true, value: request });
+  it.each(REQUESTS)("open as they were sent: request %#", (request) => {
+    expect(decodeRequest(encodeRequest(request))).toEqual({ ok: true, value: request });
   });
 
-  it.each(ANSWERS)("open as they were sent: answer %#", (...answer) => {
-    expect(decodeAnswer(encodeMessage(answer as SyncAnswer))).toEqual({ ok: true, value: answer });
+  it.each(ANSWERS)("open as they were sent: answer %#", (answer) => {
+    expect(decodeAnswer(encodeAnswer(answer))).toEqual({ ok: true, value: answer });
+  });
+
+  it("about ranges are passed on unread", () => {
+    for (const tag of ["roots", "sets", "ranges"]) {
+      const bytes = encode([tag, 1n, "anything"]);
+      expect(decodeRequest(bytes)).toEqual({ ok: true, value: { is: "range", bytes } });
+    }
+  });
+
+  it("name a set once for keys that follow each other", () => {
+    const many = encodeRequest({ is: "pull", keys: timesOf(SYNC_PULL_KEYS_MAX, key(idOf("1"), 0)) });
+    expect(many.length).toBeLessThan(SYNC_PULL_KEYS_MAX * 50);
   });
 
   it.each<[string, unknown, RejectionCode | "opened"]>([
-    ["a tag with a toString of its own", [{ toString: 1 }, ROOT, ""], "BAD_SET"],
-    ["a bigint for a tag", [2n ** 63n, SET], "MALFORMED"],
-    ["a map", { roots: ROOT }, "MALFORMED"],
-    ["nothing", [], "BAD_SET"],
-    ["a root that is none", ["roots", "0F".repeat(32), ""], "BAD_SET"],
-    ["roots after what is no set", ["roots", ROOT, "nowhere"], "BAD_SET"],
-    ["one element more", ["roots", ROOT, "", 1], "BAD_SET"],
-    ["no set", ["versions", "domain/me", "", ""], "BAD_SET"],
-    ["a kind that is no text", ["versions", SET, 1, ""], "MALFORMED"],
-    ["an ID at the bound", ["versions", SET, "project", "x".repeat(RECORD_ID_LENGTH_MAX)], "opened"],
-    ["an ID above it", ["versions", SET, "project", "x".repeat(RECORD_ID_LENGTH_MAX + 1)], "MALFORMED"],
-    ["keys at the bound", ["pull", SET, timesOf(SYNC_PULL_KEYS_MAX, ["project", "1", 0])], "opened"],
-    ["keys above it", ["pull", SET, timesOf(SYNC_PULL_KEYS_MAX + 1, ["project", "1", 0])], "MALFORMED"],
-    ["a key to skip less than nothing of", ["pull", SET, [["project", "1", -1]]], "MALFORMED"],
-    ["a key to skip half an entry of", ["pull", SET, [["project", "1", 0.5]]], "MALFORMED"],
-    ["a request of a newer node", ["ranges", SET, []], "MALFORMED"],
+    ["a tag with a toString of its own", [{ toString: 1 }, []], "MALFORMED"],
+    ["a bigint for a tag", [2n ** 63n, []], "MALFORMED"],
+    ["a map", { pull: [] }, "MALFORMED"],
+    ["nothing", [], "MALFORMED"],
+    ["a hello of one element more", ["hello", [2], [], 1], "MALFORMED"],
+    ["versions at the bound", ["hello", timesOf(SYNC_VERSIONS_MAX, 1), []], "opened"],
+    ["versions above it", ["hello", timesOf(SYNC_VERSIONS_MAX + 1, 1), []], "MALFORMED"],
+    ["a version that is none", ["hello", ["2"], []], "MALFORMED"],
+    [
+      "features at the bound",
+      ["hello", [2], timesOf(SYNC_FEATURES_MAX, "x".repeat(SYNC_FEATURE_LENGTH_MAX))],
+      "opened",
+    ],
+    ["features above it", ["hello", [2], timesOf(SYNC_FEATURES_MAX + 1, "x")], "MALFORMED"],
+    ["a feature above its length", ["hello", [2], ["x".repeat(SYNC_FEATURE_LENGTH_MAX + 1)]], "MALFORMED"],
+    ["a pull from no set", ["pull", [["domain/me", []]]], "BAD_SET"],
+    ["a pull from a set that is no text", ["pull", [[1, []]]], "BAD_SET"],
+    ["a pull of a set without its keys", ["pull", [[SET]]], "MALFORMED"],
+    ["a kind that is no text", ["pull", [[SET, [[1, "x", 0]]]]], "MALFORMED"],
+    ["an ID at the bound", ["pull", [[SET, [["project", "x".repeat(RECORD_ID_LENGTH_MAX), 0]]]]], "opened"],
+    ["an ID above it", ["pull", [[SET, [["project", "x".repeat(RECORD_ID_LENGTH_MAX + 1), 0]]]]], "MALFORMED"],
+    ["keys at the bound", ["pull", [[SET, timesOf(SYNC_PULL_KEYS_MAX, ["project", "1", 0])]]], "opened"],
+    [
+      "keys above it, in two sets",
+      ["pull", timesOf(2, [SET, timesOf(SYNC_PULL_KEYS_MAX / 2 + 1, ["a", "1", 0])])],
+      "MALFORMED",
+    ],
+    ["sets without keys, above the bound", ["pull", timesOf(SYNC_PULL_KEYS_MAX + 1, [SET, []])], "MALFORMED"],
+    ["a key to skip less than nothing of", ["pull", [[SET, [["project", "1", -1]]]]], "MALFORMED"],
+    ["a key to skip half an entry of", ["pull", [[SET, [["project", "1", 0.5]]]]], "MALFORMED"],
+    ["an offer of text", ["offer", ["entry"]], "MALFORMED"],
+    [
+      "an offer above the bound",
+      ["offer", timesOf(SYNC_ENTRIES_MAX + 1, [new Uint8Array(1), new Uint8Array(1)])],
+      "MALFORMED",
+    ],
+    ["settled sets at the bound", ["settled", timesOf(SYNC_SETTLED_MAX, [SET, ROOT, 1, 0])], "opened"],
+    ["settled sets above it", ["settled", timesOf(SYNC_SETTLED_MAX + 1, [SET, ROOT, 1, 0])], "MALFORMED"],
+    ["a settled set that is none", ["settled", [["nowhere", ROOT, 1, 0]]], "MALFORMED"],
+    ["a settled set without a root", ["settled", [[SET, "0F".repeat(32), 1, 0]]], "MALFORMED"],
+    ["a counter that no stamp has", ["settled", [[SET, ROOT, 1, 0x10000]]], "MALFORMED"],
+    ["a request of a newer node", ["catalog", SET, []], "MALFORMED"],
   ])("are refused as a request: %s", (_, message, code) => {
     expect(codeOf(decodeRequest(encode(message)))).toBe(code);
   });
 
   it.each<[string, unknown, RejectionCode | "opened"]>([
     ["a tag with a toString of its own", [{ toString: 1 }], "MALFORMED"],
-    ["a request", ["roots", ROOT, ""], "MALFORMED"],
-    ["sets at the bound", ["roots", ROOT, timesOf(SYNC_SETS_MAX, [CONTROL_SET, ROOT]), true], "opened"],
-    ["sets above it", ["roots", ROOT, timesOf(SYNC_SETS_MAX + 1, [CONTROL_SET, ROOT]), true], "MALFORMED"],
-    ["a set that is none", ["roots", ROOT, [["nowhere", ROOT]], false], "MALFORMED"],
-    ["lines at the bound", ["versions", timesOf(SYNC_PAGE_KEYS_MAX, ["a", "b", VERSION]), true], "opened"],
-    ["lines above it", ["versions", timesOf(SYNC_PAGE_KEYS_MAX + 1, ["a", "b", VERSION]), true], "MALFORMED"],
-    ["a line's ID above its bound", ["versions", [["a", "b".repeat(129), VERSION]], true], "MALFORMED"],
-    ["a version that is none", ["versions", [["a", "b", "c"]], true], "MALFORMED"],
+    ["a request", ["pull", []], "MALFORMED"],
+    ["an answer about ranges", ["equal"], "MALFORMED"],
+    ["taken, and more", ["taken", 1], "MALFORMED"],
+    ["booleans at the bound", ["settled", timesOf(SYNC_SETTLED_MAX, true)], "opened"],
+    ["booleans above it", ["settled", timesOf(SYNC_SETTLED_MAX + 1, true)], "MALFORMED"],
+    ["booleans that are none", ["settled", [1]], "MALFORMED"],
     [
       "entries at the bound",
       ["records", 1, 0, timesOf(SYNC_ENTRIES_MAX, [new Uint8Array(1), new Uint8Array(1)])],
@@ -147,6 +182,39 @@ describe("sync messages", () => {
     for (const decode of [decodeRequest, decodeAnswer, decodeWelcome]) expect(codeOf(decode(long))).toBe("OVERSIZED");
     expect(codeOf(decodeBatch(long.subarray(0, GOSSIP_MESSAGE_BYTES_MAX + 1)))).toBe("OVERSIZED");
     expect(codeOf(decodeBatch(long.subarray(0, GOSSIP_MESSAGE_BYTES_MAX)))).toBe("MALFORMED");
+  });
+});
+
+describe("pages", () => {
+  it("keep the order, and stay within a message where a member chose long names", () => {
+    const keys = Array.from({ length: 1_000 }, (_, at) => {
+      const set = at % 3 === 0 ? SET : cloudSet(one.peerId);
+      return { set, kind: "网".repeat(120), id: "网".repeat(120) + at };
+    });
+    const pages = [...pullPages(keys)];
+    expect(pages.flat()).toEqual(keys.map((one) => ({ ...one, skip: 0 })));
+    for (const page of pages) {
+      const bytes = encodeRequest({ is: "pull", keys: page });
+      expect(bytes.length).toBeLessThanOrEqual(SYNC_MESSAGE_BYTES_MAX);
+      expect(decodeRequest(bytes).ok).toBe(true);
+    }
+    expect(pages.length).toBeLessThan(6);
+    expect([...pullPages([])]).toEqual([]);
+  });
+
+  it("of offers too, whatever the entries weigh", () => {
+    const wires = Array.from(
+      { length: 5_000 },
+      (_, at): WireEntry => [new Uint8Array(at % 50 === 0 ? 128 * 1024 : 50).fill(at), new Uint8Array(64)],
+    );
+    const pages = [...offerPages(wires)];
+    expect(hexOf(pages.flat())).toEqual(hexOf(wires));
+    for (const page of pages) {
+      const bytes = encodeRequest({ is: "offer", entries: page });
+      expect(bytes.length).toBeLessThanOrEqual(SYNC_MESSAGE_BYTES_MAX);
+      expect(decodeRequest(bytes).ok).toBe(true);
+    }
+    expect([...offerPages([])]).toEqual([]);
   });
 });
 
@@ -207,8 +275,8 @@ describe("a welcome", () => {
 
 describe("decoders", () => {
   const decoders: [string, (bytes: Uint8Array) => Checked<unknown>, Uint8Array[]][] = [
-    ["decodeRequest", decodeRequest, REQUESTS.map(encodeMessage)],
-    ["decodeAnswer", decodeAnswer, ANSWERS.map(encodeMessage)],
+    ["decodeRequest", decodeRequest, REQUESTS.map(encodeRequest)],
+    ["decodeAnswer", decodeAnswer, ANSWERS.map(encodeAnswer)],
     ["decodeBatch", decodeBatch, encodeBatches([...founding.map(wireOf), WIRE])],
     ["decodeWelcome", decodeWelcome, [encodeWelcome({ meshId, founding: founding.map(wireOf) })]],
   ];
