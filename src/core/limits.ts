@@ -281,3 +281,10 @@ export const PASSPHRASE_BYTES_MAX = 1_024;
 /** Bytes of memory, and lanes of work, that an export may ask of us before its passphrase proved it honest: 8 times ours. */
 export const SCRYPT_MEMORY_BYTES_MAX = 1024 * 1024 * 1024;
 export const SCRYPT_LANES_MAX = 4;
+
+// --- Standing rules ------------------------------------------------------------------------------------------------
+/** Rules in keymesh.yaml, and domains that one names: more are no rules but a list, which domain accept makes as well. */
+export const ACCEPT_RULES_MAX = 100;
+export const ACCEPT_RULE_DOMAINS_MAX = 1_000;
+/** Domains of one owner that rules accept: a member that shares domains without end must not fill our Keystone. */
+export const RULED_DOMAINS_PER_OWNER_MAX = 100;

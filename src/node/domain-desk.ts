@@ -253,7 +253,7 @@ export class DomainDesk {
       projectsOff: [...view.off].filter((id) => id !== view.domainId).length,
       optedOut: view.optedOut.size,
       blocked: this.#node.blocks.has(authority.owner),
-      note: null,
+      note: memberedOf(this.#node).rules.noteOf(chain),
       clouds: words.filter(({ peerId }) => peerId !== replica.self).map((one) => this.#cloudRow(one)),
     };
   }

@@ -26,6 +26,7 @@ import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeByte
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { StandingRules } from "./standing-rules.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -51,6 +52,7 @@ export type Membered = {
   readonly loop: KeystoneLoop;
   readonly heartbeats: Heartbeats;
   readonly clock: ClockWatch;
+  readonly rules: StandingRules;
 };
 
 export class Node {
@@ -194,6 +196,14 @@ export class Node {
       refuse,
       onEnd: () => loop.poke(),
     });
+    const rules = new StandingRules({
+      rules: config.accept ?? [],
+      keeper,
+      memory: this.memory,
+      api: this.api,
+      log,
+      isBlocked: (peerId) => this.blocks.has(peerId),
+    });
     const loop: KeystoneLoop = new KeystoneLoop({
       api: this.api,
       keeper,
@@ -210,6 +220,7 @@ export class Node {
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
       isBlocked: (peerId) => this.blocks.has(peerId),
+      acceptByRule: () => rules.apply(),
       mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
@@ -233,7 +244,7 @@ export class Node {
       },
     });
     this.#held = held;
-    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock };
+    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules };
     keeper.listen({
       onHeld: () => held.schedule(),
       onNews: (news, signedHere) => {
