@@ -293,7 +293,9 @@ export class RangeSession {
       for (const { kind, id } of findings.ours) this.#offers.set(`${set}\0${kind}\0${id}`, { set, kind, id });
       for (const { kind, id, tag } of findings.theirs) {
         const digest = this.#view.digest({ set, kind, id });
-        if (digest !== undefined && this.#salt.tag(digest) === tag) continue; // It came by another way meanwhile.
+        const later = this.#view.digestOnceDue({ set, kind, id });
+        // It came by another way meanwhile, or waits here for our clock.
+        if ([digest, later].some((one) => one !== undefined && this.#salt.tag(one) === tag)) continue;
         if (digest !== undefined) this.#theirTags.set(`${set}\0${kind}\0${id}`, tag);
         pull.push({ set, kind, id });
       }

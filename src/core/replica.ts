@@ -491,10 +491,13 @@ export class Replica {
     return this.#held.has(hash);
   }
 
-  /** The version that a record will have once what is held of it is due: a peer that tells this one has nothing new. */
+  /**
+   * The version that a record will have once what is held of it is due: a peer that tells this one has nothing new.
+   * Undefined if nothing of it is held.
+   */
   versionWithHeld(key: RecordKey): Version | undefined {
     const set = this.#sets.get(key.set);
-    if (set === undefined) return undefined;
+    if (set === undefined || this.#held.of(key).length === 0) return undefined;
     const record = set.record(key.kind, key.id) ?? emptyRecord(key);
     return versionOf(this.#held.of(key).reduce(keep, record), set.counts);
   }
