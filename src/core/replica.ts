@@ -454,10 +454,15 @@ export class Replica {
 
   /** The root of one set, if it is among `roots`. */
   rootOf(name: SetName): string | undefined {
+    const set = this.#listed(name);
+    return set === undefined ? undefined : rootText(set.fingerprint);
+  }
+
+  #listed(name: SetName): ReplicaSet | undefined {
     const set = this.#sets.get(name);
     if (set === undefined || set.size === 0) return undefined;
     const owner = ownerOf(set.identity);
-    return owner === undefined || this.isKnownPeer(owner) ? rootText(set.fingerprint) : undefined;
+    return owner === undefined || this.isKnownPeer(owner) ? set : undefined;
   }
 
   /** The root of roots over all that is held here, 64 hex digits. */
@@ -471,9 +476,8 @@ export class Replica {
   }
 
   #indexed(name: SetName): IndexedSet | undefined {
-    const set = this.#sets.get(name);
-    if (set === undefined || this.rootOf(name) === undefined) return undefined;
-    return { tree: set.tree, isPublic: this.isPublic(name) };
+    const set = this.#listed(name);
+    return set === undefined ? undefined : { tree: set.tree, isPublic: this.isPublic(name) };
   }
 
   /** Entries that wait for our clock. They are in no set, no root and no store. */
