@@ -201,7 +201,9 @@ export class Replica {
     const witnessed = witness({ last: this.#instant, nowMs: clock.nowMs, driftMaxMs }, entry.stamp);
     if (!witnessed.ok) {
       // Anybody can make keys: only who is or was a member gets a place to wait in.
-      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin);
+      const set = this.#sets.get(entry.set);
+      const isForUs = set === undefined || this.#isHeld(set) || isOwnersWord(set, entry);
+      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin) && isForUs;
       if (mayWait && (this.#has(entry) || this.#held.add(entry))) return "held";
       return { code: witnessed.code, detail: `its stamp leads our clock by ${witnessed.aheadMs} ms`, origin };
     }
