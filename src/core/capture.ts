@@ -106,7 +106,7 @@ function captureChanged(input: CaptureInput, { held, row, changed }: Change, dra
   const { domain, intents } = input;
   const record = held.isDomain ? domain.domain : domain.projects.get(held.id);
   const intent = intents.get(held.id);
-  const edits = changed.filter((field) => !isOurOwn({ field, held, record, intent, domain }));
+  const edits = changed.filter((field) => !isOurOwn({ ...input, field, held, record, intent }));
   const decision =
     decisionFor(input.decisions, holdId("differences", domain.domainId), held.id) ??
     decisionFor(input.decisions, holdId("unconfirmed", domain.domainId), held.id);
@@ -141,8 +141,9 @@ function isOurOwn(look: {
   record: ReadonlyMap<string, { value: FieldValue }> | undefined;
   intent: Intent | undefined;
   domain: DomainView;
+  isHalfKnown?: boolean;
 }): boolean {
-  const { field, held, record, intent, domain } = look;
+  const { field, held, record, intent, domain, isHalfKnown = false } = look;
   const value = held[field];
   if (held.isDomain && field === "tags") return true; // A domain's tags are its cloud's own.
   if (held.isDomain && field === "name" && domain.localName !== null) return true;
@@ -151,7 +152,7 @@ function isOurOwn(look: {
   if (intent !== undefined && intent.fields[field] !== undefined && isSameValue(field, intent.fields[field], value))
     return !isDoubtfulDisable;
   const wanted = record?.get(field)?.value;
-  if (wanted !== undefined && isSameValue(field, wanted, value)) return true;
+  if (!isHalfKnown && wanted !== undefined && isSameValue(field, wanted, value)) return true;
   return field === "name" && typeof wanted === "string" && isMarkOf(held.name, { name: wanted, id: held.id });
 }
 

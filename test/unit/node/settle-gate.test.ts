@@ -73,6 +73,17 @@ describe("a domain that is unsettled", () => {
     expect((await cloud.model.getProject(ID))?.description).toBe("by hand");
   });
 
+  it("takes an edit for an edit, though it is to the very value that the half known records hold", async () => {
+    await cloud.hear([revoke]);
+    await cloud.model.updateProject(ID, { name: "older" });
+    await turns(2 * SCAN_MS);
+    expect(cloud.signed().map(({ fields }) => fields)).toEqual([{ name: "older" }]);
+    await cloud.hear([rewritten]);
+    await cloud.keeper.settle(SET, TAKEN_AT);
+    await cloud.settle();
+    expect((await cloud.model.getProject(ID))?.name).toBe("older");
+  });
+
   it("shows as held after ten minutes, through a restart, until it is settled", async () => {
     await cloud.hear([revoke]);
     await turns(SETTLE_WAIT_MAX_MS - 2 * SCAN_MS);
