@@ -8,7 +8,17 @@ import { isKnown } from "./kinds.ts";
 import { ASIDE_ENTRIES_MAX, ASIDE_SIGNERS_MAX, SET_RECORDS_MAX, UNKNOWN_ENTRIES_MAX } from "./limits.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Element } from "./range-bound.ts";
-import { type Counts, emptyRecord, keep, type Rec, type Slot, type Version, versionOf } from "./record.ts";
+import {
+  type Counts,
+  emptyRecord,
+  isSameSlot,
+  keep,
+  type Rec,
+  recordOf,
+  type Slot,
+  type Version,
+  versionOf,
+} from "./record.ts";
 import type { SetIdentity, SetName } from "./set-name.ts";
 import { compareInstants, INSTANT_ZERO, type Instant } from "./stamp.ts";
 
@@ -127,7 +137,7 @@ export class ReplicaSet {
       if (slots.length < record.slots.length) {
         dropped.push(record.key);
         if (slots.length === 0) this.#records.delete(text);
-        else this.#records.set(text, { key: record.key, slots });
+        else this.#records.set(text, recordOf(record.key, slots));
       }
       this.#restand(text, first);
     }
@@ -188,9 +198,9 @@ export class ReplicaSet {
   #drop(text: RecordText, slot: Slot): void {
     const record = this.#records.get(text);
     if (record === undefined) return;
-    const slots = record.slots.filter((other) => other !== slot);
+    const slots = record.slots.filter((other) => !isSameSlot(other, slot));
     if (slots.length === 0) this.#records.delete(text);
-    else this.#records.set(text, { key: record.key, slots });
+    else this.#records.set(text, recordOf(record.key, slots));
     this.#restand(text);
   }
 }
@@ -204,12 +214,12 @@ function placeOf(text: RecordText): { kind: string; id: string } {
   return { kind: text.slice(0, end), id: text.slice(end + 1) };
 }
 
+/** The stamp of the newest of these entries, itself: it is held anyway. */
 function newestInstant(slots: readonly Slot[]): Instant {
-  const newest = slots.reduce<Instant>(
+  return slots.reduce<Instant>(
     (best, { entry }) => (compareInstants(entry.stamp, best) > 0 ? entry.stamp : best),
     INSTANT_ZERO,
   );
-  return { wallMs: newest.wallMs, counter: newest.counter };
 }
 
 function slotsOf(slots: readonly Slot[] | undefined, entry: Entry): number {

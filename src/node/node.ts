@@ -1,5 +1,5 @@
 // The node: store, replica, mesh and Keystone loop wired together. Everything that crosses between them crosses here.
-import { type MeshId, parseMeshId, wireOf } from "../core/codec.ts";
+import { type MeshId, parseMeshId } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
 import { isHeartbeat } from "../core/heartbeat.ts";
 import type { Log } from "../core/log.ts";
@@ -7,7 +7,7 @@ import type { Membership } from "../core/membership.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { inOrder } from "../core/replica.ts";
-import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
+import { decodeBatch } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { Identity } from "../mesh/identity.ts";
 import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
@@ -23,10 +23,12 @@ import { HeldRelease } from "./held-release.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
 import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
+import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
 import { StandingRules } from "./standing-rules.ts";
+import type { Verify } from "./verify-entries.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -44,6 +46,8 @@ export type NodeParts = {
   readonly store: ReplicaStore;
   readonly api: KeystoneApi;
   openMesh(options: MeshOptions): Promise<Mesh>;
+  /** Verifies many signatures at once on other threads. Without it this thread does. */
+  readonly verify?: Verify;
 };
 /** What a node has once it is in a mesh. */
 export type Membered = {
@@ -62,16 +66,22 @@ export class Node {
   readonly refusals: Refusals;
   readonly store: ReplicaStore;
   readonly #openMesh: NodeParts["openMesh"];
+  readonly #verify: NodeParts["verify"];
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #blocks: Blocks | undefined;
   #membered: Membered | undefined;
   #held: HeldRelease | undefined;
+  readonly #publisher = new Publisher((bytes) => {
+    // Best effort: anti-entropy brings what gossip doesn't.
+    this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
+  });
   #through: MeshMemory["through"] = null;
 
   constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
     this.#openMesh = parts.openMesh;
+    this.#verify = parts.verify;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -174,6 +184,7 @@ export class Node {
       store: this.store,
       log,
       driftMaxMs: config.driftMaxMs,
+      verify: this.#verify,
       now: world.now,
       clockOff: () => this.#membered?.clock.refusal(),
       clockAwaited: () => this.#membered?.clock.isAwaited() === true,
@@ -351,13 +362,11 @@ export class Node {
   /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
     const replica = this.#membered?.keeper.replica;
-    const limited = inOrder(entries.filter(({ set }) => replica?.isPublic(set) !== true));
+    const isPublic = ({ set }: Entry) => replica?.isPublic(set) === true;
+    const limited = inOrder(entries.filter((entry) => !isPublic(entry)));
     for (const peer of limited.length === 0 ? [] : this.mesh.connected())
       this.#membered?.antiEntropy.push(peer, limited);
-    for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {
-      // Best effort: anti-entropy brings what gossip doesn't.
-      this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
-    }
+    this.#publisher.add(entries.filter(isPublic));
   }
 }
 

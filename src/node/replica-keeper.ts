@@ -1,6 +1,6 @@
 // Keeps the replica durable: entries are verified, joined, written and synced, and only then told to anybody.
 // The one place where entries come in, whether signed here, gossiped or pulled.
-import { type MeshId, openEntry, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
+import { type MeshId, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
 import type { Entry, FieldValue, RecordKey } from "../core/entry.ts";
 import { DRIFT_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
@@ -11,6 +11,7 @@ import type { SetName } from "../core/set-name.ts";
 import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 import type { ClockOffError } from "./clock-watch.ts";
+import { openEntries, type Verify } from "./verify-entries.ts";
 
 const FINAL_ROSTERS = "finalRosters";
 const FOLLOWED_ROSTERS = "followedRosters";
@@ -23,6 +24,8 @@ export type KeeperOptions = {
   readonly store: ReplicaStore;
   readonly log: Log;
   readonly driftMaxMs?: number;
+  /** Verifies many signatures elsewhere; without it they are verified here, one after the other. */
+  readonly verify?: Verify | undefined;
   now(): UnixMs;
   /** Why nothing may be signed now, if so: our clock is off. */
   clockOff?(): ClockOffError | undefined;
@@ -121,8 +124,8 @@ export class ReplicaKeeper {
   ): Promise<Received> {
     const rejections: Rejection[] = [];
     const entries: Entry[] = [];
-    for (const wire of wires) {
-      const opened = openEntry(this.replica.meshId, wire);
+    const opening = openEntries(this.replica.meshId, wires, this.#options.verify);
+    for (const opened of opening instanceof Promise ? await opening : opening) {
       const rejection = opened.ok ? judge(opened.value) : opened.rejection;
       if (rejection !== undefined) rejections.push(rejection);
       else if (opened.ok) entries.push(opened.value);
