@@ -95,7 +95,7 @@ export class DomainDesk {
     const name = options.name ?? agreed?.localName ?? String(fieldValue(agreed?.domain, "name") ?? "");
     const here = await this.#node.api.getDomain(domainId);
     await this.#refuseTakenName(domainId, name);
-    const isFirst = agreed?.mode === "none";
+    const isFirst = domainView(replica, chain)?.mode === "none"; // Now: a rule may have spoken while Keystone was asked.
     // Two populated clouds meet: look first, write when the operator says so.
     const mode = options.mode ?? (here !== undefined && isFirst ? "observe" : "mirror");
     const fields = { mode, ...(options.name === undefined ? {} : { name: options.name }) };

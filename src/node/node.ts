@@ -293,7 +293,9 @@ export class Node {
       tell: () => ({ root: replica.publicRoot(), records: replica.recordCount, keystone: parts.loop.state }),
       refuse: parts.refuse,
       // While something waits for our clock the roots differ anyway: then only the timer's sessions ask.
-      onRoot: (peerId, root) => replica.heldCount === 0 && parts.antiEntropy.noteHeartbeat(peerId, root),
+      // Beats of a blocked peer still come through others, and there is no session to be had with it.
+      onRoot: (peerId, root) =>
+        replica.heldCount === 0 && !this.blocks.has(peerId) && parts.antiEntropy.noteHeartbeat(peerId, root),
       onBeat: () => {
         this.#membered?.clock.look();
         this.#held?.schedule();

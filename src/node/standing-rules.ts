@@ -47,6 +47,7 @@ export class StandingRules {
     const domains = await api.listDomains();
     let accepted = 0;
     for (const { chain, offer, rule } of candidates) {
+      if (this.#ownMode(chain) !== undefined) continue; // The operator said something while Keystone was asked.
       const verdict = judgeOffer(rule, offer, this.#around(chain, offer, domains));
       const facts = { set: chain.present, domain: offer.name, owner: offer.owner };
       if (verdict.is === "wait") {

@@ -4,9 +4,11 @@ import { BLOCKS_MAX } from "../../../src/core/limits.ts";
 import type { PeerId } from "../../../src/core/peer-id.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";
 import { Blocks } from "../../../src/node/blocks.ts";
+import type { ControlError } from "../../../src/node/control.ts";
 import { openStore } from "../../../src/store/level-store.ts";
 import { Cloud, creation, DOMAIN, OWNER, SIGNERS, say } from "../../fixtures/cloud.ts";
 import { idOf, peerOf } from "../../fixtures/peers.ts";
+import { startQuietNode } from "../../fixtures/quiet-node.ts";
 
 const [A, B] = [idOf("1"), idOf("2")];
 const SIGNER = SIGNERS[0] ?? OWNER;
@@ -115,5 +117,42 @@ describe("a blocked owner's domain", () => {
     expect([cloud.loop.state, cloud.signed()]).toEqual(["ok", []]);
     expect(cloud.memory.state.events.map(({ state }) => state)).toEqual(["ok", "restored"]);
     expect(await cloud.model.admin.getDomain(DOMAIN)).toMatchObject({ name: "shared" });
+  });
+});
+
+describe("member block and unblock", () => {
+  const refusal = (call: Promise<unknown>) =>
+    call.then(
+      () => undefined,
+      (error: ControlError) => error.code,
+    );
+
+  it("are shown, refuse what the block forbids, and change nobody's membership", async () => {
+    await using quiet = await startQuietNode();
+    const { operator } = quiet;
+    await quiet.hear([
+      say(OWNER, { kind: "authority", id: DOMAIN, at: 0, fields: { audience: null } }),
+      say(OWNER, { kind: "domain", id: DOMAIN, at: 0, fields: { name: "shared", description: "", enabled: true } }),
+    ]);
+    const { peerId } = OWNER;
+    const block = await operator.block({ peerId });
+    expect(await operator.block({ peerId })).toEqual(block);
+    const outsider = peerOf(9).peerId;
+    await operator.block({ peerId: outsider });
+    expect((await operator.status()).blocked).toMatchObject([{ peerId }, { peerId: outsider }]);
+    const states = new Map((await operator.members()).map((member) => [member.peerId, member.state]));
+    expect([states.get(peerId), states.get(outsider), states.get(SIGNER.peerId)]).toEqual([
+      "blocked",
+      "blocked",
+      "active",
+    ]);
+    expect((await operator.status()).members).toBe(4);
+    expect(await operator.domains()).toMatchObject([{ blocked: true, agreement: "none" }]);
+    expect(await refusal(operator.acceptDomain({ domain: DOMAIN }))).toBe("OWNER_BLOCKED");
+    expect(await refusal(operator.join({ address: `/ip4/192.0.2.1/tcp/1/p2p/${peerId}` }))).toBe("BLOCKED");
+    expect(await refusal(operator.block({ peerId: quiet.node.identity.peerId }))).toBe("OWN_PEER");
+    await operator.unblock({ peerId });
+    expect(await refusal(operator.unblock({ peerId }))).toBe("NOT_BLOCKED");
+    expect(await operator.acceptDomain({ domain: DOMAIN })).toMatchObject({ agreement: "mirror", blocked: false });
   });
 });

@@ -74,6 +74,39 @@ describe("a standing rule", () => {
     expect([modes(cloud), await web(cloud)]).toEqual([{ d: mode }, undefined]);
   });
 
+  it("gives way to what the operator says while Keystone is being asked", async () => {
+    const cloud = await ruled(rule());
+    let asked = 0;
+    cloud.model.faults = ({ method }) => {
+      if (method === "listDomains" && asked++ === 0) void cloud.agree("none");
+      return undefined;
+    };
+    await cloud.settle();
+    expect([asked, modes(cloud), await web(cloud)]).toEqual([1, { d: "none" }, undefined]);
+  });
+
+  it("asks Keystone nothing where no rule speaks", async () => {
+    const cloud = await ruled(rule({ domains: ["other"] }));
+    let asked = 0;
+    cloud.model.faults = ({ method }) => {
+      if (method === "listDomains") asked += 1;
+      return undefined;
+    };
+    await cloud.settle();
+    expect(asked).toBe(0);
+  });
+
+  it("is tried again where Keystone is down, and no error of it ends the loop", async () => {
+    const cloud = await ruled(rule());
+    let failures = 3;
+    cloud.model.faults = ({ method }) =>
+      method === "listDomains" && failures-- > 0 ? { fault: "unreachable" } : undefined;
+    await cloud.turn();
+    expect([cloud.loop.state, modes(cloud)]).toEqual(["unreachable", {}]);
+    for (let turn = 0; turn < 12; turn += 1) await cloud.turn();
+    expect([cloud.loop.state, modes(cloud), await web(cloud)]).toEqual(["ok", { d: "mirror" }, "web"]);
+  });
+
   it("waits for a session: a node that lost its disk hears its own ignore again first", async () => {
     const cloud = await ruled(rule());
     cloud.hasPulled = false;
