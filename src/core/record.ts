@@ -42,8 +42,7 @@ export function keep(record: Rec, entry: Entry): Rec {
 export function recordOf(key: RecordKey, slots: readonly Slot[]): Rec {
   const entries = entriesOf(slots);
   const whole = slotsOf(entries);
-  const isWhole =
-    whole.length === slots.length && slots.every((slot) => whole.some((other) => isSameSlot(slot, other)));
+  const isWhole = whole.length === slots.length && slots.every((slot, at) => isSameSlot(slot, whole[at] as Slot)); // In their order, too.
   return isWhole ? new WholeRecord(key, entries) : { key, slots };
 }
 
