@@ -1,6 +1,7 @@
 // keymesh status: whether this node is well, and what to do if it isn't.
 import type { Command } from "commander";
 import type { StatusView } from "../node/control.ts";
+import { switchesText } from "./domain.ts";
 import { askNode, type Place, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { syncText } from "./sync-progress.ts";
@@ -70,6 +71,7 @@ export function statusText(status: StatusView, nowMs: number): string {
         : [`${counted(replica.heldStamps, "entry", "entries")} ahead of this clock, held until due`]),
     ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
+    ...blockedRow(status, nowMs),
     ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
   return [
@@ -77,10 +79,16 @@ export function statusText(status: StatusView, nowMs: number): string {
     summary,
     syncText(status.sync, nowMs),
     eventsText(keystone, nowMs),
+    switchedText(status),
     rejectionsText(status),
   ]
     .filter((part) => part !== "")
     .join("\n\n");
+}
+
+function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
+  if (blocked.length === 0) return [];
+  return [["blocked", ...blocked.map(({ peerId, name, sinceMs }) => `${name} ${peerId}, ${ago(sinceMs, nowMs)}`)]];
 }
 
 function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["keystone"], nowMs: number): string {
@@ -114,6 +122,17 @@ function eventsText({ events }: StatusView["keystone"], nowMs: number): string {
   if (events.length === 0) return "";
   const shown = events.slice(0, EVENTS_SHOWN).map(({ atMs, state, what }) => [ago(atMs, nowMs), state, what]);
   return `What happened to Keystone, newest first:\n${table(["WHEN", "STATE", "WHAT"], shown)}`;
+}
+
+/** Local switches are health: a project that is off in one cloud only is a question that somebody will ask. */
+function switchedText({ switched }: StatusView): string {
+  if (switched.length === 0) return "";
+  const rows = switched.map(({ domain, name, peerId, ...words }) => [
+    domain,
+    `${name} ${shortPeer(peerId)}`,
+    switchesText(words),
+  ]);
+  return `What clouds switched off for themselves:\n${table(["DOMAIN", "CLOUD", "FOLLOWS"], rows)}`;
 }
 
 function rejectionsText({ rejections }: StatusView): string {

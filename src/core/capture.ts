@@ -59,7 +59,10 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
     return;
   }
   const changed = VALUE_FIELDS.filter((field) => !isSameValue(field, row.values[field], held[field]));
-  if (changed.length > 0) captureChanged(input, { held, row, changed }, draft);
+  if (changed.length === 0) return;
+  // What this cloud opted out of is its own: what happens to it here concerns nobody else.
+  if (domain.optedOut.has(held.id)) draft.seen.set(held.id, lookedAt(row, held));
+  else captureChanged(input, { held, row, changed }, draft);
 }
 
 /** An object that the mesh knows already, or that a write of ours made: what it holds is a base, not an edit. */

@@ -132,6 +132,8 @@ export const REDIAL_MIN_MS = 500;
 export const REDIAL_MAX_MS = 60_000;
 /** Malformed messages from one peer within an hour before its connection is closed. */
 export const MALFORMED_PER_HOUR_MAX = 20;
+/** Peers that one cloud may block: as many as a mesh has members. */
+export const BLOCKS_MAX = MEMBERS_MAX;
 /** Addresses of one member. */
 export const ADDRESSES_MAX = 16;
 /** Milliseconds that one dial may take over all addresses of a member, and until the peer must have proved that it admits us. */
@@ -275,3 +277,21 @@ export const SLICE_MAX = 4_096;
 export const SETS_LISTED_MAX = 32;
 /** Ranges a session remembers as called equal, to choose its slice from. */
 export const RANGE_EQUALS_MAX = 1_024;
+
+// --- Exported identities -------------------------------------------------------------------------------------------
+/** Bytes of an exported identity that we read: one has 427. */
+export const EXPORT_BYTES_MAX = 4_096;
+/** Characters of a passphrase that seals an identity: an export may be tried for ever by whoever holds it. */
+export const PASSPHRASE_LENGTH_MIN = 12;
+/** Bytes of a passphrase that we read from a file, a descriptor or a terminal. */
+export const PASSPHRASE_BYTES_MAX = 1_024;
+/** Bytes of memory, and lanes of work, that an export may ask of us before its passphrase proved it honest: 8 times ours. */
+export const SCRYPT_MEMORY_BYTES_MAX = 1024 * 1024 * 1024;
+export const SCRYPT_LANES_MAX = 4;
+
+// --- Standing rules ------------------------------------------------------------------------------------------------
+/** Rules in keymesh.yaml, and domains that one names: more are no rules but a list, which domain accept makes as well. */
+export const ACCEPT_RULES_MAX = 100;
+export const ACCEPT_RULE_DOMAINS_MAX = 1_000;
+/** Domains of one owner that rules accept: a member that shares domains without end must not fill our Keystone. */
+export const RULED_DOMAINS_PER_OWNER_MAX = 100;

@@ -108,7 +108,15 @@ export function fieldState(
   field: string,
   rule: { counts: Counts; owner: PeerId | undefined },
 ): FieldState | undefined {
-  const standing = record.slots.filter((slot) => slot.field === field && rule.counts(slot)).map((slot) => slot.entry);
+  return stateOf(record.slots, field, rule);
+}
+
+function stateOf(
+  slots: readonly Slot[],
+  field: string,
+  rule: { counts: Counts; owner: PeerId | undefined },
+): FieldState | undefined {
+  const standing = slots.filter((slot) => slot.field === field && rule.counts(slot)).map((slot) => slot.entry);
   const winner = CREATION_FIELDS.has(field) ? placing(standing, rule.owner) : standing.reduce(greater, undefined);
   return winner === undefined ? undefined : { value: winner.fields[field] as FieldValue, entry: winner };
 }
@@ -116,9 +124,10 @@ export function fieldState(
 /** All fields of a record that have a value. */
 export function fieldStates(record: Rec, rule: { counts: Counts; owner: PeerId | undefined }): Map<string, FieldState> {
   const states = new Map<string, FieldState>();
-  for (const { field } of record.slots) {
+  const { slots } = record; // Made anew each time.
+  for (const { field } of slots) {
     if (states.has(field)) continue;
-    const state = fieldState(record, field, rule);
+    const state = stateOf(slots, field, rule);
     if (state !== undefined) states.set(field, state);
   }
   return states;

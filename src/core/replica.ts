@@ -203,7 +203,9 @@ export class Replica {
     const witnessed = witness({ last: this.#instant, nowMs: clock.nowMs, driftMaxMs }, entry.stamp);
     if (!witnessed.ok) {
       // Anybody can make keys: only who is or was a member gets a place to wait in.
-      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin);
+      const set = this.#sets.get(entry.set);
+      const isForUs = set === undefined || this.#isHeld(set) || isOwnersWord(set, entry);
+      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin) && isForUs;
       if (mayWait && (this.#has(entry) || this.#held.add(entry))) return "held";
       return { code: witnessed.code, detail: `its stamp leads our clock by ${witnessed.aheadMs} ms`, origin };
     }
@@ -456,10 +458,15 @@ export class Replica {
 
   /** The root of one set, if it is among `roots`. */
   rootOf(name: SetName): string | undefined {
+    const set = this.#listed(name);
+    return set === undefined ? undefined : rootText(set.fingerprint);
+  }
+
+  #listed(name: SetName): ReplicaSet | undefined {
     const set = this.#sets.get(name);
     if (set === undefined || set.size === 0) return undefined;
     const owner = ownerOf(set.identity);
-    return owner === undefined || this.isKnownPeer(owner) ? rootText(set.fingerprint) : undefined;
+    return owner === undefined || this.isKnownPeer(owner) ? set : undefined;
   }
 
   /** The root of roots over all that is held here, 64 hex digits. */
@@ -473,9 +480,8 @@ export class Replica {
   }
 
   #indexed(name: SetName): IndexedSet | undefined {
-    const set = this.#sets.get(name);
-    if (set === undefined || this.rootOf(name) === undefined) return undefined;
-    return { tree: set.tree, isPublic: this.isPublic(name) };
+    const set = this.#listed(name);
+    return set === undefined ? undefined : { tree: set.tree, isPublic: this.isPublic(name) };
   }
 
   /** Entries that wait for our clock. They are in no set, no root and no store. */

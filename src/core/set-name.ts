@@ -61,3 +61,9 @@ function parse(text: string): ParsedSetName | undefined {
 export function ownerOf(identity: SetIdentity): PeerId | undefined {
   return identity.is === "domain" ? identity.owner : identity.is === "cloud" ? identity.peerId : undefined;
 }
+
+/** As `ownerOf`, from a set's name. */
+export function setOwner(name: SetName): PeerId | undefined {
+  const identity = parseSetName(name)?.identity;
+  return identity === undefined ? undefined : ownerOf(identity);
+}

@@ -13,6 +13,7 @@ import type { Identity } from "../mesh/identity.ts";
 import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { Blocks } from "./blocks.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
 import { ControlError } from "./control.ts";
@@ -26,6 +27,7 @@ import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { StandingRules } from "./standing-rules.ts";
 import type { Verify } from "./verify-entries.ts";
 import type { World } from "./world.ts";
 
@@ -54,6 +56,7 @@ export type Membered = {
   readonly loop: KeystoneLoop;
   readonly heartbeats: Heartbeats;
   readonly clock: ClockWatch;
+  readonly rules: StandingRules;
 };
 
 export class Node {
@@ -66,6 +69,7 @@ export class Node {
   readonly #verify: NodeParts["verify"];
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
+  #blocks: Blocks | undefined;
   #membered: Membered | undefined;
   #held: HeldRelease | undefined;
   readonly #publisher = new Publisher((bytes) => {
@@ -97,6 +101,11 @@ export class Node {
     return this.#memory;
   }
 
+  get blocks(): Blocks {
+    if (this.#blocks === undefined) throw new Error("the blocks are loaded before anything asks for them");
+    return this.#blocks;
+  }
+
   /** The verbs that bring this node into a mesh. */
   readonly entrance: Entrance = new Entrance({
     enter: (keeper, through) => {
@@ -121,6 +130,8 @@ export class Node {
   async start(): Promise<void> {
     const { config, world, log } = this.options;
     this.#memory = await KeystoneMemory.load(this.store);
+    const blocks = await Blocks.load(this.store); // Before the mesh: the gate asks them too.
+    this.#blocks = blocks;
     const known = (await this.store.meta("mesh")) as MeshMemory | undefined;
     const meshId = parseMeshId(known?.id ?? "");
     // The replica first: the gate asks it about the very first connection.
@@ -132,6 +143,7 @@ export class Node {
       listen: config.listen,
       announce: config.announce,
       isMember: (peerId) => this.#isMember(replica ?? this.#membered?.keeper.replica, peerId),
+      isBlocked: (peerId) => blocks.has(peerId),
       membersToReach: () =>
         this.#membered === undefined ? [] : membersToReach(this.#membered.keeper.replica, this.#through),
       now: world.now,
@@ -195,6 +207,14 @@ export class Node {
       refuse,
       onEnd: () => loop.poke(),
     });
+    const rules = new StandingRules({
+      rules: config.accept ?? [],
+      keeper,
+      memory: this.memory,
+      api: this.api,
+      log,
+      isBlocked: (peerId) => this.blocks.has(peerId),
+    });
     const loop: KeystoneLoop = new KeystoneLoop({
       api: this.api,
       keeper,
@@ -210,6 +230,8 @@ export class Node {
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
+      isBlocked: (peerId) => this.blocks.has(peerId),
+      acceptByRule: () => rules.apply(),
       mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
@@ -233,7 +255,7 @@ export class Node {
       },
     });
     this.#held = held;
-    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock };
+    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules };
     keeper.listen({
       onHeld: () => held.schedule(),
       onNews: (news, signedHere) => {
@@ -338,10 +360,11 @@ export class Node {
   /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
     const replica = this.#membered?.keeper.replica;
-    const limited = inOrder(entries.filter(({ set }) => replica?.isPublic(set) !== true));
+    const isPublic = ({ set }: Entry) => replica?.isPublic(set) === true;
+    const limited = inOrder(entries.filter((entry) => !isPublic(entry)));
     for (const peer of limited.length === 0 ? [] : this.mesh.connected())
       this.#membered?.antiEntropy.push(peer, limited);
-    this.#publisher.add(entries.filter((entry) => !limited.includes(entry)));
+    this.#publisher.add(entries.filter(isPublic));
   }
 }
 

@@ -1,10 +1,12 @@
 // Projects, for the operator: what the mesh says of them, how they stand here, and why.
 import { type DomainView as AgreedDomain, fieldValue, isTombstone } from "../core/keystone-view.ts";
 import type { Standing } from "../core/project-tree.ts";
+import { parseKeystoneId, type SetName } from "../core/set-name.ts";
 import { KeystoneError, type ProjectObject } from "../keystone/api.ts";
 import { ControlError, type ExplainView, type PlanView, type ProjectView } from "./control.ts";
 import type { DomainDesk } from "./domain-desk.ts";
 import { agreedDomains } from "./domain-views.ts";
+import { projectWords } from "./local-words.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
@@ -80,7 +82,16 @@ export class ProjectDesk {
       keystone: object === undefined ? null : { ...object },
       state: standing?.state ?? "pending",
       why: trouble ?? standing?.why ?? fallback,
+      local: this.#localWords(set.name, id),
     };
+  }
+
+  #localWords(set: SetName, id: string): ExplainView["local"] {
+    const { replica } = memberedOf(this.#node).keeper;
+    const about = parseKeystoneId(id);
+    const chain = replica.domainChains().find(({ present }) => present === set);
+    const words = about === undefined || chain === undefined ? [] : projectWords(replica, chain, about);
+    return words.map((word) => ({ ...word, name: this.#node.nameOf(word.peerId) }));
   }
 
   /** What Keystone holds now. One that can't be asked doesn't keep anybody from what the mesh says. */

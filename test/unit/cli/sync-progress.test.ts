@@ -87,6 +87,7 @@ async function run(typed: readonly string[], options: { tty?: boolean; pictures?
     hostname: "here",
     stdout: sink("stdout"),
     stderr: sink("stderr"),
+    terminal: () => undefined,
     hostAddresses: () => [],
     onSignal: (handler) => {
       signal = handler;

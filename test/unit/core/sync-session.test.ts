@@ -96,7 +96,7 @@ describe("a session", () => {
     const session = syncWith(empty, answering(full));
     expect(empty.root()).toBe(full.root());
     expect(session.rounds).toBeLessThanOrEqual(30);
-  });
+  }, 30_000);
 
   it("brings a record whose entries don't fit in one message, either way", () => {
     const large = MEMBERS.map((peer) =>

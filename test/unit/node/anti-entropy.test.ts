@@ -1,10 +1,11 @@
 // Anti-entropy between nodes on a wire in memory: when sessions begin, how many at once, what they leave behind, and
 // what a peer can't do to them.
 import { encode } from "@ipld/dag-cbor";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { wireOf } from "../../../src/core/codec.ts";
 import type { Entry } from "../../../src/core/entry.ts";
 import {
+  DRIFT_LONGEST_MS,
   SYNC_ASKING_MAX,
   SYNC_IDLE_TIMEOUT_MS,
   SYNC_PLAN_WAIT_MAX_MS,
@@ -13,7 +14,7 @@ import {
   SYNC_SESSION_MAX_MS,
 } from "../../../src/core/limits.ts";
 import { revocation } from "../../../src/core/revocation.ts";
-import { tick } from "../../../src/core/stamp.ts";
+import { tick, type UnixMs } from "../../../src/core/stamp.ts";
 import { encodeRequest, HELLO } from "../../../src/core/sync-messages.ts";
 import { entryBy, idOf } from "../../fixtures/peers.ts";
 import { INTERVAL_MS, soon, Wire } from "../../fixtures/sync-nodes.ts";
@@ -28,6 +29,8 @@ import {
   SET,
   two,
 } from "../../fixtures/sync-replicas.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // Thousands of signatures, on a machine that may be busy.
 
 const ROOT = "0f".repeat(32);
 let wire: Wire;
@@ -183,6 +186,20 @@ describe("a session begins", () => {
     ]);
   });
 
+  it("once for a pair in each interval, if both are equal", async () => {
+    const [a, b] = [await wire.add(one, projects(3)), await wire.add(two, projects(3))];
+    a.antiEntropy.start();
+    wire.clock.advance(INTERVAL_MS / 8);
+    b.antiEntropy.start();
+    for (let round = 1; round <= 4; round += 1) {
+      wire.clock.advance(INTERVAL_MS * 0.9); // In this lies the timer of the first, in the rest that of the other.
+      await soon(() => a.ends.count === round, `round ${round}`);
+      wire.clock.advance(INTERVAL_MS * 0.1);
+    }
+    expect(wire.opened.every(([from]) => from === one.peerId)).toBe(true);
+    expect(wire.opened).toHaveLength(4);
+  });
+
   it("soon after a peer told another root, once it is done", async () => {
     const [a, b] = [await wire.add(one, projects(3)), await wire.add(two, [authority, project(8)])];
     let held: ReturnType<typeof hold> | undefined;
@@ -219,6 +236,36 @@ describe("a session begins", () => {
     await soon(() => a.ends.count === 1, "the session");
     a.antiEntropy.noteHeartbeat(two.peerId, ROOT);
     expect(wire.opened).toHaveLength(1);
+  });
+});
+
+describe("a difference that sessions don't end", () => {
+  it("is not chased for ever, and one that is new is chased again", async () => {
+    const [a, b] = [await wire.add(one, projects(3)), await wire.add(two, projects(3))];
+    const far = (wire.clock.nowMs + 10 * DRIFT_LONGEST_MS) as UnixMs;
+    b.keeper.replica.join([project(50, { name: "later" }, far)], { nowMs: far, driftMaxMs: 0 });
+    const settle = async () => {
+      for (let second = 0; second < 60; second += 1) {
+        wire.clock.advance(SYNC_REPLY_GAP_MS);
+        await soon(() => a.antiEntropy.mayPlan() && b.antiEntropy.mayPlan(), "sessions end");
+      }
+    };
+    await a.antiEntropy.sync(two.peerId);
+    await settle();
+    const before = wire.opened.length;
+    expect(before).toBeGreaterThan(1);
+    expect(before).toBeLessThanOrEqual(6);
+    const theirs = b.keeper.replica.publicRoot();
+    for (let beat = 0; beat < 20; beat += 1) {
+      a.antiEntropy.noteHeartbeat(two.peerId, theirs);
+      await settle();
+    }
+    expect(wire.opened.length - before).toBeLessThanOrEqual(4);
+    expect(a.keeper.replica.root()).not.toBe(b.keeper.replica.root());
+    await b.keeper.receive([wireOf(project(60))]);
+    const after = b.keeper.replica.publicRoot();
+    for (let beat = 0; beat < 2; beat += 1) a.antiEntropy.noteHeartbeat(two.peerId, after);
+    await soon(() => a.keeper.replica.set(SET)?.size === 5, "what is new came");
   });
 });
 

@@ -107,4 +107,18 @@ describe("a domain that is unsettled", () => {
     await turns(4 * SCAN_MS);
     expect((await cloud.model.getProject(ID))?.name).toBe("older");
   });
+
+  it("holds as a re-creation what a revoke brings back to life", async () => {
+    const deleted = say(SIGNER, { id: ID, at: 55, fields: { deleted: true } });
+    await cloud.hear([deleted]);
+    await cloud.settle();
+    expect(await cloud.model.getProject(ID)).toBeUndefined();
+    await cloud.hear([rewritten, revoke]); // The owner left the delete out: its values alone are written anew.
+    await cloud.keeper.settle(SET, TAKEN_AT);
+    await cloud.settle();
+    expect([...cloud.memory.holds.values()]).toMatchObject([{ kind: "recreations", objects: [ID] }]);
+    expect(await cloud.model.getProject(ID)).toBeUndefined();
+    await cloud.settle({ approve: true });
+    expect((await cloud.model.getProject(ID))?.name).toBe("newer");
+  });
 });
