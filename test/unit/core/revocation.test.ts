@@ -162,7 +162,8 @@ describe("a revocation", () => {
     const valuesOf = (id: string) =>
       [...replica.fields({ set: SET, kind: "project", id: idOf(id) })].filter(([field]) => field !== "for");
     expect(valuesOf("1").length).toBe(256);
-    expect(valuesOf("2").map(([, { value }]) => value)).toEqual(Object.values(large));
+    const kept = valuesOf("2").filter(([field, { value }]) => value === large[field]);
+    expect(kept.map(([field]) => field).sort()).toEqual(Object.keys(large)); // Texts this long are no diff to read.
     expect(wouldGo, "one field has no room for a word beside it").toMatchObject([
       { id: idOf("3"), field: "x-whole", after: undefined },
     ]);
