@@ -42,8 +42,7 @@ export function keep(record: Rec, entry: Entry): Rec {
 export function recordOf(key: RecordKey, slots: readonly Slot[]): Rec {
   const entries = entriesOf(slots);
   const whole = slotsOf(entries);
-  const isWhole =
-    whole.length === slots.length && slots.every((slot) => whole.some((other) => isSameSlot(slot, other)));
+  const isWhole = whole.length === slots.length && slots.every((slot, at) => isSameSlot(slot, whole[at] as Slot)); // In their order, too.
   return isWhole ? new WholeRecord(key, entries) : { key, slots };
 }
 
@@ -109,7 +108,15 @@ export function fieldState(
   field: string,
   rule: { counts: Counts; owner: PeerId | undefined },
 ): FieldState | undefined {
-  const standing = record.slots.filter((slot) => slot.field === field && rule.counts(slot)).map((slot) => slot.entry);
+  return stateOf(record.slots, field, rule);
+}
+
+function stateOf(
+  slots: readonly Slot[],
+  field: string,
+  rule: { counts: Counts; owner: PeerId | undefined },
+): FieldState | undefined {
+  const standing = slots.filter((slot) => slot.field === field && rule.counts(slot)).map((slot) => slot.entry);
   const winner = CREATION_FIELDS.has(field) ? placing(standing, rule.owner) : standing.reduce(greater, undefined);
   return winner === undefined ? undefined : { value: winner.fields[field] as FieldValue, entry: winner };
 }
@@ -117,9 +124,10 @@ export function fieldState(
 /** All fields of a record that have a value. */
 export function fieldStates(record: Rec, rule: { counts: Counts; owner: PeerId | undefined }): Map<string, FieldState> {
   const states = new Map<string, FieldState>();
-  for (const { field } of record.slots) {
+  const { slots } = record; // Made anew each time.
+  for (const { field } of slots) {
     if (states.has(field)) continue;
-    const state = fieldState(record, field, rule);
+    const state = stateOf(slots, field, rule);
     if (state !== undefined) states.set(field, state);
   }
   return states;

@@ -120,7 +120,9 @@ export class Replica {
   /** Puts stored records back in place. Their signatures were checked before they were stored. */
   load(records: Iterable<{ key: RecordKey; entries: readonly Entry[] }>): void {
     for (const { key, entries } of records) {
-      this.#open(key.set, "store")?.load(entries.reduce(keep, emptyRecord(key)));
+      const [first] = entries; // The key's texts are cut out of the store's; the entries' are held anyway.
+      const held = first === undefined ? key : { set: first.set, kind: first.kind, id: first.id };
+      this.#open(key.set, "store")?.load(entries.reduce(keep, emptyRecord(held)));
       for (const { stamp } of entries) {
         if (compareInstants(stamp, this.#instant) > 0) this.#instant = { wallMs: stamp.wallMs, counter: stamp.counter };
       }

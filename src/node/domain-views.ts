@@ -24,8 +24,7 @@ export function domainView(replica: Replica, chain: DomainChain): DomainView | u
   if (set?.authority === undefined) return undefined;
   const projects = new Map<string, RecordView>();
   for (const { key } of set.records())
-    if (key.kind === "project" && set.version(key.kind, key.id) !== undefined)
-      projects.set(key.id, replica.fields(key));
+    if (key.kind === "project" && set.stands(key.kind, key.id)) projects.set(key.id, replica.fields(key));
   const local = wordOf(replica, chain, localId(replica.self));
   const localName = local.get("name")?.value;
   return {

@@ -59,15 +59,12 @@ export class ProjectDesk {
     const { replica } = keeper;
     const holding = replica
       .sets()
-      .filter(
-        (set) =>
-          set.identity.is === "domain" && (set.version("project", id) ?? set.version("domain", id)) !== undefined,
-      );
+      .filter((set) => set.identity.is === "domain" && (set.stands("project", id) || set.stands("domain", id)));
     const agreed = new Set(agreedDomains(replica).map(({ set }) => set));
     const set = holding.find(({ name }) => agreed.has(name)) ?? holding[0];
     if (set === undefined)
       throw new ControlError("UNKNOWN_PROJECT", `no record has the ID ${id}: keymesh project list shows those that do`);
-    const kind = set.version("project", id) === undefined ? "domain" : "project";
+    const kind = set.stands("project", id) ? "project" : "domain";
     const fields = [...replica.fields({ set: set.name, kind, id })].map(([field, { value, entry }]) => {
       const { wallMs, counter, origin } = entry.stamp;
       return [field, { value, stamp: [wallMs, counter], origin, originName: this.#node.nameOf(origin) }] as const;
