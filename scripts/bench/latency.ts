@@ -1,4 +1,5 @@
 // From the call of `write` for one edit to the moment at which the last other node has made it durable, at a steady pace.
+// Each edit of a run is of another project: what gossip loses comes later, and counts, instead of being overwritten.
 import { cpuMs, withNodes } from "./nodes.ts";
 import { median, quantile, type Report, rounded } from "./report.ts";
 
@@ -8,16 +9,14 @@ export type LatencyOptions = {
   readonly perSecond: number;
   readonly runs: number;
 };
-/** Projects that the edits go around in. */
-const PROJECTS = 1_000;
 
 export async function latency(report: Report, options: LatencyOptions): Promise<void> {
   const { processes, entries, perSecond, runs } = options;
   await withNodes(async (nodes) => {
     report.progress(`starting ${processes} nodes`);
     const [writer, ...others] = await nodes.mesh(processes);
-    const filled = others.map((node) => node.ask({ is: "await", entries: PROJECTS }));
-    await writer.ask({ is: "burst", entries: PROJECTS, batch: 100, ahead: 2 });
+    const filled = others.map((node) => node.ask({ is: "await", entries }));
+    await writer.ask({ is: "burst", entries, batch: 100, ahead: 2 });
     await Promise.all(filled);
     const runsOf: number[][] = [];
     const cpus: number[] = [];

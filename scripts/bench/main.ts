@@ -1,5 +1,6 @@
 // Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree.
-// Options: --json, --runs=N, --records=N[,N], --entries=N, --processes=N, --batch=N, --rate=N (writes a second).
+// Options: --json, --runs=N, --records=N[,N], --entries=N, --processes=N, --batch=N, --rate=N (writes a second),
+// --settle=N (milliseconds before memory is read).
 // Tables say what was measured and on what; --json prints one line per case instead, for other programs.
 import { parseArgs } from "node:util";
 import { join } from "./join.ts";
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     processes: { type: "string", default: "5" },
     batch: { type: "string", default: "100" },
     rate: { type: "string", default: "100" },
+    settle: { type: "string", default: "5000" },
   },
 });
 
@@ -60,7 +62,11 @@ const BENCHES: Readonly<Record<string, () => Promise<void> | void>> = {
     }),
   join: () => join(report, { records: numberOf(values.records, 100_000), runs: numberOf(values.runs, 3) }),
   memory: () =>
-    memory(report, { records: numberOf(values.records, 100_000), runs: numberOf(values.runs, 3), settleMs: 5_000 }),
+    memory(report, {
+      records: numberOf(values.records, 100_000),
+      runs: numberOf(values.runs, 3),
+      settleMs: numberOf(values.settle, 5_000),
+    }),
   tree: () => tree(report, { records: numbersOf(values.records ?? "100000,1000000") }),
 };
 

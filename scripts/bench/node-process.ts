@@ -16,6 +16,8 @@ import { createLog } from "../../src/node/logging.ts";
 import { admissionWrite } from "../../src/node/membership-desk.ts";
 import { Node } from "../../src/node/node.ts";
 import type { ReplicaKeeper } from "../../src/node/replica-keeper.ts";
+import { keepHeapSmall } from "../../src/node/small-heap.ts";
+import { verifyOnThreads } from "../../src/node/verify-entries.ts";
 import type { World } from "../../src/node/world.ts";
 import { openLevelStore } from "../../src/store/open-store.ts";
 import { createModelKeystone } from "../../test/model/keystone.ts";
@@ -60,7 +62,7 @@ class NodeProcess {
     const api = createModelKeystone({ newId: () => randomBytes(16).toString("hex") });
     const node = new Node(
       { dataDir, version: VERSION, config: configOf(name), world, log },
-      { identity, store, api, openMesh: createMesh },
+      { identity, store, api, openMesh: createMesh, verify: verifyOnThreads },
     );
     await node.start();
     const started = new NodeProcess(node, async () => {
@@ -251,6 +253,7 @@ function configOf(name: string): Config {
   };
 }
 
+keepHeapSmall();
 let current: NodeProcess | undefined;
 
 async function answer(request: Request): Promise<unknown> {

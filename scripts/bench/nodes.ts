@@ -12,6 +12,8 @@ import { median } from "./report.ts";
 const PROGRAM = fileURLToPath(new URL(`./node-process${extname(import.meta.filename)}`, import.meta.url));
 const STOP_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 30_000;
+/** Gossip that was lost comes with a session within some 40 s; what takes longer than this never ends. */
+const ANSWER_TIMEOUT_MS = 300_000;
 
 export class BenchNode {
   readonly #child: ChildProcess;
@@ -42,7 +44,11 @@ export class BenchNode {
     const waiting = Promise.withResolvers<unknown>();
     this.#waiting.set(this.#number, waiting);
     this.#child.send({ number: this.#number, request });
-    return waiting.promise as Promise<Asked<Is>>;
+    const overdue = setTimeout(
+      () => waiting.reject(new Error(`no answer to ${request.is} within ${ANSWER_TIMEOUT_MS} ms`)),
+      ANSWER_TIMEOUT_MS,
+    );
+    return waiting.promise.finally(() => clearTimeout(overdue)) as Promise<Asked<Is>>;
   }
 
   async start(dataDir: string, name: string): Promise<this> {

@@ -1,8 +1,9 @@
 // keymesh domain: share a domain of our own, accept somebody else's, and say who may change what in ours.
 import { Argument, type Command, Option } from "commander";
 import type { Scope } from "../core/kinds.ts";
-import type { AgreementMode, Control, DomainView } from "../node/control.ts";
+import type { AgreementMode, CloudWordsView, Control, DomainView } from "../node/control.ts";
 import { peerIdArgument, scopesArgument } from "./arguments.ts";
+import { addDomainLocal } from "./domain-local.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
@@ -23,6 +24,7 @@ export function addDomain(program: Command, shell: Shell): void {
       askNode(placeOf(command, shell), (node) => node.shareDomain({ domain: named }), sharedText),
     );
   addAccept(domain, shell);
+  addDomainLocal(domain, shell);
   addGrant(domain, shell);
   domain
     .command("list")
@@ -79,17 +81,38 @@ function addGrant(domain: Command, shell: Shell): void {
 
 export function domainsText(domains: readonly DomainView[]): string {
   if (domains.length === 0) return "No domain is shared yet: keymesh domain share DOMAIN.";
-  return table(
+  const shared = table(
     ["ID", "NAME", "OWNER", "ACCEPTED", "PROJECTS", "SIGNERS"],
     domains.map((domain) => [
       domain.id,
-      domain.name,
-      `${domain.ownerName} ${shortPeer(domain.owner)}`,
-      domain.agreement === "none" ? "no" : domain.agreement,
+      domain.localName === null ? domain.name : `${domain.name} (here ${domain.localName})`,
+      `${domain.ownerName} ${shortPeer(domain.owner)}${domain.blocked ? ", blocked here" : ""}`,
+      switchesText(domain),
       String(domain.projects),
       signersText(domain.signers),
     ]),
   );
+  const notes = domains.flatMap(({ name, note }) => (note === null ? [] : [line`${name}: ${note}`]));
+  const clouds = domains.flatMap((domain) => domain.clouds.map((cloud) => [domain, cloud] as const));
+  const elsewhere = clouds.map(([{ name }, cloud]) => [
+    name,
+    `${cloud.name} ${shortPeer(cloud.peerId)}`,
+    switchesText(cloud),
+  ]);
+  const others =
+    elsewhere.length === 0 ? [] : [`In other clouds:\n${table(["DOMAIN", "CLOUD", "ACCEPTED"], elsewhere)}`];
+  return [shared, ...notes, ...others].join("\n\n");
+}
+
+/** How a cloud follows a domain, and what it switched off for itself. */
+export function switchesText(words: Omit<CloudWordsView, "peerId" | "name">): string {
+  const { agreement, off, projectsOff, optedOut } = words;
+  return [
+    agreement === "none" ? "no" : agreement,
+    ...(off ? ["switched off"] : []),
+    ...(projectsOff > 0 ? [`${counted(projectsOff, "project")} off`] : []),
+    ...(optedOut > 0 ? [`${optedOut} opted out`] : []),
+  ].join(", ");
 }
 
 function signersText(signers: DomainView["signers"]): string {

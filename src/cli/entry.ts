@@ -35,6 +35,7 @@ const shell: Shell = {
   hostname: hostname(),
   stdout: process.stdout,
   stderr: process.stderr,
+  terminal: () => (process.stdin.isTTY ? process.stdin : undefined),
   hostAddresses: () =>
     Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])

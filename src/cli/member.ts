@@ -10,9 +10,10 @@ import { ago, line, shortHash, shortPeer, signedSeconds, yesNo } from "./words.t
 export function addMember(program: Command, shell: Shell): void {
   const member = program
     .command("member")
-    .summary("admit, list and find members")
+    .summary("admit, block and list members")
     .description("Who is in the mesh, and who would like to be.");
   addAdmit(member, shell);
+  addBlock(member, shell);
   member
     .command("list")
     .summary("list the members")
@@ -55,6 +56,37 @@ function addAdmit(member: Command, shell: Shell): void {
         (admitted) => line`Admitted ${admitted.peerId}. There, run: keymesh join MULTIADDR-OF-A-MEMBER`,
       );
     });
+}
+
+function addBlock(member: Command, shell: Shell): void {
+  member
+    .command("block")
+    .summary("keep a peer out of this cloud, at once")
+    .description(
+      "Ends this cloud's connections with a peer, and plans nothing from the domains that it owns. Works here only, at once, and asks nobody; other clouds go on with it, and what it wrote still comes through them.",
+    )
+    .argument("<peerId>", "its whole peer ID", peerIdArgument)
+    .addHelpText("after", "\nExample:\n  keymesh member block 12D3KooW…")
+    .action((peerId: string, _options: object, command: Command) =>
+      askNode(
+        placeOf(command, shell),
+        (node) => node.block({ peerId }),
+        ({ name }) => line`Blocked ${name} (${peerId}) in this cloud. To end it: keymesh member unblock ${peerId}`,
+      ),
+    );
+  member
+    .command("unblock")
+    .summary("end a block")
+    .description("Ends a block: connects with the peer again, and plans from its domains again.")
+    .argument("<peerId>", "its whole peer ID", peerIdArgument)
+    .addHelpText("after", "\nExample:\n  keymesh member unblock 12D3KooW…")
+    .action((peerId: string, _options: object, command: Command) =>
+      askNode(
+        placeOf(command, shell),
+        (node) => node.unblock({ peerId }),
+        ({ name }) => line`Unblocked ${name} (${peerId}). What changed meanwhile: keymesh plan`,
+      ),
+    );
 }
 
 export function membersText(members: readonly MemberView[]): string {

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { addDomain } from "./domain.ts";
 import { addHold } from "./hold.ts";
+import { addIdentity } from "./identity.ts";
 import { addInit } from "./init.ts";
 import { addJoin } from "./join.ts";
 import { addMember } from "./member.ts";
@@ -18,6 +19,7 @@ export type AddVerb = (program: Command, shell: Shell) => void;
 
 const VERBS: readonly AddVerb[] = [
   addInit,
+  addIdentity,
   addRun,
   addMesh,
   addJoin,
@@ -61,7 +63,7 @@ function createProgram({ shell, json }: { shell: Shell; json: boolean }, verbs: 
 }
 
 const HELP = `
-All verbs but init and run ask the running node, over a socket in its data directory.
+All verbs but init, identity and run ask the running node, over a socket in its data directory.
 Exit codes: 0 done, 1 refused or failed, 2 called wrongly.
 
 Example:

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { ExplainView, ProjectView } from "../node/control.ts";
 import { askNode, placeOf } from "./place.ts";
+import { addProjectLocal } from "./project-local.ts";
 import { treeOrder } from "./project-tree.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
@@ -10,7 +11,7 @@ import { line, shortPeer, shortValue, yesNo } from "./words.ts";
 export function addProject(program: Command, shell: Shell): void {
   const project = program
     .command("project")
-    .summary("list and explain projects")
+    .summary("list, explain and switch projects")
     .description("The projects of the domains that this cloud shares or accepted.");
   project
     .command("list")
@@ -21,6 +22,7 @@ export function addProject(program: Command, shell: Shell): void {
     .action((options: { domain?: string }, command: Command) =>
       askNode(placeOf(command, shell), (node) => node.projects(options), projectsText),
     );
+  addProjectLocal(project, shell);
   project
     .command("explain")
     .summary("show who wrote what of a project, and why it is as it is here")
@@ -59,5 +61,14 @@ export function explainText(view: ExplainView): string {
   });
   const fields = table(["FIELD", "VALUE", "WRITTEN BY", "AT", "IN THIS KEYSTONE"], rows);
   const keystone = view.keystone === null ? "\n\nThis cloud's Keystone doesn't hold it." : "";
-  return `${line`${view.kind} ${view.id}, ${view.state}: ${view.why}`}\n\n${fields}${keystone}`;
+  return `${line`${view.kind} ${view.id}, ${view.state}: ${view.why}`}\n\n${fields}${keystone}${localText(view)}`;
+}
+
+function localText({ local }: ExplainView): string {
+  if (local.length === 0) return "";
+  const rows = local.map(({ peerId, name, off, optedOut }) => [
+    `${name} ${shortPeer(peerId)}`,
+    optedOut ? "opted out" : off ? "switched off" : "-",
+  ]);
+  return `\n\n${table(["CLOUD", "FOR ITSELF"], rows)}`;
 }

@@ -1,5 +1,6 @@
 // What the command line takes from the process around it. main.ts fills it in; tests hand in their own.
 import type { World } from "../node/world.ts";
+import type { Terminal } from "./hidden-input.ts";
 
 /** Where text goes. On a terminal a person reads it. */
 export type Sink = { write(text: string): unknown; readonly isTTY?: boolean };
@@ -12,6 +13,8 @@ export type Shell = {
   readonly hostname: string;
   readonly stdout: Sink;
   readonly stderr: Sink;
+  /** The keyboard in front of this process; undefined where nobody sits there. */
+  terminal(): Terminal | undefined;
   /** This machine's IP addresses that others may reach: what 0.0.0.0 and :: stand for. */
   hostAddresses(): readonly string[];
   /** Calls back on each SIGTERM and SIGINT. */

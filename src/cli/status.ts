@@ -1,27 +1,54 @@
 // keymesh status: whether this node is well, and what to do if it isn't.
 import type { Command } from "commander";
 import type { StatusView } from "../node/control.ts";
-import { askNode, placeOf } from "./place.ts";
+import { switchesText } from "./domain.ts";
+import { askNode, type Place, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
+import { syncText } from "./sync-progress.ts";
 import { sheet, table } from "./table.ts";
 import { ago, counted, line, shortHash, shortPeer } from "./words.ts";
 
 const EVENTS_SHOWN = 5;
+const WATCH_MS = 1_000;
+const CLEAR_SCREEN = "\u001b[H\u001b[2J";
 
 export function addStatus(program: Command, shell: Shell): void {
   program
     .command("status")
     .summary("show whether this node is well")
     .description("Shows this node, its mesh, its Keystone, and what was refused so far.")
+    .option("--watch", "show it again each second, until Ctrl-C")
     .addHelpText("after", "\nExample:\n  keymesh status --json | jq .keystone.state")
-    .action(async (_options: object, command: Command) => {
-      const nowMs = shell.world.now();
-      await askNode(
-        placeOf(command, shell),
-        (node) => node.status(),
-        (status) => statusText(status, nowMs),
-      );
+    .action(async (options: { watch?: boolean }, command: Command) => {
+      const place = placeOf(command, shell);
+      if (options.watch === true) await watchStatus(place);
+      else await showStatus(place);
     });
+}
+
+async function showStatus(place: Place, before = ""): Promise<void> {
+  const text = (status: StatusView) => `${before}${statusText(status, place.shell.world.now())}`;
+  await askNode(place, (node) => node.status(), text);
+}
+
+/** On a terminal each picture takes the place of the last one. A program gets one answer, the last. */
+async function watchStatus(place: Place): Promise<void> {
+  const { world, stdout, onSignal } = place.shell;
+  const over = new AbortController();
+  onSignal(() => over.abort());
+  while (!over.signal.aborted) {
+    if (!place.json) await showStatus(place, stdout.isTTY ? CLEAR_SCREEN : "");
+    await new Promise<void>((resolve) => {
+      const cancel = world.after(WATCH_MS, resolve);
+      const wake = () => {
+        cancel();
+        resolve();
+      };
+      if (over.signal.aborted) wake();
+      over.signal.addEventListener("abort", wake, { once: true });
+    });
+  }
+  if (place.json) await showStatus(place);
 }
 
 export function statusText(status: StatusView, nowMs: number): string {
@@ -44,11 +71,24 @@ export function statusText(status: StatusView, nowMs: number): string {
         : [`${counted(replica.heldStamps, "entry", "entries")} ahead of this clock, held until due`]),
     ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
+    ...blockedRow(status, nowMs),
     ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
-  return [alarmsText(status, nowMs), summary, eventsText(keystone, nowMs), rejectionsText(status)]
+  return [
+    alarmsText(status, nowMs),
+    summary,
+    syncText(status.sync, nowMs),
+    eventsText(keystone, nowMs),
+    switchedText(status),
+    rejectionsText(status),
+  ]
     .filter((part) => part !== "")
     .join("\n\n");
+}
+
+function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
+  if (blocked.length === 0) return [];
+  return [["blocked", ...blocked.map(({ peerId, name, sinceMs }) => `${name} ${peerId}, ${ago(sinceMs, nowMs)}`)]];
 }
 
 function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["keystone"], nowMs: number): string {
@@ -82,6 +122,17 @@ function eventsText({ events }: StatusView["keystone"], nowMs: number): string {
   if (events.length === 0) return "";
   const shown = events.slice(0, EVENTS_SHOWN).map(({ atMs, state, what }) => [ago(atMs, nowMs), state, what]);
   return `What happened to Keystone, newest first:\n${table(["WHEN", "STATE", "WHAT"], shown)}`;
+}
+
+/** Local switches are health: a project that is off in one cloud only is a question that somebody will ask. */
+function switchedText({ switched }: StatusView): string {
+  if (switched.length === 0) return "";
+  const rows = switched.map(({ domain, name, peerId, ...words }) => [
+    domain,
+    `${name} ${shortPeer(peerId)}`,
+    switchesText(words),
+  ]);
+  return `What clouds switched off for themselves:\n${table(["DOMAIN", "CLOUD", "FOLLOWS"], rows)}`;
 }
 
 function rejectionsText({ rejections }: StatusView): string {

@@ -14,6 +14,8 @@ export type CaptureInput = {
   readonly self: PeerId;
   readonly mode: CaptureMode;
   readonly domain: DomainView;
+  /** A revoke is half known: what the records say now may be an older value, and proves nothing about whose a change is. */
+  readonly isHalfKnown?: boolean;
   /** The domain itself and its projects, by ID, as the scan found them. */
   readonly held: ReadonlyMap<string, Held>;
   /** Objects that the scan missed and for which a read of their own said 404. */

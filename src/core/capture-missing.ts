@@ -16,7 +16,8 @@ export function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
   }
   const wished: (readonly [string, Seen])[] = [];
   for (const [id, row] of missing) {
-    if (input.intents.get(id)?.action === "delete" || isTombstone(domain.projects.get(id))) absent(id, row);
+    const isOurs = input.intents.get(id)?.action === "delete" || isTombstone(domain.projects.get(id));
+    if (isOurs || domain.optedOut.has(id)) absent(id, row);
     else wished.push([id, row]);
   }
   if (wished.length === 0) return [];

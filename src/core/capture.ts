@@ -59,7 +59,10 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
     return;
   }
   const changed = VALUE_FIELDS.filter((field) => !isSameValue(field, row.values[field], held[field]));
-  if (changed.length > 0) captureChanged(input, { held, row, changed }, draft);
+  if (changed.length === 0) return;
+  // What this cloud opted out of is its own: what happens to it here concerns nobody else.
+  if (domain.optedOut.has(held.id)) draft.seen.set(held.id, lookedAt(row, held));
+  else captureChanged(input, { held, row, changed }, draft);
 }
 
 /** An object that the mesh knows already, or that a write of ours made: what it holds is a base, not an edit. */
@@ -103,7 +106,7 @@ function captureChanged(input: CaptureInput, { held, row, changed }: Change, dra
   const { domain, intents } = input;
   const record = held.isDomain ? domain.domain : domain.projects.get(held.id);
   const intent = intents.get(held.id);
-  const edits = changed.filter((field) => !isOurOwn({ field, held, record, intent, domain }));
+  const edits = changed.filter((field) => !isOurOwn({ ...input, field, held, record, intent }));
   const decision =
     decisionFor(input.decisions, holdId("differences", domain.domainId), held.id) ??
     decisionFor(input.decisions, holdId("unconfirmed", domain.domainId), held.id);
@@ -138,8 +141,9 @@ function isOurOwn(look: {
   record: ReadonlyMap<string, { value: FieldValue }> | undefined;
   intent: Intent | undefined;
   domain: DomainView;
+  isHalfKnown?: boolean;
 }): boolean {
-  const { field, held, record, intent, domain } = look;
+  const { field, held, record, intent, domain, isHalfKnown = false } = look;
   const value = held[field];
   if (held.isDomain && field === "tags") return true; // A domain's tags are its cloud's own.
   if (held.isDomain && field === "name" && domain.localName !== null) return true;
@@ -148,7 +152,7 @@ function isOurOwn(look: {
   if (intent !== undefined && intent.fields[field] !== undefined && isSameValue(field, intent.fields[field], value))
     return !isDoubtfulDisable;
   const wanted = record?.get(field)?.value;
-  if (wanted !== undefined && isSameValue(field, wanted, value)) return true;
+  if (!isHalfKnown && wanted !== undefined && isSameValue(field, wanted, value)) return true;
   return field === "name" && typeof wanted === "string" && isMarkOf(held.name, { name: wanted, id: held.id });
 }
 

@@ -11,6 +11,8 @@ import {
 import { decode, encode } from "@ipld/dag-cbor";
 import { equals } from "uint8arrays";
 import type { Draft, Entry, EntryHash, Fields, FieldValue } from "./entry.ts";
+import { heldEntry, type Spell } from "./held-entry.ts";
+import { TextMemory } from "./held-text.ts";
 import { checkFields } from "./kinds.ts";
 import {
   ENTRY_BYTES_MAX,
@@ -63,13 +65,18 @@ export function createSigner(peerId: PeerId, seed: Uint8Array): Signer {
 const publicKeys = new Map<PeerId, KeyObject>(); // Making a key object costs more than a verify; bounded below.
 
 export function verifySignature(origin: PeerId, bytes: Uint8Array, signature: Uint8Array): boolean {
+  return verifyBytes(null, bytes, publicKeyObject(origin), signature);
+}
+
+/** What node:crypto verifies this peer's signatures with. */
+export function publicKeyObject(origin: PeerId): KeyObject {
   let key = publicKeys.get(origin);
   if (key === undefined) {
     key = createPublicKey({ key: Buffer.concat([SPKI_HEADER, publicKeyOf(origin)]), format: "der", type: "spki" });
     if (publicKeys.size >= PUBLIC_KEYS_MAX) publicKeys.clear();
     publicKeys.set(origin, key);
   }
-  return verifyBytes(null, bytes, key, signature);
+  return key;
 }
 
 /** The bytes that are signed: context, mesh ID, set, kind, ID, [wallMs, counter], origin, fields. */
@@ -78,13 +85,21 @@ export function signedBytes(meshId: MeshId, draft: Draft): Uint8Array {
   return encode([ENTRY_CONTEXT, meshId, set, kind, id, [stamp.wallMs, stamp.counter], stamp.origin, fields]);
 }
 
+const spells = new TextMemory<Spell>();
+
+/** One for all entries of a mesh, which each hold it. */
+function spellOf(meshId: MeshId): Spell {
+  return spells.get(meshId) ?? spells.set(meshId, (draft) => signedBytes(meshId, draft));
+}
+
 /** Signs a write of our own. Throws on a draft that others would refuse: a broken invariant of ours must not spread. */
 export function signEntry(meshId: MeshId, draft: Draft, signer: Signer): Entry {
   if (draft.stamp.origin !== signer.peerId) throw new Error("an entry is signed by its origin");
   const bytes = signedBytes(meshId, { ...draft, fields: signable(draft.fields) as Fields });
   const checked = checkSigned(meshId, bytes);
   if (!checked.ok) throw new Error(`own entry is not valid: ${checked.rejection.code} ${checked.rejection.detail}`);
-  return { ...checked.value, hash: sha256(bytes) as EntryHash, bytes, signature: signer.sign(bytes) };
+  const signed = { hash: sha256(bytes) as EntryHash, signature: signer.sign(bytes), spell: spellOf(meshId) };
+  return heldEntry(checked.value, signed);
 }
 
 /**
@@ -110,7 +125,8 @@ export function openStored(meshId: MeshId, wire: WireEntry): Checked<Entry> {
     return refuse("BAD_SIGNATURE", `a signature has ${SIGNATURE_BYTES} bytes, not ${signature.length}`);
   const checked = checkSigned(meshId, bytes);
   if (!checked.ok) return checked;
-  return { ok: true, value: { ...checked.value, hash: sha256(bytes) as EntryHash, bytes, signature } };
+  const signed = { hash: sha256(bytes) as EntryHash, signature, spell: spellOf(meshId) };
+  return { ok: true, value: heldEntry(checked.value, signed) };
 }
 
 function checkSigned(meshId: MeshId, bytes: Uint8Array): Checked<Draft> {

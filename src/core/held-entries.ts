@@ -18,6 +18,7 @@ export class HeldEntries {
   readonly #limits: HeldLimits;
   readonly #shelves = new Map<PeerId, Shelf>();
   readonly #hashes = new Set<EntryHash>();
+  readonly #byRecord = new Map<string, Entry[]>();
   #bytes = 0;
 
   constructor(limits: HeldLimits = LIMITS) {
@@ -33,11 +34,8 @@ export class HeldEntries {
   }
 
   /** Those of one record, in no order. */
-  of(key: RecordKey): Entry[] {
-    if (this.size === 0) return [];
-    return [...this.#shelves.values()].flatMap(({ entries }) =>
-      entries.filter(({ set, kind, id }) => set === key.set && kind === key.kind && id === key.id),
-    );
+  of(key: RecordKey): readonly Entry[] {
+    return this.#byRecord.get(textOf(key)) ?? [];
   }
 
   /** Takes an entry in, and drops what is then too much. True if the entry itself stayed, or was there already. */
@@ -82,6 +80,10 @@ export class HeldEntries {
     const bytes = sign * (entry.bytes.length + ENTRY_OVERHEAD_BYTES);
     shelf.bytes += bytes;
     this.#bytes += bytes;
+    const others = this.of(entry).filter((other) => other !== entry);
+    const held = sign === 1 ? [...others, entry] : others;
+    if (held.length === 0) this.#byRecord.delete(textOf(entry));
+    else this.#byRecord.set(textOf(entry), held);
     if (sign === 1) this.#hashes.add(entry.hash);
     else this.#hashes.delete(entry.hash);
     if (shelf.entries.length === 0) this.#shelves.delete(entry.stamp.origin);
@@ -98,4 +100,8 @@ function placeFor(entry: Entry, sorted: readonly Entry[]): number {
     else high = middle;
   }
   return low;
+}
+
+function textOf({ set, kind, id }: RecordKey): string {
+  return `${set}\0${kind}\0${id}`;
 }

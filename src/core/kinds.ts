@@ -1,6 +1,7 @@
 // The kinds of record in each set, the type of each known field, and the scope that writing it needs.
 // Unknown fields and kinds of a newer node pass: they are kept and relayed, within a quota (DESIGN section 2).
 import type { Fields, FieldValue } from "./entry.ts";
+import { type FieldCheck, isCount, isListOf, isMapOf, isShape, isSortedSet } from "./field-checks.ts";
 import {
   ADDRESSES_MAX,
   MEMBERS_MAX,
@@ -27,7 +28,6 @@ export const POINTER_PREFIX = "pointer/";
 /** One field per roster: `roster/<hash>`, so that a word under one roster never hides the same voter's under another. */
 export const ROSTER_PREFIX = "roster/";
 
-type FieldCheck = (value: FieldValue) => boolean;
 type KindRule = {
   readonly id: (id: string, set: SetIdentity) => boolean;
   readonly fields: ReadonlyMap<string, FieldCheck>;
@@ -98,6 +98,9 @@ const KEYSTONE_FIELDS: [string, FieldCheck][] = [
   ["enabled", isBoolean],
 ];
 
+/** Kinds of the control set whose fields each speak under one roster. */
+const UNDER_A_ROSTER: ReadonlySet<string> = new Set(["admission", "leave", "proposal"]);
+
 /** Kinds by the set that holds them: `control`, `cloud` and `domain` of DESIGN section 2. */
 const RULES: Record<SetIdentity["is"], ReadonlyMap<string, KindRule>> = {
   control: new Map([
@@ -108,6 +111,14 @@ const RULES: Record<SetIdentity["is"], ReadonlyMap<string, KindRule>> = {
         id: (id) => parsePeerId(id) !== undefined,
         fields: new Map(),
         prefixes: new Map([[ROSTER_PREFIX, isAdmission]]),
+      },
+    ],
+    [
+      "proposal", // of a member that has no vote; a voter signs the roster itself
+      {
+        id: (id) => parsePeerId(id) !== undefined,
+        fields: new Map(),
+        prefixes: new Map([[ROSTER_PREFIX, isRoster]]),
       },
     ],
     [
@@ -199,8 +210,11 @@ function wrongSubject(
   { kind, name, value }: { kind: string; name: string; value: FieldValue },
 ): string | undefined {
   const subject = name.slice(name.indexOf("/") + 1);
-  if (set.is === "control" && name.startsWith(ROSTER_PREFIX) && (kind === "admission" || kind === "leave"))
-    return HASH_PATTERN.test(subject) ? undefined : "roster/ without a roster's hash";
+  if (set.is === "control" && name.startsWith(ROSTER_PREFIX) && UNDER_A_ROSTER.has(kind)) {
+    if (!HASH_PATTERN.test(subject)) return "roster/ without a roster's hash";
+    const follows = kind !== "proposal" || (value as { previous: FieldValue }).previous === subject;
+    return follows ? undefined : "a proposal names the roster that it follows";
+  }
   if (set.is !== "domain" || kind !== "authority") return undefined;
   if (name.startsWith(SIGNER_PREFIX))
     return parsePeerId(subject) === undefined ? "signer/ without a peer ID" : undefined;
@@ -258,33 +272,4 @@ function isOwnDomain(id: string, set: SetIdentity): boolean {
 
 function isMode(value: FieldValue): boolean {
   return value === "mirror" || value === "initial" || value === "observe" || value === "none";
-}
-
-function isCount(value: FieldValue): boolean {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isListOf(value: FieldValue, most: number, check: FieldCheck): boolean {
-  return Array.isArray(value) && value.length <= most && value.every((item) => check(item as FieldValue));
-}
-
-/** Sets travel sorted and without doubles, so that one set has one spelling. */
-function isSortedSet(values: readonly string[]): boolean {
-  return values.every((value, index) => index === 0 || (values[index - 1] as string) < value);
-}
-
-function isMapOf(value: FieldValue, check: (key: string, item: FieldValue) => boolean): boolean {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.entries(value).every(([key, item]) => check(key, item as FieldValue))
-  );
-}
-
-/** Whether a map holds at least these keys, each well; more may follow in later versions. */
-function isShape(value: FieldValue, shape: Readonly<Record<string, FieldCheck>>): boolean {
-  if (!isMapOf(value, () => true)) return false;
-  const map = value as { readonly [key: string]: FieldValue };
-  return Object.entries(shape).every(([key, check]) => map[key] !== undefined && check(map[key]));
 }

@@ -32,6 +32,10 @@ export const SETS_PER_OWNER_MAX = 10_000;
 /** Sets that one signer may open in the name of others, by writing there before the owner's own word has come. */
 export const FOREIGN_SETS_MAX = 100;
 
+/** Texts remembered so that entries share them, and characters of the longest: peer IDs, set names, parents, tags. 2 MB. */
+export const SHARED_TEXTS_MAX = 8_192;
+export const SHARED_TEXT_LENGTH_MAX = 128;
+
 // --- Clock ---------------------------------------------------------------------------------------------------------
 /** How far a stamp may lead our clock. NTP keeps clouds within a second; a minute forgives a sick one. */
 export const DRIFT_MAX_MS = 60_000;
@@ -128,6 +132,8 @@ export const REDIAL_MIN_MS = 500;
 export const REDIAL_MAX_MS = 60_000;
 /** Malformed messages from one peer within an hour before its connection is closed. */
 export const MALFORMED_PER_HOUR_MAX = 20;
+/** Peers that one cloud may block: as many as a mesh has members. */
+export const BLOCKS_MAX = MEMBERS_MAX;
 /** Addresses of one member. */
 export const ADDRESSES_MAX = 16;
 /** Milliseconds that one dial may take over all addresses of a member, and until the peer must have proved that it admits us. */
@@ -150,8 +156,9 @@ export const KNOCK_LOGS_MAX = 10;
 export const MALFORMED_WINDOW_MS = 3_600_000;
 /** Bytes of gossip waiting for one slow peer, after which its gossip stream is given up: 40 of the largest messages. */
 export const GOSSIP_OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
-/** Gossip messages of one peer being judged at once; what comes above is left to anti-entropy. */
-export const GOSSIP_PENDING_MAX = 64;
+/** Gossip of one peer being judged at once, in messages and bytes; what comes above is left to anti-entropy, which takes half a minute. */
+export const GOSSIP_PENDING_MAX = 1_024;
+export const GOSSIP_PENDING_BYTES_MAX = 12 * 1024 * 1024;
 /** Our own latest gossip, kept for peers that subscribe a moment too late: messages, milliseconds, and sendings of one message. */
 export const OUTBOX_MESSAGES_MAX = 64;
 export const OUTBOX_AGE_MAX_MS = 5_000;
@@ -221,6 +228,8 @@ export const CONTROL_BODY_BYTES_MAX = 1024 * 1024;
 export const STORE_COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes that may wait to be written: a disk that hangs must not fill the memory. Writers are refused above it. */
 export const STORE_PENDING_BYTES_MAX = 256 * 1024 * 1024;
+/** Keys of one commit that are read on the main thread: some microseconds each, or one turn of the disk if they are cold. */
+export const STORE_READ_HERE_MAX = 4;
 /** Keys, and bytes, read from the store at once: a project's record has about 600 bytes. */
 export const STORE_READ_PAGE_SIZE = 1_000;
 export const STORE_READ_PAGE_BYTES = 1024 * 1024;
@@ -268,3 +277,21 @@ export const SLICE_MAX = 4_096;
 export const SETS_LISTED_MAX = 32;
 /** Ranges a session remembers as called equal, to choose its slice from. */
 export const RANGE_EQUALS_MAX = 1_024;
+
+// --- Exported identities -------------------------------------------------------------------------------------------
+/** Bytes of an exported identity that we read: one has 427. */
+export const EXPORT_BYTES_MAX = 4_096;
+/** Characters of a passphrase that seals an identity: an export may be tried for ever by whoever holds it. */
+export const PASSPHRASE_LENGTH_MIN = 12;
+/** Bytes of a passphrase that we read from a file, a descriptor or a terminal. */
+export const PASSPHRASE_BYTES_MAX = 1_024;
+/** Bytes of memory, and lanes of work, that an export may ask of us before its passphrase proved it honest: 8 times ours. */
+export const SCRYPT_MEMORY_BYTES_MAX = 1024 * 1024 * 1024;
+export const SCRYPT_LANES_MAX = 4;
+
+// --- Standing rules ------------------------------------------------------------------------------------------------
+/** Rules in keymesh.yaml, and domains that one names: more are no rules but a list, which domain accept makes as well. */
+export const ACCEPT_RULES_MAX = 100;
+export const ACCEPT_RULE_DOMAINS_MAX = 1_000;
+/** Domains of one owner that rules accept: a member that shares domains without end must not fill our Keystone. */
+export const RULED_DOMAINS_PER_OWNER_MAX = 100;

@@ -6,6 +6,15 @@ import { compareEntries, type Entry, type Fields, type FieldValue } from "./entr
 import { isKnown, ROSTER_PREFIX } from "./kinds.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Counts, Rec, Slot } from "./record.ts";
+import {
+  type Candidate,
+  type Proposal,
+  proposalsUnder,
+  type RosterAlarm,
+  type RosterChoices,
+  rosterAlarms,
+  rosterChain,
+} from "./roster-chain.ts";
 import { compareStamps, type Stamp } from "./stamp.ts";
 
 export const ROSTER_CONTEXT = "keymesh/roster/1";
@@ -36,6 +45,10 @@ export type Membership = {
   readonly everListed: ReadonlySet<PeerId>;
   /** Names that a voter gave at admission. */
   readonly names: ReadonlyMap<PeerId, string>;
+  /** What is proposed to follow the current roster, by hash. */
+  readonly proposals: readonly Proposal[];
+  /** Rivals of rosters of the chain. */
+  readonly alarms: readonly RosterAlarm[];
 };
 
 /** SHA-256 of a roster, in hex: a record ID, and for the founding the mesh ID. */
@@ -76,62 +89,61 @@ export function admissionFields(roster: Roster, name: string | null): Fields {
   return { [ROSTER_PREFIX + roster.hash]: { name } };
 }
 
+/** The field by which a member without a vote proposes a successor, for the record ("proposal", its own peer ID). */
+export function proposalFields(roster: Roster): Fields {
+  return { [ROSTER_PREFIX + (roster.previous ?? "")]: bodyOf(roster) };
+}
+
 /** The field by which a member leaves under a roster, for the record ("leave", its own peer ID). */
 export function leaveFields(roster: Roster): Fields {
   return { [ROSTER_PREFIX + roster.hash]: true };
 }
 
+const NO_CHOICES: RosterChoices = { final: new Set(), followed: new Set() };
+
 /**
- * Computes who is in from the control set's records: a function of them alone, whatever their order, and of the rosters
- * that are `final` for this node, which it has seen succeeded. No rival replaces one of those, so that the keys of
- * voters long retired are worth nothing.
+ * Computes who is in from the control set's records: a function of them alone, whatever their order, and of what this
+ * node has seen succeeded or was told to follow by its operator. No rival replaces a final roster by itself, so that the
+ * keys of voters long retired are worth nothing.
  */
 export function readMembership(
   meshId: MeshId,
   records: Iterable<Rec>,
-  final: ReadonlySet<string> = new Set(),
+  choices: RosterChoices = NO_CHOICES,
 ): Membership {
-  const rosters = new Map<string, { roster: Roster; signers: Set<PeerId> }>();
+  const candidates = new Map<string, Candidate>();
   const words: Slot[] = [];
   for (const { key, slots } of records) {
     for (const slot of slots) {
-      const { entry, field } = slot;
+      const { entry } = slot;
       if (key.kind === "admission" || key.kind === "leave") words.push(slot);
-      const roster = field === "body" ? rosterOf(entry) : undefined;
+      const roster = rosterIn(slot);
       if (roster === undefined) continue;
-      const known = rosters.get(roster.hash) ?? { roster, signers: new Set() };
-      rosters.set(roster.hash, { roster, signers: known.signers.add(entry.stamp.origin) });
+      const { signers, proposers } = candidates.get(roster.hash) ?? { signers: new Set(), proposers: new Set() };
+      const { origin } = entry.stamp;
+      const isSigned = entry.kind === "roster";
+      candidates.set(roster.hash, {
+        roster,
+        signers: isSigned ? new Set([...signers, origin]) : signers,
+        proposers: isSigned ? proposers : new Set([...proposers, origin]),
+      });
     }
   }
-  const chain = rosterChain(meshId, rosters, final);
+  const chain = rosterChain(meshId, candidates, choices);
   const roster = [...chain.values()].at(-1);
   const everListed = new Set([...chain.values()].flatMap(({ members, retired }) => [...members, ...retired]));
-  return { meshId, roster, chain, everListed, ...whoIsIn(roster, words) };
+  const whoIs = whoIsIn(roster, words);
+  const proposals = roster === undefined ? [] : proposalsUnder(roster, candidates, whoIs.members);
+  return { meshId, roster, chain, everListed, ...whoIs, proposals, alarms: rosterAlarms(chain, candidates, choices) };
 }
 
-type Proposals = ReadonlyMap<string, { readonly roster: Roster; readonly signers: ReadonlySet<PeerId> }>;
-
-/** From the founding on: each next roster is signed by a majority of its predecessor's voters; of rivals the lower hash. */
-function rosterChain(meshId: MeshId, proposals: Proposals, final: ReadonlySet<string>): ReadonlyMap<string, Roster> {
-  const chain = new Map<string, Roster>();
-  const founding = proposals.get(meshId);
-  let current =
-    founding?.roster.version === 0 && isMajority(founding.roster, founding.signers) ? founding.roster : undefined;
-  while (current !== undefined) {
-    chain.set(current.hash, current);
-    const previous: Roster = current;
-    const successors = [...proposals.values()].filter(
-      ({ roster, signers }) =>
-        roster.previous === previous.hash && roster.version === previous.version + 1 && isMajority(previous, signers),
-    );
-    current = successors.map(({ roster }) => roster).sort((a, b) => (a.hash < b.hash ? -1 : 1))[0];
-    current = successors.find(({ roster }) => final.has(roster.hash))?.roster ?? current;
-  }
-  return chain;
-}
-
-function isMajority(roster: Roster, signers: ReadonlySet<PeerId>): boolean {
-  return roster.voters.filter((voter) => signers.has(voter)).length * 2 > roster.voters.length;
+/** The roster that a slot speaks of, signed or proposed; undefined if it speaks of none. */
+function rosterIn({ entry, field }: Slot): Roster | undefined {
+  if (entry.kind === "roster") return field === "body" ? rosterOf(entry) : undefined;
+  if (entry.kind !== "proposal" || !field.startsWith(ROSTER_PREFIX) || entry.id !== entry.stamp.origin)
+    return undefined;
+  const body = entry.fields[field] as unknown as RosterBody;
+  return { ...body, hash: rosterHash(body) };
 }
 
 /** The roster's members, less those who left under it, and those whom enough of its voters admitted since. */
@@ -172,17 +184,29 @@ function isWordUnder(roster: Roster, { field, entry }: Slot): boolean {
 
 /**
  * What counts in the control set: rosters signed by voters of their predecessor, admissions by voters of the current
- * one and a member's own leave, under that roster; and of what only a newer node knows, the word of members.
+ * one and a member's own leave, under that roster; a member's own proposal to follow a roster of the chain, one for each;
+ * and of what only a newer node knows, the word of members.
  */
 export function controlCounts(membership: Membership): Counts {
   return (slot) => {
     const { roster, chain, meshId, members } = membership;
     const { kind, stamp } = slot.entry;
     if (!isKnown({ is: "control" }, kind, slot.field)) return members.has(stamp.origin);
+    if (kind === "proposal") return isProposal(membership, slot);
     if (kind !== "roster") return roster !== undefined && isWordUnder(roster, slot);
     const proposed = rosterOf(slot.entry);
     if (proposed === undefined) return false;
     if (proposed.version === 0) return proposed.hash === meshId && proposed.voters.includes(stamp.origin);
     return chain.get(proposed.previous ?? "")?.voters.includes(stamp.origin) ?? false;
   };
+}
+
+/** Whether this is a member's own proposal: under the current roster, or one that its own roster listed, or that was followed. */
+function isProposal({ roster, chain, members }: Membership, slot: Slot): boolean {
+  const { origin } = slot.entry.stamp;
+  const proposed = rosterIn(slot);
+  const previous = chain.get(proposed?.previous ?? "");
+  if (proposed === undefined || previous === undefined) return false;
+  if (previous.members.includes(origin) || chain.has(proposed.hash)) return true;
+  return previous.hash === roster?.hash && members.has(origin);
 }

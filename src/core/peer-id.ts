@@ -1,6 +1,7 @@
 // Peer IDs: a libp2p Ed25519 identity, written as base58btc of an identity multihash over the protobuf public key.
 // Source: libp2p specs, peer-ids.md. Only Ed25519 is accepted, so the public key can always be read from the ID itself.
 import { fromString, toString as render } from "uint8arrays";
+import { sharedText, TextMemory } from "./held-text.ts";
 
 /** A libp2p Ed25519 peer ID in its base58btc form, such as `12D3KooW…` (52 characters). */
 export type PeerId = string & { readonly brand: "peer-id" };
@@ -20,9 +21,14 @@ export function peerIdOf(publicKey: Uint8Array): PeerId {
   return render(bytes, "base58btc") as PeerId;
 }
 
+/** Those that were read before: the same few stand in every entry, and reading base58 costs more than an entry's hash. */
+const known = new TextMemory<PeerId>();
+
 /** Reads a peer ID from text; undefined unless it is the canonical form of an Ed25519 identity. */
 export function parsePeerId(text: string): PeerId | undefined {
-  return publicKeyBytes(text) === undefined ? undefined : (text as PeerId);
+  const peerId = known.get(text);
+  if (peerId !== undefined) return peerId;
+  return publicKeyBytes(text) === undefined ? undefined : known.set(text, sharedText(text) as PeerId);
 }
 
 /** The raw 32-byte public key inside a peer ID. */

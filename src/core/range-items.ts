@@ -2,9 +2,22 @@
 // other, an answer one reply for each of them, in their order, as many as fit.
 //
 //   question   tails, item*                     `tails`: how many of the last items are recent tails, which go first
-//   item       upper bound, mode, what it says  its lower bound is the last item's upper one
+//   item       upper bound, mode, what it says  its lower bound is the last item's upper one, of the first the start
+//     0 skip                                    nothing: the next item begins here
+//     1 sum    count, fingerprint (8 bytes)     I have so many there, with this fingerprint
+//     2 slice  count, hash (16 bytes)           the same, told by all versions; at most 4,096 of them
+//     3 tags   count, tag (6 bytes)*            I have these there: name yours besides, and say which of mine you have
+//     4 names  count, tag*                      name yours that have these tags
 //   reply      mode, what it says
-//   bound      0 for the end; else 1 + 4 × ms since the last bound + flags, then [counter], [text]: see range-bytes.ts
+//     0 same
+//     1 later                                   only of what is older than the tails: ask again when these are repaired
+//     2 sum    count, part*                     the range in so many parts: [upper bound, none for the last], count,
+//     3 slice  count, part*                     fingerprint or hash
+//     4 tags   count, tag*                      mine there, instead of parts
+//     5 names  (1, kind, ID, tag)*, end, found  end: 0, or 2 and a bound up to which this stands; found: a bit for each tag
+//                                               of the item, the lowest of a byte first; none if the item was names
+//   numbers    varints of 7 bits, least first, in their shortest form; texts, kinds and bounds as range-bytes.ts writes them
+//   bound      0 for the end; else 1 + 4 × ms since the last bound + flags, then [counter], [text]
 
 import { RANGE_PARTS_MAX, RECORD_ID_LENGTH_MAX, SET_RECORDS_MAX, SLICE_MAX } from "./limits.ts";
 import type { Bound } from "./range-bound.ts";

@@ -1,5 +1,28 @@
 // The messages of a session about ranges: canonical dag-cbor tuples, checked whole. Ranges themselves are one byte string
 // for each set, laid out as range-items.ts says.
+//
+//   request                                  answer
+//   ["roots", root, nonce, slice]            ["equal"], ["slice"], ["buckets", roots] or ["sets", lines, more]
+//   ["sets", buckets, after]                 ["sets", lines, more]
+//   ["ranges", [[set, question], …]]         ["ranges", [replies, …]]
+//
+// digest    of a record's standing version: SHA-256 of kind, NUL, ID, NUL, version (fingerprint.ts). A set's versions stand
+//           in the order of (newest stamp's ms, counter, kind NUL ID); ranges are half-open in it. Sums of digests are
+//           modulo 2^256. All numbers in hashes are big endian.
+// root      of roots: 32 bytes, over 256 buckets of the sets that both may hold (set-index.ts).
+// nonce     16 random bytes of this session, the salt of all that follows:
+//             fingerprint  of a sum (32 bytes) and a count: the first 8 bytes of SHA-256(nonce, sum, count in 4 bytes)
+//             set's root   the same of all of a set, 16 bytes; a bucket's root: of its hash in the sum's place, 8 bytes
+//             tag          of a digest: the first 6 bytes of SHA-256(nonce, digest), as a number; 1 where that is 0
+//             slice        of versions in a row: the first 16 bytes of SHA-256(nonce, digest, digest, …)
+// slice     of the request: the nonce's first 53 bits (the last 21 of its first word, then the second word) modulo the
+//           count of all versions choose one, counted through buckets, their sets by name, and their versions; the slice is
+//           that of its set's block of 4,096 around it. The answer "slice" says that it differs though the root is the same.
+// buckets   the roots of all 256, told by who holds more than 32 sets; in the request the numbers of those that differ, one
+//           byte each, and none for all sets.
+// lines     [set, set's root, tag of its authority record's digest or 0, count of versions], in the order of names (code
+//           units) after `after`; more: whether others follow, to be asked for after the last.
+// replies   to the first of the questions; the last one told may be cut short. What has no reply is asked again.
 import { encode } from "@ipld/dag-cbor";
 import { decodeCanonical } from "./codec.ts";
 import { RANGE_MESSAGE_BYTES_MAX, RANGE_ROUNDS_MAX, RANGE_SESSION_BYTES_MAX, SET_RECORDS_MAX } from "./limits.ts";

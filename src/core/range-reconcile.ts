@@ -292,15 +292,21 @@ export class RangeSession {
         if (this.#same.length < RANGE_EQUALS_MAX) this.#same.push({ set, lo: span.lo, hi: span.hi });
       for (const { kind, id } of findings.ours) this.#offers.set(`${set}\0${kind}\0${id}`, { set, kind, id });
       for (const { kind, id, tag } of findings.theirs) {
-        const digest = this.#view.digest({ set, kind, id });
-        if (digest !== undefined && this.#salt.tag(digest) === tag) continue; // It came by another way meanwhile.
-        if (digest !== undefined) this.#theirTags.set(`${set}\0${kind}\0${id}`, tag);
+        const text = `${set}\0${kind}\0${id}`;
+        if (this.#view.digest({ set, kind, id }) !== undefined) this.#theirTags.set(text, tag);
+        if (this.#has({ set, kind, id }, tag)) continue; // It came by another way meanwhile, or before.
         pull.push({ set, kind, id });
       }
     }
     return replied === 0
       ? refuse("CONTRADICTORY", "an answer to none of the questions")
       : { ok: true, value: leadsFirst(pull) };
+  }
+
+  /** Whether we have the version that a peer told, or all of it is here and waits for our clock. */
+  #has(key: RecordKey, tag: Tag): boolean {
+    const [now, due] = [this.#view.digest(key), this.#view.digestOnceDue(key)];
+    return [now, due].some((digest) => digest !== undefined && this.#salt.tag(digest) === tag);
   }
 
   #contradiction(set: SetName): { readonly ok: false; readonly rejection: Rejection } {
@@ -315,8 +321,8 @@ export class RangeSession {
     if ([...this.#works.values()].some((work) => !work.isIdle)) return [];
     const offers: RecordKey[] = [];
     for (const [text, key] of this.#offers) {
-      const digest = this.#view.digest(key);
-      if (digest !== undefined && this.#salt.tag(digest) !== this.#theirTags.get(text)) offers.push(key);
+      const tag = this.#theirTags.get(text);
+      if (this.#view.digest(key) !== undefined && (tag === undefined || !this.#has(key, tag))) offers.push(key);
     }
     this.#offers.clear();
     return offers;

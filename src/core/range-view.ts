@@ -1,6 +1,7 @@
 // What a session about ranges sees of a replica, and what both sides derive from it in the same way.
 
 import type { RecordKey } from "./entry.ts";
+import { digestOf } from "./fingerprint.ts";
 import { FingerprintTree } from "./fingerprint-tree.ts";
 import { RANGE_LEAF_MAX, RANGE_PARTS, RANGE_PARTS_MAX, SLICE_MAX } from "./limits.ts";
 import { type Bound, compareBounds, compareTexts } from "./range-bound.ts";
@@ -19,6 +20,8 @@ export type RangeView = {
   tree(set: SetName): FingerprintTree | undefined;
   /** The digest of a record's standing version, as its tree has it. */
   digest(key: RecordKey): Uint8Array | undefined;
+  /** The digest that its version will have once entries that lead our clock are due; undefined if none is held of it. */
+  digestOnceDue(key: RecordKey): Uint8Array | undefined;
   /** Whether we would take a set that the peer names now. */
   wants(set: SetName): boolean;
 };
@@ -47,6 +50,10 @@ export function viewOf(
     root: () => seen.root(),
     tree: (set) => (mayHold(set) ? replica.set(set)?.tree : undefined),
     digest: ({ set, kind, id }) => (mayHold(set) ? replica.set(set)?.digest(kind, id) : undefined),
+    digestOnceDue(key) {
+      const version = mayHold(key.set) ? replica.versionWithHeld(key) : undefined;
+      return version === undefined ? undefined : digestOf({ kind: key.kind, id: key.id, version });
+    },
     tells: mayHold,
     takes: mayBring,
     wants(set) {

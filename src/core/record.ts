@@ -27,15 +27,61 @@ export function emptyRecord(key: RecordKey): Rec {
 
 /** Adds an entry; the same record comes back if it already holds something greater for each field. */
 export function keep(record: Rec, entry: Entry): Rec {
+  const before = record.slots;
   let slots: Slot[] | undefined;
-  for (const field of Object.keys(entry.fields)) {
-    const slot: Slot = { field, scope: scopeOf(entry.fields, field), entry };
-    const current = slots ?? record.slots;
+  for (const slot of slotsAlone(entry)) {
+    const current = slots ?? before;
     const at = current.findIndex((other) => isSamePlace(other, slot));
     if (at < 0) slots = [...current, slot];
-    else if (compareEntries((current[at] as Slot).entry, entry) < 0) slots = current.with(at, slot) as Slot[];
+    else if (compareEntries((current[at] as Slot).entry, entry) < 0) slots = current.with(at, slot);
   }
-  return slots === undefined ? record : { key: record.key, slots };
+  return slots === undefined ? record : recordOf(record.key, slots);
+}
+
+/** A record of these slots. Where they are all that their entries come to, only the entries are held. */
+export function recordOf(key: RecordKey, slots: readonly Slot[]): Rec {
+  const entries = entriesOf(slots);
+  const whole = slotsOf(entries);
+  const isWhole = whole.length === slots.length && slots.every((slot, at) => isSameSlot(slot, whole[at] as Slot)); // In their order, too.
+  return isWhole ? new WholeRecord(key, entries) : { key, slots };
+}
+
+/** A record that makes its slots when they are asked for: six of them took 300 bytes beside one entry. */
+class WholeRecord implements Rec {
+  readonly key: RecordKey;
+  readonly #entries: Entry | readonly Entry[];
+
+  constructor(key: RecordKey, entries: readonly Entry[]) {
+    this.key = key;
+    this.#entries = entries.length === 1 && entries[0] !== undefined ? entries[0] : entries;
+  }
+
+  get slots(): readonly Slot[] {
+    return slotsOf("hash" in this.#entries ? [this.#entries] : this.#entries);
+  }
+}
+
+/** What these entries come to: per field, signer and scope the greatest. */
+function slotsOf(entries: readonly Entry[]): Slot[] {
+  const [only, ...more] = entries;
+  if (only === undefined) return [];
+  const slots = slotsAlone(only);
+  for (const entry of more)
+    for (const slot of slotsAlone(entry)) {
+      const at = slots.findIndex((other) => isSamePlace(other, slot));
+      if (at < 0) slots.push(slot);
+      else if (compareEntries((slots[at] as Slot).entry, entry) < 0) slots[at] = slot;
+    }
+  return slots;
+}
+
+function slotsAlone(entry: Entry): Slot[] {
+  return Object.keys(entry.fields).map((field) => ({ field, scope: scopeOf(entry.fields, field), entry }));
+}
+
+/** Two slots may be two objects and yet one: a record makes them anew. */
+export function isSameSlot(a: Slot, b: Slot): boolean {
+  return a.entry === b.entry && a.field === b.field;
 }
 
 function isSamePlace(a: Slot, b: Slot): boolean {
@@ -62,7 +108,15 @@ export function fieldState(
   field: string,
   rule: { counts: Counts; owner: PeerId | undefined },
 ): FieldState | undefined {
-  const standing = record.slots.filter((slot) => slot.field === field && rule.counts(slot)).map((slot) => slot.entry);
+  return stateOf(record.slots, field, rule);
+}
+
+function stateOf(
+  slots: readonly Slot[],
+  field: string,
+  rule: { counts: Counts; owner: PeerId | undefined },
+): FieldState | undefined {
+  const standing = slots.filter((slot) => slot.field === field && rule.counts(slot)).map((slot) => slot.entry);
   const winner = CREATION_FIELDS.has(field) ? placing(standing, rule.owner) : standing.reduce(greater, undefined);
   return winner === undefined ? undefined : { value: winner.fields[field] as FieldValue, entry: winner };
 }
@@ -70,9 +124,10 @@ export function fieldState(
 /** All fields of a record that have a value. */
 export function fieldStates(record: Rec, rule: { counts: Counts; owner: PeerId | undefined }): Map<string, FieldState> {
   const states = new Map<string, FieldState>();
-  for (const { field } of record.slots) {
+  const { slots } = record; // Made anew each time.
+  for (const { field } of slots) {
     if (states.has(field)) continue;
-    const state = fieldState(record, field, rule);
+    const state = stateOf(slots, field, rule);
     if (state !== undefined) states.set(field, state);
   }
   return states;

@@ -1,5 +1,6 @@
 // One set of a replica: its records, what of them counts, and the fingerprint of that.
 // A change of a record costs O(its slots + log of the set); only a change of who counts walks the set.
+import { equals } from "uint8arrays";
 import type { Authority } from "./authority.ts";
 import { compareEntries, type Entry, type RecordKey } from "./entry.ts";
 import { digestOf, type Fingerprint } from "./fingerprint.ts";
@@ -8,13 +9,21 @@ import { isKnown } from "./kinds.ts";
 import { ASIDE_ENTRIES_MAX, ASIDE_SIGNERS_MAX, SET_RECORDS_MAX, UNKNOWN_ENTRIES_MAX } from "./limits.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Element } from "./range-bound.ts";
-import { type Counts, emptyRecord, keep, type Rec, type Slot, type Version, versionOf } from "./record.ts";
+import {
+  type Counts,
+  emptyRecord,
+  isSameSlot,
+  keep,
+  type Rec,
+  recordOf,
+  type Slot,
+  type Version,
+  versionOf,
+} from "./record.ts";
 import type { SetIdentity, SetName } from "./set-name.ts";
 import { compareInstants, INSTANT_ZERO, type Instant } from "./stamp.ts";
 
 export type Kept = "counts" | "aside" | "nothing-new" | "quota" | "never";
-/** What stands of a record, and its newest stamp: its place in the order of ranges. */
-type Standing = { readonly version: Version; readonly instant: Instant };
 type KeyedElement = Element & { readonly key: RecordKey };
 type RecordText = string & { readonly brand: "record-text" };
 
@@ -27,7 +36,8 @@ export class ReplicaSet {
   readonly #self: PeerId;
   readonly #onChange: () => void;
   #records = new Map<RecordText, Rec>();
-  #standings = new Map<RecordText, Standing>();
+  /** The newest stamp of what stands of each record: its place in the order of ranges. */
+  #standings = new Map<RecordText, Instant>();
   #tree = new FingerprintTree();
   #asides = new Map<PeerId, Set<string>>();
   #unknown = new Map<string, { readonly text: RecordText; readonly slot: Slot }[]>();
@@ -51,8 +61,8 @@ export class ReplicaSet {
 
   /** What a record's standing version adds to the fingerprint. */
   digest(kind: string, id: string): Uint8Array | undefined {
-    const standing = this.#standings.get(textOf(kind, id));
-    return standing === undefined ? undefined : this.#tree.find({ kind, id, instant: standing.instant })?.digest;
+    const instant = this.#standings.get(textOf(kind, id));
+    return instant === undefined ? undefined : this.#tree.find({ kind, id, instant })?.digest;
   }
 
   /** Records of which something counts. */
@@ -68,8 +78,15 @@ export class ReplicaSet {
     return this.#records.get(textOf(kind, id));
   }
 
+  /** Whether something of a record counts. */
+  stands(kind: string, id: string): boolean {
+    return this.#standings.has(textOf(kind, id));
+  }
+
+  /** The version of what counts of a record; undefined if nothing does. Made anew each time. */
   version(kind: string, id: string): Version | undefined {
-    return this.#standings.get(textOf(kind, id))?.version;
+    const record = this.record(kind, id);
+    return record === undefined ? undefined : versionOf(record, this.#counts);
   }
 
   records(): IterableIterator<Rec> {
@@ -127,7 +144,7 @@ export class ReplicaSet {
       if (slots.length < record.slots.length) {
         dropped.push(record.key);
         if (slots.length === 0) this.#records.delete(text);
-        else this.#records.set(text, { key: record.key, slots });
+        else this.#records.set(text, recordOf(record.key, slots));
       }
       this.#restand(text, first);
     }
@@ -146,22 +163,24 @@ export class ReplicaSet {
 
   /** Brings a record's place in the tree up to date, or leaves that to who makes the tree of `first`. */
   #restand(text: RecordText, first?: KeyedElement[]): void {
-    const old = this.#standings.get(text);
+    const { kind, id } = placeOf(text);
     const record = this.#records.get(text);
     const version = record === undefined ? undefined : versionOf(record, this.#counts);
-    if (old?.version === version) return;
+    const digest = version === undefined ? undefined : digestOf({ kind, id, version });
+    const before = this.digest(kind, id);
+    if (digest === undefined ? before === undefined : before !== undefined && equals(digest, before)) return;
     this.#onChange();
-    if (old !== undefined) this.#tree.delete({ ...placeOf(text), instant: old.instant });
-    if (record === undefined || version === undefined) {
+    const old = this.#standings.get(text);
+    if (old !== undefined) this.#tree.delete({ kind, id, instant: old });
+    if (record === undefined || digest === undefined) {
       this.#standings.delete(text);
       return;
     }
-    const { key } = record;
     const instant = newestInstant(record.slots.filter(this.#counts));
-    const element = { kind: key.kind, id: key.id, instant, digest: digestOf({ kind: key.kind, id: key.id, version }) };
-    if (first !== undefined) first.push({ ...element, key });
-    else this.#tree.insert(element, key);
-    this.#standings.set(text, { version, instant });
+    const element = { kind, id, instant, digest };
+    if (first !== undefined) first.push({ ...element, key: record.key });
+    else this.#tree.insert(element, record.key);
+    this.#standings.set(text, instant);
   }
 
   /**
@@ -188,28 +207,29 @@ export class ReplicaSet {
   #drop(text: RecordText, slot: Slot): void {
     const record = this.#records.get(text);
     if (record === undefined) return;
-    const slots = record.slots.filter((other) => other !== slot);
+    const slots = record.slots.filter((other) => !isSameSlot(other, slot));
     if (slots.length === 0) this.#records.delete(text);
-    else this.#records.set(text, { key: record.key, slots });
+    else this.#records.set(text, recordOf(record.key, slots));
     this.#restand(text);
   }
 }
 
+/** A record's place among those of its set. A project's is its ID, the very text that its record holds: they are many. */
 function textOf(kind: string, id: string): RecordText {
-  return `${kind}\0${id}` as RecordText;
+  return (kind === "project" && !id.includes("\0") ? id : `${kind}\0${id}`) as RecordText;
 }
 
 function placeOf(text: RecordText): { kind: string; id: string } {
   const end = text.indexOf("\0");
-  return { kind: text.slice(0, end), id: text.slice(end + 1) };
+  return end < 0 ? { kind: "project", id: text } : { kind: text.slice(0, end), id: text.slice(end + 1) };
 }
 
+/** The stamp of the newest of these entries, itself: it is held anyway. */
 function newestInstant(slots: readonly Slot[]): Instant {
-  const newest = slots.reduce<Instant>(
+  return slots.reduce<Instant>(
     (best, { entry }) => (compareInstants(entry.stamp, best) > 0 ? entry.stamp : best),
     INSTANT_ZERO,
   );
-  return { wallMs: newest.wallMs, counter: newest.counter };
 }
 
 function slotsOf(slots: readonly Slot[] | undefined, entry: Entry): number {

@@ -50,6 +50,8 @@ export type ReplicaOptions = {
   readonly instant?: Instant;
   /** Hashes of rosters that this node has seen succeeded: `finalRosters`. */
   readonly final?: Iterable<string>;
+  /** Hashes of rosters that its operator said to follow, the latest last: `followedRosters`. */
+  readonly followed?: Iterable<string>;
   /** Where this node is settled: `settledMarks`. */
   readonly settled?: Iterable<readonly [SetName, Instant]>;
   /** Which acceptances of a transfer it saw first: `finalTransfers`. */
@@ -60,6 +62,7 @@ export class Replica {
   readonly meshId: MeshId;
   readonly self: PeerId;
   #final: ReadonlySet<string>;
+  #followed: ReadonlySet<string>;
   #sets = new Map<SetName, ReplicaSet>();
   #setsOpened = new Map<PeerId, number>();
   #membership: Membership;
@@ -71,11 +74,13 @@ export class Replica {
   readonly #public = new IndexView(this.index, () => false);
   readonly #settlement: Settlement;
   readonly #transfers: Transfers;
+  #chains: readonly DomainChain[] | undefined;
 
   constructor(options: ReplicaOptions) {
     this.#settlement = new Settlement(options.self, options.settled ?? []);
     this.#transfers = new Transfers(options.transfers ?? []);
     this.#final = new Set(options.final);
+    this.#followed = new Set(options.followed);
     this.meshId = options.meshId;
     this.self = options.self;
     this.#instant = options.instant ?? INSTANT_ZERO;
@@ -91,6 +96,22 @@ export class Replica {
     return this.#final;
   }
 
+  /** Rosters that this node's operator said to follow: durable, because it is nobody else's word. */
+  get followedRosters(): ReadonlySet<string> {
+    return this.#followed;
+  }
+
+  /**
+   * Follows a roster at an operator's own word, whether a majority signed it or not: now if it is here, else once it
+   * comes. The latest word stands; what it replaces is not final any more.
+   */
+  follow(hash: string): Pick<Joined, "touched" | "membershipChanged"> {
+    this.#followed = new Set([...[...this.#followed].filter((other) => other !== hash), hash]);
+    const touched = new Map<string, RecordKey>();
+    const membershipChanged = this.#judgeControl(touched);
+    return { touched: [...touched.values()], membershipChanged };
+  }
+
   /** The clock's high-water: durable with every write of our own, so that a restart never reuses a stamp. */
   get instant(): Instant {
     return this.#instant;
@@ -99,7 +120,9 @@ export class Replica {
   /** Puts stored records back in place. Their signatures were checked before they were stored. */
   load(records: Iterable<{ key: RecordKey; entries: readonly Entry[] }>): void {
     for (const { key, entries } of records) {
-      this.#open(key.set, "store")?.load(entries.reduce(keep, emptyRecord(key)));
+      const [first] = entries; // The key's texts are cut out of the store's; the entries' are held anyway.
+      const held = first === undefined ? key : { set: first.set, kind: first.kind, id: first.id };
+      this.#open(key.set, "store")?.load(entries.reduce(keep, emptyRecord(held)));
       for (const { stamp } of entries) {
         if (compareInstants(stamp, this.#instant) > 0) this.#instant = { wallMs: stamp.wallMs, counter: stamp.counter };
       }
@@ -180,7 +203,9 @@ export class Replica {
     const witnessed = witness({ last: this.#instant, nowMs: clock.nowMs, driftMaxMs }, entry.stamp);
     if (!witnessed.ok) {
       // Anybody can make keys: only who is or was a member gets a place to wait in.
-      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin);
+      const set = this.#sets.get(entry.set);
+      const isForUs = set === undefined || this.#isHeld(set) || isOwnersWord(set, entry);
+      const mayWait = witnessed.aheadMs <= DRIFT_LONGEST_MS && this.isKnownPeer(origin) && isForUs;
       if (mayWait && (this.#has(entry) || this.#held.add(entry))) return "held";
       return { code: witnessed.code, detail: `its stamp leads our clock by ${witnessed.aheadMs} ms`, origin };
     }
@@ -253,7 +278,7 @@ export class Replica {
     const set = this.#sets.get(CONTROL_SET);
     if (set === undefined) return false;
     const before = this.#membership;
-    this.#membership = readMembership(this.meshId, set.records(), this.#final);
+    this.#membership = readMembership(this.meshId, set.records(), { final: this.#final, followed: this.#followed });
     this.#final = new Set([...this.#final, ...[...this.#membership.chain.keys()].slice(0, -1)]);
     for (const key of set.judge(controlCounts(this.#membership), () => true)) touched.set(keyText(key), key);
     for (const name of this.#sets.keys()) this.index.touch(name); // Whose owners are known may be another now.
@@ -269,6 +294,7 @@ export class Replica {
     if (set.identity.is !== "domain") return;
     const authority = readAuthority(set.identity.owner, set.record("authority", set.identity.domainId));
     set.authority = authority;
+    this.#chains = undefined;
     const counts = this.#isHeld(set) ? domainCounts(authority) : () => false;
     // Of a set that is not for us only its owner's word on who may hold it stays, so that it can let us in again.
     const mayStay = (entry: Entry) => (this.#isHeld(set) ? mayCountLater(authority, entry) : isOwnersWord(set, entry));
@@ -281,6 +307,7 @@ export class Replica {
   }
 
   #noteTransfers(name: SetName): void {
+    this.#chains = undefined;
     this.#transfers.note({ meshId: this.meshId, authorityOf: (set) => this.authority(set) }, name);
   }
 
@@ -294,7 +321,7 @@ export class Replica {
   mayHold(name: SetName, peer: PeerId): boolean {
     const set = this.#sets.get(name);
     if (peer === this.self) return set === undefined || this.#isHeld(set);
-    if (!this.#sharesWith(name, peer)) return false;
+    if (!this.#mayMeet(peer)) return false;
     if (set?.identity.is !== "domain") return true;
     return set.authority !== undefined && isInAudience(set.authority, peer);
   }
@@ -303,16 +330,15 @@ export class Replica {
    * Whether a peer may bring us entries of a set: unless the owner's word, as far as it is here, leaves the peer or us
    * out. Wider than `mayHold`: who brings the owner's word to where it is missing tells nothing that it may not know.
    */
-  mayOffer(name: SetName, peer: PeerId): boolean {
+  mayBring(name: SetName, peer: PeerId): boolean {
     const authority = this.#sets.get(name)?.authority;
-    if (!this.#sharesWith(name, peer) || !this.mayHold(name, this.self)) return false;
+    if (!this.#mayMeet(peer) || !this.mayHold(name, this.self)) return false;
     return authority?.audience === undefined || isInAudience(authority, peer);
   }
 
-  /** Members only; but a newcomer that has no roster yet gets it from the member that it came through. */
-  #sharesWith(name: SetName, peer: PeerId): boolean {
-    const { members, roster } = this.#membership;
-    return members.has(peer) || (name === CONTROL_SET && roster === undefined);
+  /** Before the roster has come only the member that we join through is let in, and we hold nothing but our own word. */
+  #mayMeet(peer: PeerId): boolean {
+    return this.#membership.roster === undefined || this.#membership.members.has(peer);
   }
 
   /** Whether every member may hold this set, so that it may be gossiped. */
@@ -330,8 +356,10 @@ export class Replica {
   }
 
   /** One chain for each domain and first owner of whom this node has heard. */
-  domainChains(): DomainChain[] {
-    return [...this.#transfers.firstSets()].map((pinned) => this.domainChain(pinned));
+  domainChains(): readonly DomainChain[] {
+    // Asked for with every plan, and another only after somebody spoke of authority.
+    this.#chains ??= [...this.#transfers.firstSets()].map((pinned) => this.domainChain(pinned));
+    return this.#chains;
   }
 
   /** Which acceptances were seen first here: durable, as the order in which we saw them is nowhere else. */
@@ -430,10 +458,15 @@ export class Replica {
 
   /** The root of one set, if it is among `roots`. */
   rootOf(name: SetName): string | undefined {
+    const set = this.#listed(name);
+    return set === undefined ? undefined : rootText(set.fingerprint);
+  }
+
+  #listed(name: SetName): ReplicaSet | undefined {
     const set = this.#sets.get(name);
     if (set === undefined || set.size === 0) return undefined;
     const owner = ownerOf(set.identity);
-    return owner === undefined || this.isKnownPeer(owner) ? rootText(set.fingerprint) : undefined;
+    return owner === undefined || this.isKnownPeer(owner) ? set : undefined;
   }
 
   /** The root of roots over all that is held here, 64 hex digits. */
@@ -447,9 +480,8 @@ export class Replica {
   }
 
   #indexed(name: SetName): IndexedSet | undefined {
-    const set = this.#sets.get(name);
-    if (set === undefined || this.rootOf(name) === undefined) return undefined;
-    return { tree: set.tree, isPublic: this.isPublic(name) };
+    const set = this.#listed(name);
+    return set === undefined ? undefined : { tree: set.tree, isPublic: this.isPublic(name) };
   }
 
   /** Entries that wait for our clock. They are in no set, no root and no store. */
@@ -467,10 +499,13 @@ export class Replica {
     return this.#held.has(hash);
   }
 
-  /** The version that a record will have once what is held of it is due: a peer that tells this one has nothing new. */
+  /**
+   * The version that a record will have once what is held of it is due: a peer that tells this one has nothing new.
+   * Undefined if nothing of it is held.
+   */
   versionWithHeld(key: RecordKey): Version | undefined {
     const set = this.#sets.get(key.set);
-    if (set === undefined) return undefined;
+    if (set === undefined || this.#held.of(key).length === 0) return undefined;
     const record = set.record(key.kind, key.id) ?? emptyRecord(key);
     return versionOf(this.#held.of(key).reduce(keep, record), set.counts);
   }

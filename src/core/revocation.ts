@@ -3,12 +3,14 @@
 // the signer's word under those scopes nothing counts any more. Pure: the caller signs `writes` in one batch.
 import { domainCounts, revokeValue } from "./authority.ts";
 import type { FieldValue } from "./entry.ts";
-import { type Scope, SIGNER_PREFIX, scopeOf } from "./kinds.ts";
+import { isKnown, type Scope, SIGNER_PREFIX, scopeOf } from "./kinds.ts";
+import { UNKNOWN_ENTRIES_MAX } from "./limits.ts";
 import type { PeerId } from "./peer-id.ts";
 import { type Counts, type FieldState, fieldState, fieldStates, type Rec } from "./record.ts";
 import type { Replica, Write } from "./replica.ts";
+import type { ReplicaSet } from "./replica-set.ts";
 import { rewrite } from "./rewrite.ts";
-import type { SetName } from "./set-name.ts";
+import { ownerOf, type SetIdentity, type SetName } from "./set-name.ts";
 import { type Instant, tick } from "./stamp.ts";
 import { FOR_FIELD } from "./written-for.ts";
 
@@ -59,7 +61,8 @@ export function revocation(replica: Replica, options: RevokeOptions): Revocation
   const taken = options.scopes.filter((scope) => held?.since.has(scope));
   if (set.authority === undefined || held === undefined || taken.length === 0)
     return { ok: false, code: "NOTHING_TO_TAKE" };
-  const signer = new Signer({ counts: domainCounts(set.authority), owner: set.identity.owner, peerId, taken });
+  const counts = domainCounts(set.authority);
+  const signer = new Signer({ counts, identity: set.identity, owner: set.identity.owner, peerId, taken }, roomIn(set));
   const undone = new Set([...(options.undoDeletes ?? []), ...(options.heldDeletes ?? [])]);
   const found = [...set.records()]
     .filter(({ key }) => key.kind !== "authority" && key.kind !== "local")
@@ -82,6 +85,7 @@ export function revocation(replica: Replica, options: RevokeOptions): Revocation
 type Leaving = Pick<Revocation, "writes" | "wouldStay" | "wouldGo">;
 type SignerOptions = {
   readonly counts: Counts;
+  readonly identity: SetIdentity;
   readonly owner: PeerId;
   readonly peerId: PeerId;
   readonly taken: readonly Scope[];
@@ -90,9 +94,12 @@ type SignerOptions = {
 /** The signer whose word ends, as it stands in one record after the other. */
 class Signer {
   readonly #options: SignerOptions;
+  /** Unknown fields that the owner may still write: beyond it, what it wrote itself would be pushed out. */
+  #room: number;
 
-  constructor(options: SignerOptions) {
+  constructor(options: SignerOptions, room: number) {
     this.#options = options;
+    this.#room = room;
   }
 
   leave(record: Rec, undone: ReadonlySet<string>): Leaving {
@@ -101,7 +108,9 @@ class Signer {
     const decided = [...fieldStates(record, { counts, owner })].filter(
       ([field, state]) => field !== FOR_FIELD && this.#ends(field, state),
     );
-    const kept = decided.filter(([field]) => !(kind === "project" && field === "deleted" && undone.has(id)));
+    const kept = decided.filter(
+      ([field]) => !(kind === "project" && field === "deleted" && undone.has(id)) && this.#hasRoom(kind, field),
+    );
     const bySource = Map.groupBy(kept, ([, { entry }]) => entry);
     const written = [...bySource].flatMap(([entry, states]) =>
       rewrite(
@@ -123,6 +132,12 @@ class Signer {
     };
   }
 
+  #hasRoom(kind: string, field: string): boolean {
+    if (isKnown(this.#options.identity, kind, field)) return true;
+    this.#room -= 2; // In an unknown kind for whom it is written is an unknown field too.
+    return this.#room >= 0;
+  }
+
   /** Whether a field stands by a word that ends now. */
   #ends(field: string, { entry }: FieldState): boolean {
     const { peerId, taken } = this.#options;
@@ -135,4 +150,13 @@ class Signer {
     const left: Counts = (slot) => counts(slot) && !(slot.entry.stamp.origin === peerId && taken.includes(slot.scope));
     return fieldState(record, field, { counts: left, owner })?.value;
   }
+}
+
+/** Unknown fields that a set keeps of its owner, less those that it holds. */
+function roomIn(set: ReplicaSet): number {
+  let room = UNKNOWN_ENTRIES_MAX;
+  for (const { key, slots } of set.records())
+    for (const { entry, field } of slots)
+      if (entry.stamp.origin === ownerOf(set.identity) && !isKnown(set.identity, key.kind, field)) room -= 1;
+  return room;
 }

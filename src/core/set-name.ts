@@ -1,4 +1,6 @@
 // Set names: a set's name says who decides what counts in it, so no one can claim another's (DESIGN section 2).
+
+import { sharedText, TextMemory } from "./held-text.ts";
 import { type PeerId, parsePeerId } from "./peer-id.ts";
 
 /** The name of a set, in its one canonical spelling. */
@@ -30,8 +32,18 @@ export function domainSet(owner: PeerId, domainId: KeystoneId, transfers = 0): S
   return `domain/${owner}/${domainId}/${transfers}` as SetName;
 }
 
+type ParsedSetName = { readonly name: SetName; readonly identity: SetIdentity };
+const known = new TextMemory<ParsedSetName>(); // The same few stand in every entry.
+
 /** Reads a set's name; undefined unless it is canonical. */
-export function parseSetName(text: string): { name: SetName; identity: SetIdentity } | undefined {
+export function parseSetName(text: string): ParsedSetName | undefined {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const parsed = parse(sharedText(text));
+  return parsed === undefined ? undefined : known.set(parsed.name, parsed);
+}
+
+function parse(text: string): ParsedSetName | undefined {
   const name = text as SetName;
   if (text === CONTROL_SET) return { name, identity: { is: "control" } };
   const parts = text.split("/");
@@ -48,4 +60,10 @@ export function parseSetName(text: string): { name: SetName; identity: SetIdenti
 /** Who decides what counts in a set; undefined for the control set, where voters do. */
 export function ownerOf(identity: SetIdentity): PeerId | undefined {
   return identity.is === "domain" ? identity.owner : identity.is === "cloud" ? identity.peerId : undefined;
+}
+
+/** As `ownerOf`, from a set's name. */
+export function setOwner(name: SetName): PeerId | undefined {
+  const identity = parseSetName(name)?.identity;
+  return identity === undefined ? undefined : ownerOf(identity);
 }

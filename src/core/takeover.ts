@@ -2,7 +2,10 @@
 // 0005): a cloud that was away when a project was deleted must still hear of it, and its ID must never live again.
 // The acceptance is the last word: a cloud that hears it goes by the new set once it holds all that came before.
 import { grantValue, pointerHash, scopesOf } from "./authority.ts";
+import type { Fields } from "./entry.ts";
 import { SIGNER_PREFIX } from "./kinds.ts";
+import { ENTRY_FIELDS_MAX } from "./limits.ts";
+import type { PeerId } from "./peer-id.ts";
 import { fieldStates } from "./record.ts";
 import type { Replica, Write } from "./replica.ts";
 import { rewrite } from "./rewrite.ts";
@@ -52,18 +55,26 @@ export function takeover(
         writes.push({ set: to, kind, id, fields: values });
     }
   }
-  const acceptedAt = writes.reduce((instant) => tick(instant, instant.wallMs), next);
-  const signers = [...authority.signers.keys()]
-    .filter(
-      (peerId) =>
-        keepSigners && peerId !== replica.self && peerId !== domain.owner && scopesOf(authority, peerId).length > 0,
-    )
-    .map((peerId) => [SIGNER_PREFIX + peerId, grantValue(undefined, scopesOf(authority, peerId), acceptedAt)]);
+  const authorityOf = (fields: Fields): Write => ({ set: to, kind: "authority", id: domain.domainId, fields });
+  const signers = [...authority.signers.keys()].filter(
+    (peerId) =>
+      keepSigners && peerId !== replica.self && peerId !== domain.owner && scopesOf(authority, peerId).length > 0,
+  );
+  const grants = inChunks(signers, ENTRY_FIELDS_MAX);
+  const acceptedAt = [...writes, ...grants].reduce((instant) => tick(instant, instant.wallMs), next);
+  const grant = (peerId: PeerId) =>
+    [SIGNER_PREFIX + peerId, grantValue(undefined, scopesOf(authority, peerId), acceptedAt)] as const;
+  writes.push(...grants.map((peers) => authorityOf(Object.fromEntries(peers.map(grant)))));
   const accepts = pointerHash(replica.meshId, { from, to });
   // A limited audience stays limited, and its former owner in it: a transfer alone tells nobody of the domain.
   const audience = authority.isPublic ? null : [...new Set([...(authority.audience ?? []), domain.owner])].sort();
-  const fields = { accepts, audience, ...Object.fromEntries(signers) };
-  return { ok: true, writes: [...writes, { set: to, kind: "authority", id: domain.domainId, fields }] };
+  return { ok: true, writes: [...writes, authorityOf({ accepts, audience })] };
+}
+
+function inChunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
 }
 
 function isOurs(replica: Replica, to: SetName): boolean {

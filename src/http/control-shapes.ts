@@ -3,6 +3,8 @@
 import { z } from "zod";
 import { SCOPES } from "../core/kinds.ts";
 import type {
+  BlockView,
+  CloudWordsView,
   DomainView,
   ExplainView,
   HoldView,
@@ -11,6 +13,8 @@ import type {
   PlanView,
   ProjectView,
   StatusView,
+  SwitchedView,
+  SwitchView,
 } from "../node/control.ts";
 
 const text = z.string();
@@ -33,6 +37,28 @@ const keystoneState = z.enum([
 ]);
 const projectState = z.enum(["applied", "pending", "stuck", "held", "conflict", "optedOut", "orphaned"]);
 
+export const blockView: z.ZodType<BlockView> = z.looseObject({ peerId: text, name: text, sinceMs: count });
+
+const cloudWords = {
+  peerId: text,
+  name: text,
+  agreement: agreementMode,
+  off: z.boolean(),
+  projectsOff: count,
+  optedOut: count,
+};
+const cloudWordsView: z.ZodType<CloudWordsView> = z.looseObject(cloudWords);
+const switchedView: z.ZodType<SwitchedView> = z.looseObject({ ...cloudWords, domainId: text, domain: text });
+
+export const switchView: z.ZodType<SwitchView> = z.looseObject({
+  id: text,
+  domainId: text,
+  name: text,
+  enabled: z.boolean(),
+  off: z.boolean(),
+  optedOut: z.boolean(),
+});
+
 export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
@@ -42,6 +68,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   connected: texts,
   addresses: texts,
   replica: z.looseObject({ records: count, root: text, heldStamps: count }),
+  sync: z.array(z.looseObject({ peer: text, name: text, toFetch: count, fetched: count, sinceMs: count })).default([]), // A node of before tells none.
   keystone: z.looseObject({
     state: keystoneState,
     why: text.nullable(),
@@ -68,6 +95,8 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
       toldBy: text.nullable(),
     }),
   ),
+  switched: z.array(switchedView),
+  blocked: z.array(blockView),
   rejections: z.array(z.looseObject({ peerId: text, code: text, count })),
 });
 
@@ -102,6 +131,13 @@ export const domainView: z.ZodType<DomainView> = z.looseObject({
   signers: z.record(text, z.array(scope)),
   agreement: agreementMode,
   projects: count,
+  localName: text.nullable(),
+  off: z.boolean(),
+  projectsOff: count,
+  optedOut: count,
+  blocked: z.boolean(),
+  note: text.nullable(),
+  clouds: z.array(cloudWordsView),
 });
 
 export const projectView: z.ZodType<ProjectView> = z.looseObject({
@@ -127,6 +163,7 @@ export const explainView: z.ZodType<ExplainView> = z.looseObject({
   keystone: fields.nullable(),
   state: projectState,
   why: text,
+  local: z.array(z.looseObject({ peerId: text, name: text, off: z.boolean(), optedOut: z.boolean() })),
 });
 
 export const planView: z.ZodType<PlanView> = z.looseObject({

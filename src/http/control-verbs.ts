@@ -5,6 +5,7 @@ import { parsePeerId } from "../core/peer-id.ts";
 import { type Control, ControlError } from "../node/control.ts";
 import {
   agreementMode,
+  blockView,
   decision,
   domainView,
   explainView,
@@ -15,6 +16,7 @@ import {
   projectView,
   scope,
   statusView,
+  switchView,
 } from "./control-shapes.ts";
 
 /** One verb: what its body and answer look like, and what the node does for it. */
@@ -54,6 +56,18 @@ export const VERBS = {
     answer: z.looseObject({ peerId: text }),
     carryOut: (control, body) => control.admit(body),
   }),
+  block: verb({
+    path: "member/block",
+    body: z.strictObject({ peerId }),
+    answer: blockView,
+    carryOut: (control, body) => control.block(body),
+  }),
+  unblock: verb({
+    path: "member/unblock",
+    body: z.strictObject({ peerId }),
+    answer: z.looseObject({ peerId: text, name: text }),
+    carryOut: (control, body) => control.unblock(body),
+  }),
   members: verb({
     path: "member/list",
     body: nothing,
@@ -82,6 +96,30 @@ export const VERBS = {
     }),
     answer: domainView,
     carryOut: (control, body) => control.acceptDomain(body),
+  }),
+  ignoreDomain: verb({
+    path: "domain/ignore",
+    body: z.strictObject({ domain: text, owner: peerId.exactOptional() }),
+    answer: domainView,
+    carryOut: (control, body) => control.ignoreDomain(body),
+  }),
+  switchDomain: verb({
+    path: "domain/switch",
+    body: z.strictObject({ domain: text, owner: peerId.exactOptional(), enabled: z.boolean() }),
+    answer: domainView,
+    carryOut: (control, body) => control.switchDomain(body),
+  }),
+  switchProject: verb({
+    path: "project/switch",
+    body: z.strictObject({ id: text, enabled: z.boolean() }),
+    answer: switchView,
+    carryOut: (control, body) => control.switchProject(body),
+  }),
+  optOut: verb({
+    path: "project/opt-out",
+    body: z.strictObject({ id: text, out: z.boolean() }),
+    answer: switchView,
+    carryOut: (control, body) => control.optOut(body),
   }),
   grant: verb({
     path: "domain/grant",

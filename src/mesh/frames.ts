@@ -56,9 +56,10 @@ export class Frames {
     this.#incoming = pipe(duplex.source, (source) => decode(source, { maxDataLength: bytesMax }))[
       Symbol.asyncIterator
     ]();
+    // Length and bytes in one piece: each piece is a message of the muxer's, and costs 60 bytes and its acknowledgement.
     pipe(
       () => this.#drain(),
-      (source) => encode(source, { maxDataLength: bytesMax }),
+      (source) => map(source, (frame) => encode.single(frame, { maxDataLength: bytesMax })),
       duplex.sink,
     ).catch((error: unknown) => this.abort(toError(error))); // Whoever reads learns of it: the stream ends with this error.
     // A stream may have ended while it was still being negotiated. Its events are gone then, and nobody repeats them.
@@ -135,6 +136,10 @@ export class Frames {
       this.#wake = Promise.withResolvers<void>();
     }
   }
+}
+
+async function* map<From, To>(source: AsyncIterable<From>, change: (item: From) => To): AsyncGenerator<To> {
+  for await (const item of source) yield change(item);
 }
 
 /** What arrived before the end is handed out first: it takes a turn of the event loop to be decoded. */

@@ -14,6 +14,7 @@ import type { MeshId } from "../core/codec.ts";
 import {
   GOSSIP_MESSAGE_BYTES_MAX,
   GOSSIP_OUTBOUND_BYTES_MAX,
+  GOSSIP_PENDING_BYTES_MAX,
   GOSSIP_PENDING_MAX,
   GOSSIP_RPC_BYTES_MAX,
 } from "../core/limits.ts";
@@ -49,7 +50,7 @@ export class Gossip {
   readonly #topic: string;
   readonly #pubsub: GossipSub;
   readonly #outbox = new Outbox();
-  readonly #pending = new Map<PeerId, number>();
+  readonly #pending = new Map<PeerId, { messages: number; bytes: number }>();
   #late: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -123,21 +124,23 @@ export class Gossip {
     const refused = refusalOf(bytes);
     if (refused !== undefined) this.#options.onRefused(refused, from);
     if (bytes === undefined || refused !== undefined) return "reject";
-    const pending = this.#pending.get(from) ?? 0;
-    if (pending >= GOSSIP_PENDING_MAX) {
-      this.#options.log.debug({ peerId: from, pending }, "gossip came faster than it could be judged");
+    const pending = this.#pending.get(from) ?? { messages: 0, bytes: 0 };
+    if (pending.messages >= GOSSIP_PENDING_MAX || pending.bytes + bytes.length > GOSSIP_PENDING_BYTES_MAX) {
+      this.#options.log.debug({ peerId: from, ...pending }, "gossip came faster than it could be judged");
       return "ignore";
     }
-    this.#pending.set(from, pending + 1);
+    this.#pending.set(from, pending);
+    pending.messages += 1;
+    pending.bytes += bytes.length;
     try {
       return await this.#options.onGossip(bytes, from);
     } catch (error) {
       this.#options.log.warn({ peerId: from, error }, "a gossip message could not be judged");
       return "ignore";
     } finally {
-      const left = (this.#pending.get(from) ?? 1) - 1;
-      if (left > 0) this.#pending.set(from, left);
-      else this.#pending.delete(from);
+      pending.messages -= 1;
+      pending.bytes -= bytes.length;
+      if (pending.messages === 0) this.#pending.delete(from);
     }
   }
 }

@@ -33,6 +33,25 @@ export async function openIdentity(path: string): Promise<Identity> {
   return identityFrom(bytes, path);
 }
 
+/** The identity in this file with the file's bytes, or undefined if there is no file. Errors: as openIdentity. */
+export async function readIdentity(path: string): Promise<{ identity: Identity; bytes: Uint8Array } | undefined> {
+  const bytes = await readKey(path);
+  return bytes === undefined ? undefined : { identity: await identityFrom(bytes, path), bytes };
+}
+
+/**
+ * Makes the file (mode 0600) with a key that came from elsewhere, durably; false if there is a file already. `from` is
+ * what errors call the key's source. Errors: IDENTITY_FOREIGN if it is no key, or another's; IDENTITY_UNREADABLE.
+ */
+export async function placeIdentity(
+  path: string,
+  key: { bytes: Uint8Array; peerId: PeerId; from: string },
+): Promise<boolean> {
+  const { peerId } = await identityFrom(key.bytes, key.from);
+  if (peerId !== key.peerId) throw foreign(key.from, `it holds the key of ${peerId} under the name of ${key.peerId}`);
+  return (await writeKey(path, key.bytes)) !== undefined;
+}
+
 /** The key file's bytes, or undefined if there is no file. */
 async function readKey(path: string): Promise<Uint8Array | undefined> {
   return withFile(path, { flags: constants.O_RDONLY, absentAt: "ENOENT" }, async (file) => {
@@ -51,9 +70,12 @@ async function readKey(path: string): Promise<Uint8Array | undefined> {
   });
 }
 
-/** Makes the file with a new key, durably; undefined if another process made it first. */
 async function createKey(path: string): Promise<Uint8Array | undefined> {
-  const bytes = privateKeyToProtobuf(await generateKeyPair("Ed25519"));
+  return writeKey(path, privateKeyToProtobuf(await generateKeyPair("Ed25519")));
+}
+
+/** Makes the file, durably; undefined if it is there, perhaps made by another process a moment ago. */
+async function writeKey(path: string, bytes: Uint8Array): Promise<Uint8Array | undefined> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   const created = await withFile(path, { flags, absentAt: "EEXIST" }, async (file) => {
     await file.writeFile(bytes);

@@ -5,6 +5,10 @@ export type MeshErrorCode =
   | "IDENTITY_UNREADABLE" // the key file can't be read or made
   | "IDENTITY_MODE" // the key file may be read by others
   | "IDENTITY_FOREIGN" // the key file holds something else, or only a part
+  | "EXPORT_FOREIGN" // a file that is no exported identity
+  | "EXPORT_VERSION" // an export of a later format
+  | "EXPORT_DAMAGED" // an export that was cut off or changed
+  | "EXPORT_PASSPHRASE" // not the passphrase of this export, or too short for a new one
   | "CANNOT_LISTEN" // a listen address is taken, or not ours
   | "BAD_ADDRESS" // not a multiaddr that ends in /p2p/PEERID, or our own
   | "UNREACHABLE" // nothing answered at this address in time

@@ -57,6 +57,8 @@ export type MeshOptions = {
   readonly announce?: readonly string[];
   /** Whether a peer may connect now. Asked at every connection and never cached. */
   isMember(peerId: PeerId): boolean;
+  /** Whether a peer is kept out here, member or not, without a knock. */
+  isBlocked?(peerId: PeerId): boolean;
   /** The members to stay connected with. Asked at every round of dialling; our own peer ID is passed over. */
   membersToReach(): Iterable<MemberAddresses>;
   now(): UnixMs;

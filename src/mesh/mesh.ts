@@ -23,10 +23,11 @@ import { notAdmitted, serveWelcome, WELCOME_PROTOCOL } from "./welcome-protocol.
 export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const knocks = new Knocks();
   const strikes = new Strikes();
+  const isBlocked = (peerId: PeerId) => options.isBlocked?.(peerId) === true;
   const gate = new Gate({
-    admits: (peerId) => options.isMember(peerId) && !strikes.isRefused(peerId, options.now()),
+    admits: (peerId) => options.isMember(peerId) && !isBlocked(peerId) && !strikes.isRefused(peerId, options.now()),
     onKnock: (peerId, address) => {
-      if (options.isMember(peerId)) return; // Refused for its strikes: nobody needs to admit it.
+      if (options.isMember(peerId) || isBlocked(peerId)) return; // Refused for its strikes, or blocked: no admission helps.
       const { knock, tell } = knocks.record(peerId, address, options.now());
       if (!tell) return;
       options.log.info({ peerId, address, count: knock.count }, "a peer that nobody admitted was refused");

@@ -54,6 +54,8 @@ export class AntiEntropy {
   readonly #again = new Map<PeerId, CancelTimer>();
   readonly #roots = new Map<PeerId, PeerRoot>();
   readonly #differing = new Map<PeerId, number>();
+  /** Pairs of roots, ours and a peer's, that a whole session left as they were: another would change nothing either. */
+  readonly #stuck = new Map<PeerId, string>();
   #cancelRound: CancelTimer | undefined;
   #wholeSessions = 0;
   #planWaitsSinceMs: UnixMs | undefined;
@@ -117,7 +119,14 @@ export class AntiEntropy {
   #round(): void {
     const peers = this.#options.mesh.connected();
     const peer = peers[Math.floor(this.#options.random() * peers.length)];
-    if (peer !== undefined && !this.#serving.has(peer)) void this.sync(peer);
+    if (peer !== undefined && !this.#serving.has(peer) && !this.#wasJustEqual(peer)) void this.sync(peer);
+  }
+
+  /** Whether this round was made from the other end already: one session repairs, and proves equal, both sides. */
+  #wasJustEqual(peer: PeerId): boolean {
+    const { now, intervalMs } = this.#options;
+    const told = this.#roots.get(peer);
+    return told !== undefined && now() - told.atMs < intervalMs / 2 && told.root === this.#rootFor(peer);
   }
 
   /**
@@ -145,10 +154,17 @@ export class AntiEntropy {
 
   /** What a member says in a heartbeat of the sets that everyone holds. Twice another root in a row, and a session begins. */
   noteHeartbeat(peer: PeerId, publicRoot: string): void {
-    const count = publicRoot === this.#options.keeper.replica.publicRoot() ? 0 : (this.#differing.get(peer) ?? 0) + 1;
+    const ours = this.#options.keeper.replica.publicRoot();
+    const count = publicRoot === ours ? 0 : (this.#differing.get(peer) ?? 0) + 1;
     if (count === 0 || count >= SYNC_HEARTBEATS_DIFFER) this.#differing.delete(peer);
     else this.#differing.set(peer, count);
-    if (count >= SYNC_HEARTBEATS_DIFFER && !this.#isStopped && !this.#serving.has(peer)) void this.sync(peer);
+    if (count >= SYNC_HEARTBEATS_DIFFER) this.#chase(peer, `public ${ours} ${publicRoot}`);
+  }
+
+  /** Runs a session because of a difference, unless it is one that sessions don't end: an entry that we refuse, say. */
+  #chase(peer: PeerId, difference: string): void {
+    if (this.#isStopped || this.#serving.has(peer) || this.#stuck.get(peer) === difference) return;
+    void this.sync(peer).then((isWhole) => isWhole && this.#stuck.set(peer, difference));
   }
 
   async #inTurn(peer: PeerId): Promise<boolean> {
@@ -205,7 +221,7 @@ export class AntiEntropy {
       onRoot: (root) => {
         this.#noteServing(peer, ended);
         this.#roots.set(peer, { root, atMs: this.#options.now() });
-        if (root !== this.#rootFor(peer)) this.#syncSoon(peer);
+        if (root !== this.#rootFor(peer)) this.#chaseSoon(peer, root);
       },
     });
   }
@@ -222,12 +238,12 @@ export class AntiEntropy {
   }
 
   /** Two nodes that differ must not chase each other, nor carry the same things both ways at once. */
-  #syncSoon(peer: PeerId): void {
+  #chaseSoon(peer: PeerId, theirs: string): void {
     if (this.#again.has(peer) || this.#isStopped) return;
     const cancel = this.#options.after(SYNC_REPLY_GAP_MS, () => {
       this.#again.delete(peer);
-      if (this.#serving.has(peer)) this.#syncSoon(peer);
-      else void this.sync(peer);
+      if (this.#serving.has(peer)) this.#chaseSoon(peer, theirs);
+      else this.#chase(peer, `${this.#rootFor(peer)} ${theirs}`);
     });
     this.#again.set(peer, cancel);
   }
@@ -240,7 +256,7 @@ export class AntiEntropy {
     const view = viewOf(
       replica,
       (set) => replica.mayHold(set, peer),
-      (set) => replica.mayOffer(set, peer),
+      (set) => replica.mayBring(set, peer),
     );
     this.#views.set(peer, view);
     return view;

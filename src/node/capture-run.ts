@@ -25,6 +25,7 @@ export async function captureScan(
       self: keeper.self,
       mode,
       domain,
+      isHalfKnown: !keeper.replica.isSettled(domain.set),
       held,
       gone,
       seen: memory.seenIn(domain.set),

@@ -15,7 +15,10 @@ export function describeProblem(file: string, issues: readonly Issue[], raw: unk
   const key = issue.path.length === 0 ? undefined : pathText(issue.path);
   const value = valueAt(raw, issue.path);
   if (value === undefined && key !== undefined)
-    return new ConfigError({ code: "CONFIG_MISSING_KEY", file, key }, `is missing: add ${EXAMPLES.get(key) ?? "it"}`);
+    return new ConfigError(
+      { code: "CONFIG_MISSING_KEY", file, key },
+      `is missing: add ${EXAMPLES.get(key.replaceAll(/\[\d+\]/g, "")) ?? "it"}`,
+    );
   const at = { code: "CONFIG_BAD_VALUE", file } as const;
   return new ConfigError(key === undefined ? at : { ...at, key }, problemOf(issue, value));
 }
@@ -25,12 +28,15 @@ const EXAMPLES: ReadonlyMap<string, string> = new Map([
   ["name", "a line such as name: my-cloud"],
   ["keystone", "a line such as keystone: { cloud: NAME }, with NAME from clouds.yaml"],
   ["keystone.auth.auth_url", "a line such as auth_url: https://keystone.example.org:5000/v3"],
+  ["accept.owner", 'a line such as owner: PEERID, or owner: "*" for every owner'],
+  ["accept.domains", 'a line such as domains: [research], with IDs or names, or domains: "*" for all'],
+  ["accept.mode", "a line such as mode: mirror, or initial, or observe"],
   ["log.level", "a line such as level: info"],
 ]);
 
 function unknownKey(file: string, issue: Issue & { code: "unrecognized_keys" }): ConfigError {
   const typed = issue.keys[0] ?? "";
-  const known = KNOWN_KEYS.get(issue.path.join(".")) ?? [];
+  const known = KNOWN_KEYS.get(issue.path.filter((step) => typeof step !== "number").join(".")) ?? [];
   const nearest = nearestWord(typed, known);
   const fix = nearest === undefined ? `the keys here are ${known.join(", ")}` : `did you mean ${nearest}?`;
   const key = pathText([...issue.path, typed]);

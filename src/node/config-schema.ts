@@ -1,6 +1,8 @@
 // The keys of keymesh.yaml and what each may hold. Messages are the second half of a line that begins with file and key.
 import { z } from "zod";
 import {
+  ACCEPT_RULE_DOMAINS_MAX,
+  ACCEPT_RULES_MAX,
   ADDRESSES_MAX,
   CLOUD_NAME_LENGTH_MAX,
   DELETE_GRACE_LONGEST_MS,
@@ -10,6 +12,7 @@ import {
   SCAN_INTERVAL_MIN_MS,
   SET_RECORDS_MAX,
 } from "../core/limits.ts";
+import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import { visible } from "../core/visible-text.ts";
 import { LOG_LEVELS } from "./logging.ts";
 import { parseTcpAddress } from "./tcp-address.ts";
@@ -104,6 +107,22 @@ const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
   return z.NEVER;
 });
 
+const ruledDomains = `must be a list of 1 to ${ACCEPT_RULE_DOMAINS_MAX} domain IDs or names, or "*" for all`;
+const ruledOwner = 'is no peer ID: take it from keymesh member list --json, or write "*" for every owner';
+const acceptRule = z.strictObject({
+  owner: z.string().transform((text, context): PeerId | "*" => {
+    const owner = text === "*" ? text : parsePeerId(text);
+    if (owner !== undefined) return owner;
+    context.addIssue({ code: "custom", message: ruledOwner });
+    return z.NEVER;
+  }),
+  domains: z.union(
+    [z.literal("*"), z.array(text).min(1, ruledDomains).max(ACCEPT_RULE_DOMAINS_MAX, ruledDomains)],
+    ruledDomains,
+  ),
+  mode: z.enum(["mirror", "initial", "observe"]),
+});
+
 const log = z.strictObject({ level: z.enum(LOG_LEVELS) });
 
 export const configSchema = z.strictObject({
@@ -118,13 +137,15 @@ export const configSchema = z.strictObject({
   deletesPerOriginMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
   missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
+  accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
   log: log.exactOptional(),
 });
 
-/** The keys that may stand at a path (joined with dots), for "did you mean". */
+/** The keys that may stand at a path (joined with dots, places in lists left out), for "did you mean". */
 export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["", Object.keys(configSchema.shape)],
   ["keystone", Object.keys(keystoneKeys.shape)],
   ["keystone.auth", Object.keys(auth.shape)],
+  ["accept", Object.keys(acceptRule.shape)],
   ["log", Object.keys(log.shape)],
 ]);

@@ -92,6 +92,13 @@ ${keystoneText(cloud, cloudsYaml)}
 # deletesPerOriginMax: ${DELETES_PER_ORIGIN_MAX}
 # missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
 
+# What to do with domains that other clouds share, without asking you: the first rule that fits a domain counts, once.
+# One that this Keystone holds already is only observed; what you accepted or ignored yourself stays as you said.
+# accept:
+#   - owner: "*" # or a peer ID
+#     domains: "*" # or a list of IDs or names; IDs are safer, for the owner chooses the name
+#     mode: observe # or mirror, or initial
+
 # How much to log: fatal, error, warn, info or debug.
 # log:
 #   level: info

@@ -3,7 +3,8 @@
 import { constants } from "node:fs";
 import { access, readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { LineCounter, parseDocument } from "yaml";
+import { LineCounter, parseDocument, type YAMLParseError } from "yaml";
+import type { AcceptRule } from "../core/accept-rules.ts";
 import {
   CONFIG_BYTES_MAX,
   DELETE_GRACE_MS,
@@ -35,6 +36,8 @@ export type Config = {
   readonly deletesPerOriginMax: number;
   readonly missingAtOnceMax: number;
   readonly scanDutyFactor: number;
+  /** What to do with domains that other clouds share, before the operator says anything; the first that fits counts. */
+  readonly accept?: readonly AcceptRule[];
   readonly log: { readonly level: LogLevel };
 };
 
@@ -86,9 +89,17 @@ function parseYaml(file: string, text: string): unknown {
   const document = parseDocument(text, { lineCounter: new LineCounter(), prettyErrors: true });
   const [error] = document.errors;
   if (error === undefined) return document.toJS();
-  const place = error.linePos === undefined ? "" : `line ${error.linePos[0].line}: `;
+  if (error.code === "BAD_ALIAS" && error.message.startsWith("Alias cannot be an empty"))
+    throw new ConfigError(
+      { code: "CONFIG_SYNTAX", file, cause: error },
+      `${lineOf(error)}a bare * means something else in YAML: write it in quotes, as "*"`,
+    );
   const [problem = "not YAML"] = error.message.split(/ at line |\n/);
-  throw new ConfigError({ code: "CONFIG_SYNTAX", file, cause: error }, `${place}${problem}`);
+  throw new ConfigError({ code: "CONFIG_SYNTAX", file, cause: error }, `${lineOf(error)}${problem}`);
+}
+
+function lineOf({ linePos }: YAMLParseError): string {
+  return linePos === undefined ? "" : `line ${linePos[0].line}: `;
 }
 
 /** Relative paths start at the data directory, so that the node finds them wherever it is started. */

@@ -29,6 +29,14 @@ export type AlarmView = {
   readonly toldBy: string | null;
 };
 
+/** A session that is fetching from a peer: records to fetch, as far as is known by now, and those that were fetched. */
+export type SyncView = {
+  readonly peer: string;
+  readonly name: string;
+  readonly toFetch: number;
+  readonly fetched: number;
+  readonly sinceMs: number;
+};
 export type StatusView = {
   readonly peerId: string;
   readonly name: string;
@@ -43,6 +51,8 @@ export type StatusView = {
     /** Entries whose stamps lead this node's clock, and which wait until they are due. */
     readonly heldStamps: number;
   };
+  /** Sessions of ours that are under way. */
+  readonly sync: readonly SyncView[];
   readonly keystone: {
     readonly state: KeystoneState;
     /** What is wrong and what to do, in an operator's words; null when the state is ok. */
@@ -66,9 +76,14 @@ export type StatusView = {
   };
   /** What needs an operator now, whatever else is well. */
   readonly alarms: readonly AlarmView[];
+  /** What clouds switched off for themselves, this one among them. */
+  readonly switched: readonly SwitchedView[];
+  /** Peers that this cloud's operator blocked. */
+  readonly blocked: readonly BlockView[];
   /** Refusals so far, by peer ID (or `-` where nobody is known) and code. */
   readonly rejections: readonly { readonly peerId: string; readonly code: string; readonly count: number }[];
 };
+export type BlockView = { readonly peerId: string; readonly name: string; readonly sinceMs: number };
 export type MemberView = {
   readonly peerId: string;
   readonly name: string;
@@ -106,6 +121,37 @@ export type DomainView = {
   readonly signers: { readonly [peerId: string]: readonly Scope[] };
   readonly agreement: AgreementMode;
   readonly projects: number;
+  /** Its name in this cloud, where the operator chose one. */
+  readonly localName: string | null;
+  /** Whether it is switched off here, and how many of its projects are; and how many this cloud opted out of. */
+  readonly off: boolean;
+  readonly projectsOff: number;
+  readonly optedOut: number;
+  /** Whether its owner is blocked here, so that nothing of it is planned. */
+  readonly blocked: boolean;
+  /** What an operator should know of it, in one line; null for nothing. */
+  readonly note: string | null;
+  /** What other clouds said that they do with it. */
+  readonly clouds: readonly CloudWordsView[];
+};
+export type CloudWordsView = {
+  readonly peerId: string;
+  readonly name: string;
+  readonly agreement: AgreementMode;
+  readonly off: boolean;
+  readonly projectsOff: number;
+  readonly optedOut: number;
+};
+/** A cloud that switched something of a domain off for itself, or opted out of something. */
+export type SwitchedView = CloudWordsView & { readonly domainId: string; readonly domain: string };
+/** What this cloud says of a project for itself. `enabled` is what the mesh says. */
+export type SwitchView = {
+  readonly id: string;
+  readonly domainId: string;
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly off: boolean;
+  readonly optedOut: boolean;
 };
 export type ProjectView = {
   readonly id: string;
@@ -133,6 +179,13 @@ export type ExplainView = {
   readonly keystone: { readonly [field: string]: unknown } | null;
   readonly state: ProjectState;
   readonly why: string;
+  /** Clouds that switched it off for themselves, or opted out of it. */
+  readonly local: readonly {
+    readonly peerId: string;
+    readonly name: string;
+    readonly off: boolean;
+    readonly optedOut: boolean;
+  }[];
 };
 export type PlanView = {
   readonly action: "create" | "update" | "delete";
@@ -168,11 +221,21 @@ export interface Control {
   /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
   join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
   admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }>;
+  /** Ends connections with a peer and plans nothing from the sets that it owns, here only. Blocked twice is blocked. */
+  block(options: { peerId: string }): Promise<BlockView>;
+  unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }>;
   members(): Promise<MemberView[]>;
   pending(): Promise<PendingView[]>;
   /** Shares a domain of the local Keystone, by ID or name. */
   shareDomain(options: { domain: string }): Promise<DomainView>;
   acceptDomain(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView>;
+  /** Says once and for all that this cloud wants nothing of a domain, and so lets go of one that it followed. */
+  ignoreDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
+  /** Switches a domain off, or on again, in this cloud only. */
+  switchDomain(options: { domain: string; owner?: string; enabled: boolean }): Promise<DomainView>;
+  switchProject(options: { id: string; enabled: boolean }): Promise<SwitchView>;
+  /** Goes this cloud's own way with a project, or follows the mesh again. */
+  optOut(options: { id: string; out: boolean }): Promise<SwitchView>;
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView>;
   domains(): Promise<DomainView[]>;
   projects(options: { domain?: string }): Promise<ProjectView[]>;

@@ -6,11 +6,13 @@ import { foldName } from "../core/names.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Write } from "../core/replica.ts";
 import type { ReplicaSet } from "../core/replica-set.ts";
-import { domainSet, ownerOf, parseKeystoneId, parseSetName, type SetName } from "../core/set-name.ts";
+import { domainSet, parseKeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import type { DomainChain } from "../core/transfers.ts";
 import type { DomainObject } from "../keystone/api.ts";
-import { ControlError, type DomainView } from "./control.ts";
+import { agree } from "./agreement.ts";
+import { type CloudWordsView, ControlError, type DomainView, type SwitchedView } from "./control.ts";
 import { agreedDomains, domainView } from "./domain-views.ts";
+import { type LocalWords, localWords } from "./local-words.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
@@ -65,7 +67,7 @@ export class DomainDesk {
     }
     await keeper.write(writes);
     loop.scanSoon();
-    return this.#domainRow(replica.domainChain({ firstOwner: keeper.self, domainId }));
+    return this.row(replica.domainChain({ firstOwner: keeper.self, domainId }));
   }
 
   async accept(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView> {
@@ -78,29 +80,60 @@ export class DomainDesk {
         "OWN_DOMAIN",
         `domain ${domainId} is shared by this cloud itself: there is nothing to accept`,
       );
+    if (this.#node.blocks.has(owner))
+      throw new ControlError(
+        "OWNER_BLOCKED",
+        `domain ${domainId} is owned by ${this.#node.nameOf(owner)}, which is blocked here: keymesh member unblock ${owner}`,
+      );
     const rival = agreedDomains(replica).find((other) => other.domainId === domainId && other.set !== set.name);
     if (rival !== undefined)
       throw new ControlError(
         "ALREADY_AGREED",
         `domain ${domainId} is accepted from ${this.#ownerName(rival.set)} already: a domain has one owner here`,
       );
-    const name =
-      options.name ?? String(replica.field({ set: set.name, kind: "domain", id: domainId }, "name")?.value ?? "");
+    const agreed = domainView(replica, chain);
+    const name = options.name ?? agreed?.localName ?? String(fieldValue(agreed?.domain, "name") ?? "");
     const here = await this.#node.api.getDomain(domainId);
     await this.#refuseTakenName(domainId, name);
-    const isFirst = domainView(replica, chain)?.mode === "none";
+    const isFirst = domainView(replica, chain)?.mode === "none"; // Now: a rule may have spoken while Keystone was asked.
     // Two populated clouds meet: look first, write when the operator says so.
     const mode = options.mode ?? (here !== undefined && isFirst ? "observe" : "mirror");
-    await keeper.write([
-      {
-        set: set.name,
-        kind: "local",
-        id: localId(keeper.self),
-        fields: { mode, ...(options.name === undefined ? {} : { name: options.name }) },
-      },
-    ]);
+    const fields = { mode, ...(options.name === undefined ? {} : { name: options.name }) };
+    await agree({ ...memberedOf(this.#node), memory: this.#node.memory }, { chain, fields, isFirst });
+    this.#node.options.log.info({ audit: "domain.accept", set: set.name, ...fields }, "a domain was accepted");
     loop.scanSoon();
-    return this.#domainRow(chain);
+    return this.row(chain);
+  }
+
+  /** This cloud's explicit no. What is here of the domain stays, and is this cloud's own. */
+  async ignore(options: { domain: string; owner?: string }): Promise<DomainView> {
+    const { keeper, loop } = memberedOf(this.#node);
+    const { set, owner, domainId, chain } = this.findShared(options);
+    if (owner === keeper.self)
+      throw new ControlError(
+        "OWN_DOMAIN",
+        `domain ${domainId} is shared by this cloud itself: it can't ignore its own`,
+      );
+    await keeper.write([{ set: set.name, kind: "local", id: localId(keeper.self), fields: { mode: "none" } }]);
+    this.#node.options.log.info({ audit: "domain.ignore", set: set.name }, "a domain is ignored from now on");
+    loop.poke();
+    return this.row(chain);
+  }
+
+  /** What clouds switched off for themselves, in all domains that this cloud holds. */
+  switched(): SwitchedView[] {
+    const { replica } = memberedOf(this.#node).keeper;
+    return replica.domainChains().flatMap((chain) => {
+      const { domainId } = chain;
+      const domain = String(replica.field({ set: chain.present, kind: "domain", id: domainId }, "name")?.value ?? "");
+      return localWords(replica, chain)
+        .filter(({ off, projectsOff, optedOut }) => off || projectsOff + optedOut > 0)
+        .map((words) => ({ domainId, domain, ...this.#cloudRow(words) }));
+    });
+  }
+
+  #cloudRow({ mode, ...words }: LocalWords): CloudWordsView {
+    return { ...words, name: this.#node.nameOf(words.peerId), agreement: mode };
   }
 
   async #refuseTakenName(domainId: string, name: string): Promise<void> {
@@ -151,7 +184,7 @@ export class DomainDesk {
         fields: { [SIGNER_PREFIX + signer]: grantValue(held, scopes, next) },
       },
     ]);
-    return this.#domainRow(chain);
+    return this.row(chain);
   }
 
   async list(): Promise<DomainView[]> {
@@ -159,7 +192,7 @@ export class DomainDesk {
     return keeper.replica
       .domainChains()
       .filter(({ present }) => (keeper.replica.set(present)?.size ?? 0) > 0)
-      .map((chain) => this.#domainRow(chain));
+      .map((chain) => this.row(chain));
   }
 
   async #findLocalDomain(wanted: string): Promise<DomainObject> {
@@ -195,12 +228,14 @@ export class DomainDesk {
     return first;
   }
 
-  #domainRow(chain: DomainChain): DomainView {
+  /** Errors: UNKNOWN_DOMAIN. */
+  row(chain: DomainChain): DomainView {
     const { replica } = memberedOf(this.#node).keeper;
     const view = domainView(replica, chain);
     const authority = replica.authority(chain.present);
     if (view === undefined || authority === undefined)
       throw new ControlError("UNKNOWN_DOMAIN", `no shared domain ${chain.present}`);
+    const words = localWords(replica, chain);
     return {
       id: view.domainId,
       name: String(fieldValue(view.domain, "name") ?? ""),
@@ -213,12 +248,18 @@ export class DomainDesk {
       ),
       agreement: view.mode,
       projects: [...view.projects.values()].filter((record) => !isTombstone(record)).length,
+      localName: view.localName,
+      off: view.off.has(view.domainId),
+      projectsOff: [...view.off].filter((id) => id !== view.domainId).length,
+      optedOut: view.optedOut.size,
+      blocked: this.#node.blocks.has(authority.owner),
+      note: memberedOf(this.#node).rules.noteOf(chain),
+      clouds: words.filter(({ peerId }) => peerId !== replica.self).map((one) => this.#cloudRow(one)),
     };
   }
 
   #ownerName(set: SetName): string {
-    const identity = parseSetName(set)?.identity;
-    const owner = identity === undefined ? undefined : ownerOf(identity);
+    const owner = setOwner(set);
     return owner === undefined ? set : this.#node.nameOf(owner);
   }
 }

@@ -12,7 +12,7 @@ import type { DomainChain } from "../core/transfers.ts";
 /** Agreements of this cloud. Those with mode `none` are left out. */
 export function agreedDomains(replica: Replica): DomainView[] {
   return replica.domainChains().flatMap((chain) => {
-    if (modeOf(ownWord(replica, chain, localId(replica.self))) === "none") return []; // A view walks the whole set.
+    if (modeOf(wordOf(replica, chain, localId(replica.self))) === "none") return []; // A view walks the whole set.
     return domainView(replica, chain) ?? [];
   });
 }
@@ -24,9 +24,8 @@ export function domainView(replica: Replica, chain: DomainChain): DomainView | u
   if (set?.authority === undefined) return undefined;
   const projects = new Map<string, RecordView>();
   for (const { key } of set.records())
-    if (key.kind === "project" && set.version(key.kind, key.id) !== undefined)
-      projects.set(key.id, replica.fields(key));
-  const local = ownWord(replica, chain, localId(replica.self));
+    if (key.kind === "project" && set.stands(key.kind, key.id)) projects.set(key.id, replica.fields(key));
+  const local = wordOf(replica, chain, localId(replica.self));
   const localName = local.get("name")?.value;
   return {
     set: name,
@@ -44,8 +43,8 @@ function modeOf(local: RecordView): AgreementMode {
   return (local.get("mode")?.value as AgreementMode | undefined) ?? "none";
 }
 
-/** This cloud's own word on the domain, or on one of its projects: of each field the latest, in whichever set it stands. */
-function ownWord(replica: Replica, { sets }: DomainChain, id: string): RecordView {
+/** A cloud's own word on the domain, or on one of its projects: of each field the latest, in whichever set it stands. */
+export function wordOf(replica: Replica, { sets }: DomainChain, id: string): RecordView {
   const [only] = sets;
   if (sets.length === 1 && only !== undefined) return replica.fields({ set: only, kind: "local", id });
   const latest = new Map<string, FieldState>();
@@ -65,7 +64,7 @@ function switchesOf(replica: Replica, chain: DomainChain): Pick<DomainView, "opt
     for (const { key } of replica.set(set)?.records() ?? [])
       if (key.kind === "local" && parseLocalId(key.id)?.peerId === replica.self) ids.add(key.id);
   for (const id of ids) {
-    const said = ownWord(replica, chain, id);
+    const said = wordOf(replica, chain, id);
     const about = parseLocalId(id)?.projectId ?? chain.domainId;
     if (said.get("optout")?.value === true) words.optedOut.add(about);
     if (said.get("off")?.value === true) words.off.add(about);

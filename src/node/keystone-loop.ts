@@ -184,6 +184,14 @@ export class KeystoneLoop {
       await this.#confirmation.confirmAll(scan.canary);
       await this.#states.enter("ok", HEALED);
     }
+    if (mode === "capture") await this.#acceptByRule();
+  }
+
+  /** Only where all is well, and this node has heard what it said itself before its disk was lost. */
+  async #acceptByRule(): Promise<void> {
+    const { keeper, mayPlan, hasPulled, acceptByRule } = this.#options;
+    if (!mayPlan() || !hasPulled() || !keeper.maySignUnasked) return;
+    if ((await acceptByRule?.()) === true) this.#nextScanMs = 0;
   }
 
   /** True if nothing is left to do but what Keystone refuses. */

@@ -25,6 +25,10 @@ export type KeystoneLoopOptions = {
   nameOf(peerId: PeerId): string;
   /** Whether a plan may be made now: not while an anti-entropy session is bringing half of something. */
   mayPlan(): boolean;
+  /** Whether this cloud blocked a peer: nothing is planned from the sets that it owns. */
+  isBlocked?(peerId: PeerId): boolean;
+  /** Accepts domains by the operator's standing rules. True if any was: its Keystone domain is to be looked at. */
+  acceptByRule?(): Promise<boolean>;
   /** Whether a session with a member ran to its end since start, or there is no other member to pull from. */
   hasPulled(): boolean;
 };

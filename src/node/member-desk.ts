@@ -1,6 +1,6 @@
 // Members, for the operator: who is in, who knocks, and the words that let a peer in.
-import type { PeerId } from "../core/peer-id.ts";
-import type { MemberView, PendingView } from "./control.ts";
+import { type PeerId, parsePeerId } from "../core/peer-id.ts";
+import { type BlockView, ControlError, type MemberView, type PendingView } from "./control.ts";
 import { heartbeatView } from "./health-view.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import { addressesOf, admissionWrite } from "./membership-desk.ts";
@@ -20,6 +20,12 @@ export class MemberDesk {
   }
 
   async join({ address }: { address: string }): Promise<{ id: string; name: string; members: number }> {
+    const door = parsePeerId(address.split("/p2p/")[1] ?? "");
+    if (door !== undefined && this.#node.blocks.has(door))
+      throw new ControlError(
+        "BLOCKED",
+        `${door} is blocked here: keymesh member unblock ${door}, or join through another`,
+      );
     const { keeper } = await this.#node.entrance.join(address);
     const { roster, members, meshId } = keeper.replica.membership;
     return { id: meshId, name: roster?.name ?? "", members: members.size };
@@ -32,8 +38,40 @@ export class MemberDesk {
     return { peerId: options.peerId };
   }
 
+  async block(options: { peerId: string }): Promise<BlockView> {
+    const { keeper, loop } = memberedOf(this.#node);
+    const { blocks, mesh, options: node } = this.#node;
+    const peerId = peerIdFrom(options.peerId);
+    if (peerId === keeper.self)
+      throw new ControlError("OWN_PEER", "this is our own peer ID: a node can't block itself");
+    const isNew = !blocks.has(peerId);
+    await blocks.add(peerId, node.world.now());
+    mesh.forgetKnock(peerId);
+    await mesh.recheck();
+    loop.poke();
+    const name = this.#node.nameOf(peerId);
+    if (isNew) node.log.info({ audit: "member.block", peerId, name }, "this cloud's operator blocked a peer");
+    return { peerId, name, sinceMs: blocks.list().find((block) => block.peerId === peerId)?.sinceMs ?? 0 };
+  }
+
+  async unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }> {
+    const { loop } = memberedOf(this.#node);
+    const { blocks, mesh, options: node } = this.#node;
+    const peerId = peerIdFrom(options.peerId);
+    await blocks.remove(peerId);
+    mesh.reach();
+    loop.poke();
+    const name = this.#node.nameOf(peerId);
+    node.log.info({ audit: "member.unblock", peerId, name }, "this cloud's operator ended a block");
+    return { peerId, name };
+  }
+
+  blocked(): BlockView[] {
+    return this.#node.blocks.list().map((block) => ({ ...block, name: this.#node.nameOf(block.peerId) }));
+  }
+
   async list(): Promise<MemberView[]> {
-    const { mesh } = this.#node;
+    const { mesh, blocks } = this.#node;
     const { keeper, antiEntropy, heartbeats } = memberedOf(this.#node);
     const { replica } = keeper;
     const { members, retired, roster } = replica.membership;
@@ -45,7 +83,7 @@ export class MemberDesk {
       return {
         peerId,
         name: this.#node.nameOf(peerId),
-        state,
+        state: blocks.has(peerId) ? "blocked" : state,
         voter: roster?.voters.includes(peerId) ?? false,
         connected: isSelf || connected.has(peerId),
         addresses: isSelf ? mesh.addresses() : addressesOf(replica, peerId),
@@ -54,9 +92,11 @@ export class MemberDesk {
         heartbeat: heartbeatView(heartbeats.lastWord(peerId)),
       };
     };
+    const outside = blocks.list().filter(({ peerId }) => !members.has(peerId) && !retired.has(peerId));
     return [
       ...[...members].sort().map((peerId) => view(peerId, "active")),
       ...[...retired].sort().map((peerId) => view(peerId, "retired")),
+      ...outside.map(({ peerId }) => view(peerId, "blocked")),
     ];
   }
 
@@ -64,4 +104,11 @@ export class MemberDesk {
     memberedOf(this.#node); // Outside of a mesh everybody is refused, and nobody can be admitted.
     return this.#node.mesh.knocks().map((knock) => ({ ...knock, name: null }));
   }
+}
+
+function peerIdFrom(text: string): PeerId {
+  const peerId = parsePeerId(text);
+  if (peerId === undefined)
+    throw new ControlError("BAD_PEER_ID", `${text} is no peer ID: it begins with 12D3KooW and has 52 characters`);
+  return peerId;
 }

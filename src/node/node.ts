@@ -1,17 +1,19 @@
 // The node: store, replica, mesh and Keystone loop wired together. Everything that crosses between them crosses here.
-import { type MeshId, parseMeshId, wireOf } from "../core/codec.ts";
+import { type MeshId, parseMeshId } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
 import { isHeartbeat } from "../core/heartbeat.ts";
 import type { Log } from "../core/log.ts";
 import type { Membership } from "../core/membership.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { blamesRelay, type Rejection } from "../core/rejection.ts";
-import { decodeBatch, encodeBatches } from "../core/sync-messages.ts";
+import { inOrder } from "../core/replica.ts";
+import { decodeBatch } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { Identity } from "../mesh/identity.ts";
 import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { Blocks } from "./blocks.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
 import { ControlError } from "./control.ts";
@@ -21,9 +23,12 @@ import { HeldRelease } from "./held-release.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
 import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
+import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { StandingRules } from "./standing-rules.ts";
+import type { Verify } from "./verify-entries.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -41,6 +46,8 @@ export type NodeParts = {
   readonly store: ReplicaStore;
   readonly api: KeystoneApi;
   openMesh(options: MeshOptions): Promise<Mesh>;
+  /** Verifies many signatures at once on other threads. Without it this thread does. */
+  readonly verify?: Verify;
 };
 /** What a node has once it is in a mesh. */
 export type Membered = {
@@ -49,6 +56,7 @@ export type Membered = {
   readonly loop: KeystoneLoop;
   readonly heartbeats: Heartbeats;
   readonly clock: ClockWatch;
+  readonly rules: StandingRules;
 };
 
 export class Node {
@@ -58,15 +66,22 @@ export class Node {
   readonly refusals: Refusals;
   readonly store: ReplicaStore;
   readonly #openMesh: NodeParts["openMesh"];
+  readonly #verify: NodeParts["verify"];
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
+  #blocks: Blocks | undefined;
   #membered: Membered | undefined;
   #held: HeldRelease | undefined;
+  readonly #publisher = new Publisher((bytes) => {
+    // Best effort: anti-entropy brings what gossip doesn't.
+    this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
+  });
   #through: MeshMemory["through"] = null;
 
   constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
     this.#openMesh = parts.openMesh;
+    this.#verify = parts.verify;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -84,6 +99,11 @@ export class Node {
   get memory(): KeystoneMemory {
     if (this.#memory === undefined) throw new Error("the memory is loaded before anything asks for it");
     return this.#memory;
+  }
+
+  get blocks(): Blocks {
+    if (this.#blocks === undefined) throw new Error("the blocks are loaded before anything asks for them");
+    return this.#blocks;
   }
 
   /** The verbs that bring this node into a mesh. */
@@ -110,6 +130,8 @@ export class Node {
   async start(): Promise<void> {
     const { config, world, log } = this.options;
     this.#memory = await KeystoneMemory.load(this.store);
+    const blocks = await Blocks.load(this.store); // Before the mesh: the gate asks them too.
+    this.#blocks = blocks;
     const known = (await this.store.meta("mesh")) as MeshMemory | undefined;
     const meshId = parseMeshId(known?.id ?? "");
     // The replica first: the gate asks it about the very first connection.
@@ -121,6 +143,7 @@ export class Node {
       listen: config.listen,
       announce: config.announce,
       isMember: (peerId) => this.#isMember(replica ?? this.#membered?.keeper.replica, peerId),
+      isBlocked: (peerId) => blocks.has(peerId),
       membersToReach: () =>
         this.#membered === undefined ? [] : membersToReach(this.#membered.keeper.replica, this.#through),
       now: world.now,
@@ -161,6 +184,7 @@ export class Node {
       store: this.store,
       log,
       driftMaxMs: config.driftMaxMs,
+      verify: this.#verify,
       now: world.now,
       clockOff: () => this.#membered?.clock.refusal(),
       clockAwaited: () => this.#membered?.clock.isAwaited() === true,
@@ -183,6 +207,14 @@ export class Node {
       refuse,
       onEnd: () => loop.poke(),
     });
+    const rules = new StandingRules({
+      rules: config.accept ?? [],
+      keeper,
+      memory: this.memory,
+      api: this.api,
+      log,
+      isBlocked: (peerId) => this.blocks.has(peerId),
+    });
     const loop: KeystoneLoop = new KeystoneLoop({
       api: this.api,
       keeper,
@@ -198,6 +230,8 @@ export class Node {
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
+      isBlocked: (peerId) => this.blocks.has(peerId),
+      acceptByRule: () => rules.apply(),
       mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
@@ -221,7 +255,7 @@ export class Node {
       },
     });
     this.#held = held;
-    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock };
+    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules };
     keeper.listen({
       onHeld: () => held.schedule(),
       onNews: (news, signedHere) => {
@@ -259,7 +293,9 @@ export class Node {
       tell: () => ({ root: replica.publicRoot(), records: replica.recordCount, keystone: parts.loop.state }),
       refuse: parts.refuse,
       // While something waits for our clock the roots differ anyway: then only the timer's sessions ask.
-      onRoot: (peerId, root) => replica.heldCount === 0 && parts.antiEntropy.noteHeartbeat(peerId, root),
+      // Beats of a blocked peer still come through others, and there is no session to be had with it.
+      onRoot: (peerId, root) =>
+        replica.heldCount === 0 && !this.blocks.has(peerId) && parts.antiEntropy.noteHeartbeat(peerId, root),
       onBeat: () => {
         this.#membered?.clock.look();
         this.#held?.schedule();
@@ -326,13 +362,11 @@ export class Node {
   /** Tells what was signed here: by gossip what every member may hold, and to each member of its audience what is limited. */
   #publish(entries: readonly Entry[]): void {
     const replica = this.#membered?.keeper.replica;
-    const limited = entries.filter(({ set }) => replica?.isPublic(set) !== true);
+    const isPublic = ({ set }: Entry) => replica?.isPublic(set) === true;
+    const limited = inOrder(entries.filter((entry) => !isPublic(entry)));
     for (const peer of limited.length === 0 ? [] : this.mesh.connected())
       this.#membered?.antiEntropy.push(peer, limited);
-    for (const bytes of encodeBatches(entries.filter((entry) => !limited.includes(entry)).map(wireOf))) {
-      // Best effort: anti-entropy brings what gossip doesn't.
-      this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
-    }
+    this.#publisher.add(entries.filter(isPublic));
   }
 }
 

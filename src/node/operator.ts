@@ -2,6 +2,7 @@
 // One desk for each subject; here stands what speaks of the whole node.
 import type { Scope } from "../core/kinds.ts";
 import type {
+  BlockView,
   Control,
   DomainView,
   ExplainView,
@@ -11,6 +12,7 @@ import type {
   PlanView,
   ProjectView,
   StatusView,
+  SwitchView,
 } from "./control.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { healthOf } from "./health-view.ts";
@@ -19,12 +21,14 @@ import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
+import { SwitchDesk } from "./switch-desk.ts";
 
 export class Operator implements Control {
   readonly #node: Node;
   readonly #members: MemberDesk;
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
+  readonly #switches: SwitchDesk;
   readonly #holds: HoldDesk;
 
   constructor(node: Node) {
@@ -32,6 +36,7 @@ export class Operator implements Control {
     this.#members = new MemberDesk(node);
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
+    this.#switches = new SwitchDesk(node, this.#domains);
     this.#holds = new HoldDesk(node);
   }
 
@@ -53,6 +58,7 @@ export class Operator implements Control {
         root: replica?.root() ?? "",
         heldStamps: replica?.heldCount ?? 0,
       },
+      sync: membered?.antiEntropy.progress().map((one) => ({ ...one, name: this.#node.nameOf(one.peer) })) ?? [],
       keystone: {
         state: membered?.loop.state ?? "ok",
         why: membered?.loop.why ?? null,
@@ -65,6 +71,8 @@ export class Operator implements Control {
         events: memory.state.events,
       },
       ...healthOf(this.#node),
+      switched: membered === undefined ? [] : this.#domains.switched(),
+      blocked: this.#members.blocked(),
       rejections: refusals.list(),
     };
   }
@@ -81,6 +89,14 @@ export class Operator implements Control {
     return this.#members.admit(options);
   }
 
+  block(options: { peerId: string }): Promise<BlockView> {
+    return this.#members.block(options);
+  }
+
+  unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }> {
+    return this.#members.unblock(options);
+  }
+
   members(): Promise<MemberView[]> {
     return this.#members.list();
   }
@@ -95,6 +111,22 @@ export class Operator implements Control {
 
   acceptDomain(options: Parameters<Control["acceptDomain"]>[0]): Promise<DomainView> {
     return this.#domains.accept(options);
+  }
+
+  ignoreDomain(options: { domain: string; owner?: string }): Promise<DomainView> {
+    return this.#domains.ignore(options);
+  }
+
+  switchDomain(options: { domain: string; owner?: string; enabled: boolean }): Promise<DomainView> {
+    return this.#switches.domain(options);
+  }
+
+  switchProject(options: { id: string; enabled: boolean }): Promise<SwitchView> {
+    return this.#switches.project(options);
+  }
+
+  optOut(options: { id: string; out: boolean }): Promise<SwitchView> {
+    return this.#switches.optOut(options);
   }
 
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView> {

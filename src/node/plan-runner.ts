@@ -5,8 +5,9 @@ import { DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
-import type { KeystoneId, SetName } from "../core/set-name.ts";
+import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import { Applier } from "./apply.ts";
+import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
@@ -139,8 +140,8 @@ export class PlanRunner {
 
   #planOf(domain: DomainView): Plan {
     if (this.#gate.waits(domain)) return this.#gate.waitingPlan(domain, PLAN_HOLDS);
-    const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf } = this.#options;
-    return plan({
+    const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf, isBlocked } = this.#options;
+    const planned = plan({
       domain,
       seen: memory.seenIn(domain.set),
       decisions: memory.decisions(),
@@ -150,5 +151,9 @@ export class PlanRunner {
       deletesWindowMs: DELETES_WINDOW_MS,
       nameOf,
     });
+    const owner = setOwner(domain.set);
+    return owner !== undefined && isBlocked?.(owner) === true
+      ? blockedPlan(planned, { peerId: owner, name: nameOf(owner) })
+      : planned;
   }
 }

@@ -1,10 +1,12 @@
 // Projects, for the operator: what the mesh says of them, how they stand here, and why.
 import { type DomainView as AgreedDomain, fieldValue, isTombstone } from "../core/keystone-view.ts";
 import type { Standing } from "../core/project-tree.ts";
+import { parseKeystoneId, type SetName } from "../core/set-name.ts";
 import { KeystoneError, type ProjectObject } from "../keystone/api.ts";
 import { ControlError, type ExplainView, type PlanView, type ProjectView } from "./control.ts";
 import type { DomainDesk } from "./domain-desk.ts";
 import { agreedDomains } from "./domain-views.ts";
+import { projectWords } from "./local-words.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
@@ -57,15 +59,12 @@ export class ProjectDesk {
     const { replica } = keeper;
     const holding = replica
       .sets()
-      .filter(
-        (set) =>
-          set.identity.is === "domain" && (set.version("project", id) ?? set.version("domain", id)) !== undefined,
-      );
+      .filter((set) => set.identity.is === "domain" && (set.stands("project", id) || set.stands("domain", id)));
     const agreed = new Set(agreedDomains(replica).map(({ set }) => set));
     const set = holding.find(({ name }) => agreed.has(name)) ?? holding[0];
     if (set === undefined)
       throw new ControlError("UNKNOWN_PROJECT", `no record has the ID ${id}: keymesh project list shows those that do`);
-    const kind = set.version("project", id) === undefined ? "domain" : "project";
+    const kind = set.stands("project", id) ? "project" : "domain";
     const fields = [...replica.fields({ set: set.name, kind, id })].map(([field, { value, entry }]) => {
       const { wallMs, counter, origin } = entry.stamp;
       return [field, { value, stamp: [wallMs, counter], origin, originName: this.#node.nameOf(origin) }] as const;
@@ -83,7 +82,16 @@ export class ProjectDesk {
       keystone: object === undefined ? null : { ...object },
       state: standing?.state ?? "pending",
       why: trouble ?? standing?.why ?? fallback,
+      local: this.#localWords(set.name, id),
     };
+  }
+
+  #localWords(set: SetName, id: string): ExplainView["local"] {
+    const { replica } = memberedOf(this.#node).keeper;
+    const about = parseKeystoneId(id);
+    const chain = replica.domainChains().find(({ present }) => present === set);
+    const words = about === undefined || chain === undefined ? [] : projectWords(replica, chain, about);
+    return words.map((word) => ({ ...word, name: this.#node.nameOf(word.peerId) }));
   }
 
   /** What Keystone holds now. One that can't be asked doesn't keep anybody from what the mesh says. */

@@ -1,6 +1,6 @@
 // Keeps the replica durable: entries are verified, joined, written and synced, and only then told to anybody.
 // The one place where entries come in, whether signed here, gossiped or pulled.
-import { type MeshId, openEntry, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
+import { type MeshId, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
 import type { Entry, FieldValue, RecordKey } from "../core/entry.ts";
 import { DRIFT_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
@@ -11,8 +11,10 @@ import type { SetName } from "../core/set-name.ts";
 import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 import type { ClockOffError } from "./clock-watch.ts";
+import { openEntries, type Verify } from "./verify-entries.ts";
 
 const FINAL_ROSTERS = "finalRosters";
+const FOLLOWED_ROSTERS = "followedRosters";
 const SETTLED = "settled";
 const FINAL_TRANSFERS = "finalTransfers";
 
@@ -22,6 +24,8 @@ export type KeeperOptions = {
   readonly store: ReplicaStore;
   readonly log: Log;
   readonly driftMaxMs?: number;
+  /** Verifies many signatures elsewhere; without it they are verified here, one after the other. */
+  readonly verify?: Verify | undefined;
   now(): UnixMs;
   /** Why nothing may be signed now, if so: our clock is off. */
   clockOff?(): ClockOffError | undefined;
@@ -62,6 +66,7 @@ export class ReplicaKeeper {
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
     const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
+    const followed = ((await store.meta(FOLLOWED_ROSTERS)) ?? []) as string[];
     const transfers = ((await store.meta(FINAL_TRANSFERS)) ?? []) as [SetName, SetName][];
     const settled = (((await store.meta(SETTLED)) ?? []) as [SetName, UnixMs, number][]).map(
       ([set, wallMs, counter]) => [set, { wallMs, counter }] as const,
@@ -71,6 +76,7 @@ export class ReplicaKeeper {
       self: signer.peerId,
       instant: await store.instant(),
       final,
+      followed,
       settled,
       transfers,
     });
@@ -118,8 +124,8 @@ export class ReplicaKeeper {
   ): Promise<Received> {
     const rejections: Rejection[] = [];
     const entries: Entry[] = [];
-    for (const wire of wires) {
-      const opened = openEntry(this.replica.meshId, wire);
+    const opening = openEntries(this.replica.meshId, wires, this.#options.verify);
+    for (const opened of opening instanceof Promise ? await opening : opening) {
       const rejection = opened.ok ? judge(opened.value) : opened.rejection;
       if (rejection !== undefined) rejections.push(rejection);
       else if (opened.ok) entries.push(opened.value);
@@ -162,6 +168,14 @@ export class ReplicaKeeper {
   /** Writes what is no entry: rows, intents, holds, named values. */
   async note(batch: Omit<StoreBatch, "records" | "instant">): Promise<void> {
     await this.#options.store.write(batch);
+  }
+
+  /** Follows a roster at this node's operator's word; resolves once that is durable. */
+  async follow(hash: string): Promise<void> {
+    const followed = this.replica.follow(hash);
+    const meta = [[FOLLOWED_ROSTERS, [...this.replica.followedRosters]] as const];
+    await this.#persist({ ...followed, news: [], rejections: [] }, { meta });
+    this.#tell({ ...followed, news: [], rejections: [] }, false);
   }
 
   /** Takes a member's word that we hold what it holds, settled at `takenAt`; resolves once that is durable. */

@@ -7,16 +7,19 @@ import { dataPaths } from "./data-directory.ts";
 import { openKeystone } from "./keystone-access.ts";
 import { Node, type NodeOptions } from "./node.ts";
 import { Operator } from "./operator.ts";
+import { keepHeapSmall } from "./small-heap.ts";
+import { verifyOnThreads } from "./verify-entries.ts";
 
 export type RunningNode = { readonly control: Control; stop(): Promise<void> };
 
 /** The data directory is this process's own. Errors: StoreError, MeshError, ConfigError, CredentialsError. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  keepHeapSmall();
   const paths = dataPaths(options.dataDir);
   const identity = await openIdentity(paths.identity);
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
-  const node = new Node(options, { identity, store, api: keystone, openMesh: createMesh });
+  const node = new Node(options, { identity, store, api: keystone, openMesh: createMesh, verify: verifyOnThreads });
   const stop = async () => {
     await node.stop();
     await keystone.close();

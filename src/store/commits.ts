@@ -2,7 +2,7 @@
 // A sync costs 0.4 to 10 ms whatever its size, so this is what lets many small writes each be durable before their answer.
 // After a failed write nothing more is written: LevelDB may have left half a record in its log, and what follows one
 // would be lost when the log is read again.
-import { STORE_COMMIT_BYTES_MAX, STORE_PENDING_BYTES_MAX } from "../core/limits.ts";
+import { STORE_COMMIT_BYTES_MAX, STORE_PENDING_BYTES_MAX, STORE_READ_HERE_MAX } from "../core/limits.ts";
 import { asStoreError, closed, type Database, damaged, type Operation } from "./database.ts";
 import { checksumOf, frame } from "./framing.ts";
 import { account, encodeHead, type Head } from "./head.ts";
@@ -87,7 +87,7 @@ export class Commits {
 
   async #commit(changes: Changes): Promise<void> {
     const keys = [...changes.keys()];
-    const before = await this.#db.getMany(keys);
+    const before = this.#read(keys) ?? (await this.#db.getMany(keys));
     const operations: Operation[] = [];
     let head: Head = { ...this.#head, sequence: this.#head.sequence + 1 };
     for (const [index, key] of keys.entries()) {
@@ -101,6 +101,13 @@ export class Commits {
     await this.#db.batch(operations, { sync: true });
     this.#head = head;
     this.#acknowledge(head.sequence);
+  }
+
+  /** What these few keys hold now, read here: to wake a thread for it takes longer than a write of one record has. */
+  #read(keys: readonly string[]): (Uint8Array | undefined)[] | undefined {
+    const { getSync } = this.#db;
+    if (getSync === undefined || keys.length > STORE_READ_HERE_MAX) return undefined;
+    return keys.map((key) => getSync.call(this.#db, key));
   }
 
   #checksum(key: string, framed: Uint8Array | undefined): number | undefined {

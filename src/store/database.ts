@@ -11,6 +11,8 @@ export interface Database {
   open(): Promise<void>;
   close(): Promise<void>;
   getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>;
+  /** As `getMany` of one key, here and now. A database need not have it. */
+  getSync?(key: string): Uint8Array | undefined;
   /** Atomic; with `sync`, on disk before it resolves. */
   batch(operations: Operation[], options: { sync: boolean }): Promise<void>;
   /** In the order of keys, over a snapshot taken at the call. A page ends at its size or at `highWaterMarkBytes`. */

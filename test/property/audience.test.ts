@@ -182,7 +182,7 @@ describe("a limited audience", () => {
     expect([...members.roots().keys()]).toEqual(["control"]);
     const again = entryBy(owner, { meshId, ...project, at: [2_000], fields: { name: "more" } });
     expect(members.join([again], CLOCK).rejections).toMatchObject([{ code: "NOT_HELD" }]);
-    expect([members.mayHold(SET, m1.peerId), members.mayOffer(SET, owner.peerId)]).toEqual([false, false]);
+    expect([members.mayHold(SET, m1.peerId), members.mayBring(SET, owner.peerId)]).toEqual([false, false]);
 
     const restarted = new Replica({ meshId, self: m1.peerId });
     restarted.load(
@@ -212,7 +212,7 @@ describe("a limited audience", () => {
       false,
     ]);
     expect(
-      [replica.mayOffer(SET, m2.peerId), newcomer.mayOffer(SET, m1.peerId)],
+      [replica.mayBring(SET, m2.peerId), newcomer.mayBring(SET, m1.peerId)],
       "who brings the owner's word is heard",
     ).toEqual([true, true]);
     replica.join([entryBy(owner, { meshId, ...authority, at: [4], fields: { audience: null } })], CLOCK);

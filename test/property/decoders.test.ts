@@ -1,5 +1,6 @@
 // Every decoder of bytes or text that comes from outside: whatever it is given, it opens what is well and refuses the
 // rest, and never throws anything but its own error. `npm run fuzz:soak` gives each of them 100,000 inputs.
+import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
@@ -39,6 +40,7 @@ import { parseCredentials } from "../../src/keystone/credentials.ts";
 import { parsePeerAddress } from "../../src/mesh/address.ts";
 import { decodeAnswer as decodeFrame, encodeAnswer } from "../../src/mesh/answer-frame.ts";
 import { openSending } from "../../src/mesh/outbox.ts";
+import { parseSealedIdentity, sealIdentity, unsealIdentity } from "../../src/mesh/sealed-identity.ts";
 import { openWelcome } from "../../src/node/membership-desk.ts";
 import { parseTcpAddress } from "../../src/node/tcp-address.ts";
 import { asWireEntries, checksumOf, frame, unframe } from "../../src/store/framing.ts";
@@ -78,6 +80,9 @@ const project = entryBy(one, {
 });
 const founding = entries.map(wireOf);
 const CANARY = { projectId: idOf("c"), generation: 7 };
+const PASSPHRASE = "five words of a test";
+const sealing = { peerId: one.peerId, passphrase: PASSPHRASE, salt: new Uint8Array(16), nonce: new Uint8Array(12) };
+const exported = sealIdentity(new Uint8Array(68), { ...sealing, cost: { n: 16, r: 1, p: 1 } });
 const BEAT: Heartbeat = {
   ...{ sender: one.peerId, instance: "ab".repeat(16), sequence: 1, sentMs: 5 as UnixMs, intervalMs: 10_000 },
   ...{ root: meshId, records: 1, keystone: "ok", version: "0.1.0", doubles: [one.peerId] },
@@ -158,6 +163,20 @@ const SHELL: readonly Row[] = [
     name: "decodeFrame",
     good: [encodeAnswer({ is: "answer", bytes: utf8("x") }), encodeAnswer({ is: "busy" })],
     decode: decodeFrame,
+  },
+  {
+    name: "parseSealedIdentity",
+    good: [exported],
+    decode: (bytes) => parseSealedIdentity(bytes),
+    throws: "MeshError",
+    sealed: true,
+  },
+  {
+    name: "unsealIdentity",
+    good: [utf8(text(exported).split(',"sum"')[0] ?? "")],
+    decode: (bytes) => unsealIdentity(parseSealedIdentity(withSum(bytes)), PASSPHRASE),
+    throws: "MeshError",
+    sealed: true,
   },
   { name: "openSending", good: [Uint8Array.from([0, 1, 2])], decode: openSending },
   {
@@ -283,6 +302,12 @@ function joined([bytes, signature]: WireEntry): Uint8Array {
 
 function split(open: typeof openEntry): (bytes: Uint8Array) => unknown {
   return (bytes) => opened(open(meshId, [bytes.subarray(64), bytes.subarray(0, 64)]));
+}
+
+/** An export up to its checksum, with one that holds: what somebody who changes it on purpose would write. */
+function withSum(bytes: Uint8Array): Uint8Array {
+  const sum = createHash("sha256").update(bytes).digest("hex");
+  return Buffer.concat([bytes, utf8(`,"sum":"${sum}"}\n`)]);
 }
 
 /** A value's bytes as they lie in the store, with a checksum that holds: what a damaged writer could have left. */

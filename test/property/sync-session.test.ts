@@ -32,6 +32,8 @@ function replicaOf(entries: readonly Entry[]): Replica {
   return replica;
 }
 
+vi.setConfig({ testTimeout: 60_000 }); // Hundreds of runs, on a machine that may be busy.
+
 describe("sessions both ways", () => {
   it("end with equal roots from any two parts of a history, cut off anywhere before", () => {
     const seen = { differed: 0, cut: 0, gained: 0 };

@@ -121,7 +121,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "gossip-alone",
     file: "src/node/anti-entropy.ts",
-    find: "if (peer !== undefined && !this.#serving.has(peer)) void this.sync(peer);",
+    find: "if (peer !== undefined && !this.#serving.has(peer) && !this.#wasJustEqual(peer)) void this.sync(peer);",
     replace: "void peer;",
   },
   {

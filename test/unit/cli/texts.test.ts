@@ -7,7 +7,7 @@ import { planText } from "../../../src/cli/plan.ts";
 import { explainText, projectsText } from "../../../src/cli/project.ts";
 import { treeOrder } from "../../../src/cli/project-tree.ts";
 import { statusText } from "../../../src/cli/status.ts";
-import { fakeControl, HOSTILE_NAME, PEER_B, PROJECTS, project, STATUS } from "../../fixtures/fake-control.ts";
+import { DOMAIN, fakeControl, HOSTILE_NAME, PEER_B, PROJECTS, project, STATUS } from "../../fixtures/fake-control.ts";
 
 const NOW_MS = 65_000;
 
@@ -31,6 +31,17 @@ describe("what people read", () => {
     expect(text).toContain("restored, scanned 64 s ago; 1 pending, 0 stuck, 2 held (keymesh hold list)");
     expect(text).toContain("it is being healed from the mesh");
     expect(text).toContain("canary went from 7 to 5");
+    expect(text).toContain(`cloud-b ${PEER_B}, 60 s ago`);
+  });
+
+  it("shows what each cloud switched off for itself", async () => {
+    const text = domainsText([DOMAIN]);
+    expect(text).toMatch(/research \(here research-b\) .* mirror, 1 project off /);
+    expect(text).toContain("research: a rule says something");
+    expect(text).toMatch(/research +cloud-b \S+ +initial, switched off, 3 opted out$/m);
+    expect(statusText(STATUS, NOW_MS)).toContain("mirror, switched off, 1 project off, 2 opted out");
+    const [web = ""] = PROJECTS.map(({ id }) => id).slice(1);
+    expect(explainText(await fakeControl().explain({ id: web }))).toMatch(/cloud-b \S+ +switched off$/m);
   });
 
   it("shows what a member's last heartbeat told, and where none came", async () => {
@@ -56,10 +67,18 @@ describe("what people read", () => {
 
   it("lets no name of a peer's choosing through as it is", () => {
     const hostile = { ...STATUS, name: HOSTILE_NAME, mesh: { id: "x", name: HOSTILE_NAME } };
-    const explained = { id: "1", kind: "project", set: "s", fields: {}, keystone: { [HOSTILE_NAME]: HOSTILE_NAME } };
+    const explained = {
+      id: "1",
+      kind: "project",
+      set: "s",
+      fields: {},
+      keystone: { [HOSTILE_NAME]: HOSTILE_NAME },
+      local: [],
+    };
     const texts = [
       statusText(hostile, NOW_MS),
       projectsText(PROJECTS),
+      domainsText([{ ...DOMAIN, name: HOSTILE_NAME, note: HOSTILE_NAME }]),
       explainText({ ...explained, state: "applied", why: HOSTILE_NAME }),
     ];
     for (const text of texts) expect(text).not.toMatch(/[^\P{Cc}\n]|\u202e/u);

@@ -3,10 +3,14 @@ import { describe, expect, it } from "vitest";
 import type { Entry } from "../../../src/core/entry.ts";
 import { HeldEntries, type HeldLimits } from "../../../src/core/held-entries.ts";
 import { DRIFT_LONGEST_MS, HELD_ENTRIES_MAX } from "../../../src/core/limits.ts";
+import { RangeAnswerer } from "../../../src/core/range-answerer.ts";
+import { RANGE_LIMITS } from "../../../src/core/range-messages.ts";
+import { RangeSession } from "../../../src/core/range-reconcile.ts";
+import { viewOf } from "../../../src/core/range-view.ts";
 import { type Clock, Replica } from "../../../src/core/replica.ts";
-import { cloudSet } from "../../../src/core/set-name.ts";
+import { cloudSet, domainSet } from "../../../src/core/set-name.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";
-import { entryBy, meshOf, peerOf, rosterAfter, rosterBy, sorted, type TestPeer } from "../../fixtures/peers.ts";
+import { entryBy, idOf, meshOf, peerOf, rosterAfter, rosterBy, sorted, type TestPeer } from "../../fixtures/peers.ts";
 
 const [alpha, beta, gamma, stranger] = [peerOf(1), peerOf(2), peerOf(3), peerOf(8)];
 const { meshId, founding, entries: foundingEntries } = meshOf(alpha);
@@ -55,6 +59,9 @@ describe("held entries", () => {
     held.add(said(alpha, 8));
     for (const wallMs of [1, 2, 3, 4, 5, 6]) held.add(said(beta, wallMs));
     expect(held.due(9 as UnixMs, 0).map(({ stamp }) => stamp.wallMs)).toEqual([8, 1, 2, 3]);
+    for (const wallMs of [1, 2, 3, 4]) held.add(said(beta, wallMs));
+    expect(held.add(said(alpha, 9))).toBe(true);
+    expect(held.due(9 as UnixMs, 0).map(({ stamp }) => stamp.wallMs)).toEqual([1, 2, 3, 9]);
     const large = shelf({ entries: 100, bytes: 2.5 * size });
     for (const wallMs of [1, 2, 3, 4]) large.add(said(beta, wallMs));
     expect(large.size).toBe(2);
@@ -94,6 +101,26 @@ describe("a replica", () => {
     expect(ours.heldCount).toBe(1);
   });
 
+  it("holds nothing again that it joined before its clock was set back", () => {
+    const ours = replica();
+    const entry = said(beta, NOW + HOUR);
+    ours.join([entry], at(NOW + HOUR));
+    expect(ours.join([entry], at(NOW))).toMatchObject({ news: [], rejections: [] });
+    expect(ours.heldCount).toBe(0);
+  });
+
+  it("holds nothing of a set that is not for this node", () => {
+    const ours = replica();
+    const domainId = idOf("d");
+    const set = domainSet(alpha.peerId, domainId);
+    const audience = { set, kind: "authority", id: domainId };
+    const project = { set, kind: "project", id: idOf("1") };
+    ours.join([entryBy(alpha, { meshId, ...audience, at: [NOW], fields: { audience: [beta.peerId] } })], at(NOW));
+    const entry = entryBy(beta, { meshId, ...project, at: [NOW + HOUR], fields: { name: "secret" } });
+    expect(ours.join([entry], at(NOW)).rejections).toHaveLength(1);
+    expect(ours.heldCount).toBe(0);
+  });
+
   it("counts what finds no room as refused", () => {
     const ours = replica();
     const many = Array.from({ length: HELD_ENTRIES_MAX + 2 }, (_, index) => said(beta, NOW + HOUR + index));
@@ -107,14 +134,38 @@ describe("a replica", () => {
     expect([ours.heldCount, ours.instant.wallMs]).toEqual([0, NOW + HOUR]);
   });
 
-  it("knows the version that a peer tells which has joined already what is held here", () => {
+  it("pulls nothing again that waits here already, offers nothing for it, and pulls what is new beside it", () => {
     const [ours, theirs] = [replica(), replica()];
     const [now, ahead] = [said(beta, NOW, "one"), said(beta, NOW + HOUR, "two")];
-    ours.join([now, ahead], at(NOW));
+    ours.join([now], at(NOW));
     theirs.join([now, ahead], at(NOW + HOUR));
-    const key = { set: ahead.set, kind: ahead.kind, id: ahead.id };
-    expect(ours.version(key)).not.toBe(theirs.version(key));
-    expect(ours.versionWithHeld(key)).toBe(theirs.version(key));
-    expect(theirs.versionWithHeld(key)).toBe(theirs.version(key));
+    expect(session(ours, theirs)).toEqual({ pulled: [beta.peerId], offered: [] });
+    expect(ours.heldCount).toBe(1);
+    expect(ours.version(keyOf(ahead))).not.toBe(theirs.version(keyOf(ahead)));
+    expect(session(ours, theirs)).toEqual({ pulled: [], offered: [] });
+    theirs.join([said(alpha, NOW, "other")], at(NOW + HOUR));
+    expect(session(ours, theirs)).toEqual({ pulled: [alpha.peerId], offered: [] });
+    theirs.join([said(beta, NOW + HOUR + 1, "three")], at(NOW + HOUR));
+    expect(session(ours, theirs)).toEqual({ pulled: [beta.peerId], offered: [] });
+    ours.release(at(NOW + HOUR));
+    expect(ours.versionWithHeld(keyOf(ahead))).toBeUndefined();
   });
 });
+
+const keyOf = ({ set, kind, id }: Entry) => ({ set, kind, id });
+
+/** The IDs that one session between two finds to pull and to offer. */
+function session(client: Replica, server: Replica): { pulled: string[]; offered: string[] } {
+  const ranges = new RangeSession({ view: viewOf(client), nonce: new Uint8Array(16) });
+  const answerer = new RangeAnswerer(viewOf(server), RANGE_LIMITS);
+  const [pulled, offered]: [string[], string[]] = [[], []];
+  for (let request = ranges.next(); request !== undefined; request = ranges.next()) {
+    const answer = answerer.answer(request);
+    const pull = answer.ok ? ranges.take(answer.value) : answer;
+    if (!pull.ok) throw new Error(pull.rejection.detail);
+    pulled.push(...pull.value.map(({ id }) => id));
+    for (const key of pull.value) client.join(server.standingEntries(key), at(NOW));
+    offered.push(...ranges.offers().map(({ id }) => id));
+  }
+  return { pulled, offered };
+}

@@ -162,9 +162,23 @@ describe("a revocation", () => {
     const valuesOf = (id: string) =>
       [...replica.fields({ set: SET, kind: "project", id: idOf(id) })].filter(([field]) => field !== "for");
     expect(valuesOf("1").length).toBe(256);
-    expect(valuesOf("2").map(([, { value }]) => value)).toEqual(Object.values(large));
+    const kept = valuesOf("2").filter(([field, { value }]) => value === large[field]);
+    expect(kept.map(([field]) => field).sort()).toEqual(Object.keys(large)); // Texts this long are no diff to read.
     expect(wouldGo, "one field has no room for a word beside it").toMatchObject([
       { id: idOf("3"), field: "x-whole", after: undefined },
     ]);
+  });
+
+  it("pushes out nothing of the owner's own that only newer nodes understand, and says what has no room", () => {
+    const replica = sharedDomain();
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`x-${at}`, at]));
+    replica.write([{ set: SET, kind: "project", id: idOf("5"), fields: many(200) }], owner.signer, 6 as UnixMs);
+    for (const id of ["1", "2", "3", "4"]) say(replica, b, 10, id, many(249));
+    const { wouldGo, wouldStay } = revoke(replica, b);
+    expect(replica.fields({ set: SET, kind: "project", id: idOf("5") }).size).toBe(200);
+    expect(wouldStay.reduce((sum, { fields }) => sum + fields.length, 0) + wouldGo.length).toBe(4 * 249);
+    expect(wouldGo.length).toBeGreaterThan(0);
+    for (const { id, field } of wouldGo)
+      expect(replica.field({ set: SET, kind: "project", id }, field), "gone, as was said").toBeUndefined();
   });
 });

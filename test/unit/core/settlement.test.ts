@@ -1,6 +1,7 @@
 // The settled gate: who is settled after a revoke, who can vouch for it, and what a restart, a loss or a restore leaves.
 import { describe, expect, it } from "vitest";
 import { grantValue } from "../../../src/core/authority.ts";
+import type { Entry, RecordKey } from "../../../src/core/entry.ts";
 import { SIGNER_PREFIX } from "../../../src/core/kinds.ts";
 import { Replica, type Unsettled } from "../../../src/core/replica.ts";
 import { revocation } from "../../../src/core/revocation.ts";
@@ -67,11 +68,12 @@ function settleWith(asking: Replica, peer: Replica): void {
   for (const one of asking.unsettled()) if (peer.vouches(one)) asking.settle(one.set, one.takenAt);
 }
 
+function storedBy(replica: Replica): { key: RecordKey; entries: readonly Entry[] }[] {
+  return replica.sets().flatMap((set) => [...set.records()].map(({ key }) => ({ key, entries: replica.entries(key) })));
+}
+
 function reopened(replica: Replica, self: TestPeer, options: { without?: string; isWhole?: boolean } = {}): Replica {
-  const stored = replica
-    .sets()
-    .flatMap((set) => [...set.records()].map(({ key }) => ({ key, entries: replica.entries(key) })))
-    .filter(({ key }) => key.kind !== options.without);
+  const stored = storedBy(replica).filter(({ key }) => key.kind !== options.without);
   const again = new Replica({ meshId, self: self.peerId, final: replica.finalRosters, settled: replica.settledMarks });
   again.load(stored);
   again.loaded({ isWhole: options.isWhole ?? true });
@@ -122,6 +124,7 @@ describe("a set", () => {
     const [first] = [
       { set: SET, root: other.rootOf(SET) ?? "", takenAt: shared.settledMarks.get(SET) ?? { wallMs: NOW, counter: 0 } },
     ];
+    const early = storedBy(other);
     const held = shared.authority(SET)?.signers.get(signer.peerId);
     const regrant = { [SIGNER_PREFIX + signer.peerId]: grantValue(held, ["update"], tick(shared.instant, NOW)) };
     shared.write([{ ...authority, fields: regrant }], owner.signer, NOW);
@@ -139,6 +142,14 @@ describe("a set", () => {
     expect(other.unsettled()).toEqual([{ set: SET, root: other.rootOf(SET), takenAt: again.takenAt }]);
     const later: Unsettled = { ...first, root: other.rootOf(SET) ?? "", takenAt: again.takenAt };
     expect([other.vouches(later), shared.vouches(later)], "only who is settled at it").toEqual([false, true]);
+    giveStanding(shared, other);
+    settleWith(other, shared);
+    expect(other.isSettled(SET)).toBe(true);
+    const setBack = new Replica({ meshId, self: b.peerId, settled: other.settledMarks });
+    setBack.load(early);
+    setBack.loaded();
+    setBack.join(shared.standingEntries(authority), CLOCK);
+    expect(setBack.isSettled(SET), "its records are older than its mark").toBe(false);
   });
 
   it("stays settled over a restart, but not over a store that lost something, nor at an owner's that was set back", () => {

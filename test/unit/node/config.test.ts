@@ -97,6 +97,55 @@ describe("loadConfig", () => {
     [`${MINIMAL}listen: [0.0.0.0:4001]`, "CONFIG_BAD_VALUE", "listen[0]", "/ip4/0.0.0.0/tcp/4001"],
     [`${MINIMAL}announce: [/ip4/1.2.3.4/tcp/0]`, "CONFIG_BAD_VALUE", "announce[0]", "others can dial"],
     [`${MINIMAL}log: { level: loud }`, "CONFIG_BAD_VALUE", "log.level", "fatal, error, warn, info or debug"],
+    [`${MINIMAL}accept: all`, "CONFIG_BAD_VALUE", "accept", "must be a list, not text"],
+    [
+      `${MINIMAL}accept: [{ owner: me, domains: "*", mode: mirror }]`,
+      "CONFIG_BAD_VALUE",
+      "accept[0].owner",
+      "no peer ID",
+    ],
+    [
+      `${MINIMAL}accept: [{ owner: 7, domains: "*", mode: mirror }]`,
+      "CONFIG_BAD_VALUE",
+      "accept[0].owner",
+      "not a number",
+    ],
+    [
+      `${MINIMAL}accept: [{ owner: "*", domains: [], mode: mirror }]`,
+      "CONFIG_BAD_VALUE",
+      "accept[0].domains",
+      "a list of 1",
+    ],
+    [
+      `${MINIMAL}accept: [{ owner: "*", domains: web, mode: mirror }]`,
+      "CONFIG_BAD_VALUE",
+      "accept[0].domains",
+      'or "*"',
+    ],
+    [
+      `${MINIMAL}accept: [{ owner: "*", domains: "*", mode: none }]`,
+      "CONFIG_BAD_VALUE",
+      "accept[0].mode",
+      "initial or observe",
+    ],
+    [
+      `${MINIMAL}accept: [{ owner: "*", mode: mirror }]`,
+      "CONFIG_MISSING_KEY",
+      "accept[0].domains",
+      "domains: [research]",
+    ],
+    [
+      `${MINIMAL}accept: [{ owner: "*", domain: a, mode: mirror }]`,
+      "CONFIG_UNKNOWN_KEY",
+      "accept[0].domain",
+      "mean domains?",
+    ],
+    [
+      `${MINIMAL}accept:\n  - owner: *\n`,
+      "CONFIG_SYNTAX",
+      undefined,
+      "line 4: a bare * means something else in YAML: write it in quotes",
+    ],
     ["- a", "CONFIG_BAD_VALUE", undefined, "must be a block of keys, not a list"],
     ["name: a\nname: b", "CONFIG_SYNTAX", undefined, "line 2"],
     ["name: [a", "CONFIG_SYNTAX", undefined, "line 1"],
@@ -136,8 +185,15 @@ describe("writeConfig", () => {
 
   it("shows defaults that are valid: with every comment opened the config still loads", async () => {
     const text = configText({ name: "a", listen: [], cloud: "a" });
-    const opened = text.replace(/^# ((?:announce|[a-zA-Z]+M(?:s|ax)|log): ?.*| {2}(?:- |level).*)$/gm, "$1");
+    const opened = text.replace(
+      /^# ((?:announce|accept|[a-zA-Z]+M(?:s|ax)|log): ?.*| {2,4}(?:- |domains:|mode:|level).*)$/gm,
+      "$1",
+    );
     expect(opened).toContain("\nscanIntervalMs: 5000");
-    expect(await load(opened)).toMatchObject({ announce: ["/dns4/mesh.example.org/tcp/4001"], log: { level: "info" } });
+    expect(await load(opened)).toMatchObject({
+      announce: ["/dns4/mesh.example.org/tcp/4001"],
+      accept: [{ owner: "*", domains: "*", mode: "observe" }],
+      log: { level: "info" },
+    });
   });
 });

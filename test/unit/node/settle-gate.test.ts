@@ -73,6 +73,17 @@ describe("a domain that is unsettled", () => {
     expect((await cloud.model.getProject(ID))?.description).toBe("by hand");
   });
 
+  it("takes an edit for an edit, though it is to the very value that the half known records hold", async () => {
+    await cloud.hear([revoke]);
+    await cloud.model.updateProject(ID, { name: "older" });
+    await turns(2 * SCAN_MS);
+    expect(cloud.signed().map(({ fields }) => fields)).toEqual([{ name: "older" }]);
+    await cloud.hear([rewritten]);
+    await cloud.keeper.settle(SET, TAKEN_AT);
+    await cloud.settle();
+    expect((await cloud.model.getProject(ID))?.name).toBe("older");
+  });
+
   it("shows as held after ten minutes, through a restart, until it is settled", async () => {
     await cloud.hear([revoke]);
     await turns(SETTLE_WAIT_MAX_MS - 2 * SCAN_MS);
@@ -106,5 +117,19 @@ describe("a domain that is unsettled", () => {
     await cloud.hear([say(OWNER, { id: ID, at: 95, fields: { name: "newest" } })]);
     await turns(4 * SCAN_MS);
     expect((await cloud.model.getProject(ID))?.name).toBe("older");
+  });
+
+  it("holds as a re-creation what a revoke brings back to life", async () => {
+    const deleted = say(SIGNER, { id: ID, at: 55, fields: { deleted: true } });
+    await cloud.hear([deleted]);
+    await cloud.settle();
+    expect(await cloud.model.getProject(ID)).toBeUndefined();
+    await cloud.hear([rewritten, revoke]); // The owner left the delete out: its values alone are written anew.
+    await cloud.keeper.settle(SET, TAKEN_AT);
+    await cloud.settle();
+    expect([...cloud.memory.holds.values()]).toMatchObject([{ kind: "recreations", objects: [ID] }]);
+    expect(await cloud.model.getProject(ID)).toBeUndefined();
+    await cloud.settle({ approve: true });
+    expect((await cloud.model.getProject(ID))?.name).toBe("newer");
   });
 });
