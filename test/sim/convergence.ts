@@ -42,7 +42,7 @@ export async function converge(simulation: Simulation, mostMs = LIVENESS_MS): Pr
   const { timeline, clouds } = simulation;
   const lastMs = Math.max(0, ...honestStamps(simulation));
   if (lastMs > timeline.nowMs) await simulation.pass(lastMs - timeline.nowMs);
-  await simulation.pass(simulation.swarm.scanMs); // What was done by hand just now is still to be seen.
+  await simulation.pass(2 * simulation.swarm.scanMs); // What was done by hand just now is still to be seen.
   const untilMs = timeline.nowMs + mostMs;
   let difference: string | undefined = "never looked";
   while (simulation.failure === undefined && timeline.nowMs < untilMs) {
