@@ -34,6 +34,7 @@ export class KeystoneLoop {
   #lastScanMs: number | null = null;
   #hasScanned = false;
   #wake: (() => void) | undefined;
+  #wasStale = false;
   #isPoked = false;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -204,9 +205,11 @@ export class KeystoneLoop {
       isStopped: () => this.#isStopped,
     });
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
-    // While capture waits for the clock, so that a scan at once would only find the same again.
-    const isWaiting = run === "stale" && !this.#options.keeper.maySignUnasked;
-    if ((run === "stale" && !isWaiting) || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
+    // Not again where that scan would only find the same: what stays stale after one is kept back for an operator, or for
+    // a clock that nobody has judged yet.
+    const isFutile = this.#wasStale || !this.#options.keeper.maySignUnasked;
+    if ((run === "stale" && !isFutile) || (run === "written" && HEALING.has(state))) this.#nextScanMs = 0;
+    this.#wasStale = run === "stale";
     if (run === "more") this.#isPoked = true;
     // At once, and not with the next scan: until then a quick delete by an operator would look like a restore.
     if (run === "written" && state === "ok") await this.#confirm();

@@ -1,0 +1,82 @@
+// Many seeds over several processes, and what they came to together: failures, and what happened in all of them.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { Happened, KINDS, type Kind } from "./happened.ts";
+
+export type BatchFailure = { readonly seed: number; readonly checker: string; readonly what: string };
+export type Batch = {
+  readonly seeds: number;
+  readonly failures: readonly BatchFailure[];
+  readonly happened: Happened;
+  readonly cpuMs: number;
+};
+export type BatchOptions = {
+  readonly from: number;
+  readonly count: number;
+  /** Wall time after which no further seed begins. */
+  readonly mostMs: number;
+  readonly mutation?: string;
+  /** Processes at once; two by default, as many as CI's machine has cores. */
+  readonly processes?: number;
+  /** Told after every chunk. */
+  readonly onProgress?: (batch: Batch) => void;
+};
+const CHUNK_SEEDS = 20;
+const MAIN = join(import.meta.dirname, "main.ts");
+
+/** Runs seeds in chunks, each chunk in a process of its own; a chunk that dies is a failure of its first seed. */
+export async function runBatch(options: BatchOptions): Promise<Batch> {
+  const { from, count, mostMs, mutation, processes = 2, onProgress } = options;
+  const untilMs = performance.now() + mostMs;
+  const happened = new Happened();
+  const failures: BatchFailure[] = [];
+  const total = { seeds: 0, cpuMs: 0 };
+  let next = from;
+  const isOver = () =>
+    next >= from + count || performance.now() >= untilMs || (mutation !== undefined && failures.length > 0);
+  const work = async () => {
+    while (!isOver()) {
+      const first = next;
+      const size = Math.min(CHUNK_SEEDS, from + count - first);
+      next += size;
+      const minutes = Math.max(0.01, (untilMs - performance.now()) / 60_000);
+      const chunk = await runChunk({ first, size, minutes, mutation });
+      total.seeds += chunk.seeds;
+      total.cpuMs += chunk.cpuMs;
+      happened.add(chunk.happened);
+      failures.push(...chunk.failures);
+      onProgress?.({ ...total, failures, happened });
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, work));
+  return { ...total, failures: failures.sort((a, b) => a.seed - b.seed), happened };
+}
+
+type Chunk = { seeds: number; cpuMs: number; failures: BatchFailure[]; happened: [Kind, number][] };
+
+async function runChunk(chunk: {
+  first: number;
+  size: number;
+  minutes: number;
+  mutation: string | undefined;
+}): Promise<Chunk> {
+  const { first, size, minutes, mutation } = chunk;
+  const planted = mutation === undefined ? [] : [`--mutation=${mutation}`];
+  const args = [MAIN, `--seeds=${size}`, `--from=${first}`, `--minutes=${minutes}`, "--json", ...planted];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const out: string[] = [];
+  const errors: string[] = [];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => out.push(text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => errors.push(text));
+  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  const line = out.join("").trimEnd().split("\n").at(-1) ?? "";
+  if (code === 0 && line.startsWith("{")) return JSON.parse(line) as Chunk;
+  const what = `the process ended with ${code}: ${errors.join("").slice(-2_000)}`;
+  return { seeds: 0, cpuMs: 0, failures: [{ seed: first, checker: "a process runs its seeds", what }], happened: [] };
+}
+
+/** Kinds of things that never happened in a batch: it has shown nothing about them. */
+export function missingKinds({ happened }: Pick<Batch, "happened">): Kind[] {
+  return KINDS.filter((kind) => happened.get(kind) === 0);
+}

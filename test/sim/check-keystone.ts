@@ -1,0 +1,159 @@
+// What a node writes into its Keystone must be decided by an entry that counts at that node, in a domain that its cloud
+// agreed to, and must change something. Everything else stays as people made it.
+import { CANARY_NAME } from "../../src/core/canary.ts";
+import type { FieldValue, RecordKey } from "../../src/core/entry.ts";
+import { localId } from "../../src/core/kinds.ts";
+import type { SetName } from "../../src/core/set-name.ts";
+import type { ProjectObject } from "../../src/keystone/api.ts";
+import { mayCount } from "./check-replica.ts";
+import type { Provenance } from "./provenance.ts";
+import type { SimCloud } from "./sim-cloud.ts";
+import type { Change, NodeWrite, SimKeystone } from "./sim-keystone.ts";
+import type { Simulation } from "./simulation.ts";
+
+/** A plan's longest way to Keystone: what was decided when it was made may have been overtaken since. */
+const PLAN_MS = 90_000;
+type Body = Readonly<Record<string, FieldValue>>;
+
+export class KeystoneCheck {
+  readonly #simulation: Simulation;
+  readonly #keystone: SimKeystone;
+  readonly #provenance: Provenance;
+
+  constructor(simulation: Simulation, keystone: SimKeystone, provenance: Provenance) {
+    this.#simulation = simulation;
+    this.#keystone = keystone;
+    this.#provenance = provenance;
+  }
+
+  onChange({ before, after, hand }: Change): void {
+    if (hand !== "node") return;
+    const { happened } = this.#simulation;
+    const countMark = () => {
+      happened.count("marked name written");
+      happened.count("name collision");
+    };
+    if (before === undefined) happened.count("project created by a node");
+    else if (after === undefined) happened.count("project deleted by a node");
+    else happened.count("project updated by a node");
+    if (after !== undefined && after.name !== before?.name && after.name.includes("~")) countMark();
+  }
+
+  onWrite(write: NodeWrite, before: ProjectObject | undefined): void {
+    const wrongs = this.#clouds().map((cloud) => this.#judge(cloud, write, before));
+    const [wrong] = wrongs;
+    if (wrong === undefined || wrongs.includes(undefined)) return;
+    const { checker, why } = wrong;
+    const object = before === undefined ? "nothing" : JSON.stringify(before);
+    this.#simulation.fail(checker, `${write.method} ${write.id} ${JSON.stringify(write.body)} on ${object}: ${why}`);
+  }
+
+  /** The clouds of this Keystone: two, where a twin runs on it. */
+  #clouds(): SimCloud[] {
+    return this.#simulation.clouds.filter(({ keystone }) => keystone === this.#keystone);
+  }
+
+  #judge(
+    cloud: SimCloud,
+    write: NodeWrite,
+    before: ProjectObject | undefined,
+  ): { checker: string; why: string } | undefined {
+    const body = write.body as Body;
+    const foreign = (why: string) => ({ checker: "nothing outside the shared domains is touched", why });
+    if (isCanary(write, before)) return undefined;
+    if (before === undefined && !write.method.startsWith("create")) return undefined; // It is gone: Keystone will say so.
+    if (cloud.replica === undefined) return undefined; // Sent before a crash: nobody knows any more by what.
+    const domainId =
+      write.method === "createDomain"
+        ? write.id
+        : String(before === undefined ? body.domainId : (before.domainId ?? before.id));
+    const set = this.#agreedSet(cloud, domainId ?? "");
+    if (set === undefined) return foreign(`${cloud.name} has no agreement about domain ${domainId}`);
+    const isDomain = write.method === "createDomain" || write.method === "updateDomain";
+    if (write.id === undefined) return foreign("a project without an ID");
+    if (before?.isDomain === true && !isDomain) return foreign("a domain taken for a project");
+    const key: RecordKey = { set, kind: isDomain ? "domain" : "project", id: write.id };
+    if (write.method === "deleteProject")
+      return this.#isDecided(cloud, key, "deleted", true) ? undefined : uncounted("nobody who counts deleted it");
+    if (before !== undefined && write.method.startsWith("update") && this.#changesNothing(body, before))
+      return { checker: "apply is idempotent", why: "it changes nothing" };
+    return this.#judgeFields(cloud, key, body, before);
+  }
+
+  #judgeFields(cloud: SimCloud, key: RecordKey, body: Body, before: ProjectObject | undefined) {
+    for (const field of ["name", "description", "tags"] as const) {
+      const value = body[field];
+      if (value === undefined || this.#isDecided(cloud, key, field, value)) continue;
+      if (field === "name" && (isMark(String(value), key.id) || this.#hasLocalName(cloud, key))) continue;
+      if (before === undefined && this.#values(cloud, key, field).length === 0) continue; // Nobody ever set it.
+      return uncounted(`${field} is not what anybody who counts says`);
+    }
+    if (body.enabled === true && before !== undefined && !this.#mayEnable(cloud, key))
+      return uncounted("nobody who counts enabled it");
+    const deletedMs = this.#simulation.checks.replicaOf(cloud).deletedForMs(key);
+    if (before === undefined && deletedMs !== undefined && deletedMs > PLAN_MS)
+      return { checker: "a tombstone stays", why: "it is deleted in the mesh" };
+    return undefined;
+  }
+
+  #mayEnable(cloud: SimCloud, key: RecordKey): boolean {
+    const values = this.#values(cloud, key, "enabled");
+    return values.length === 0 || values.includes(true);
+  }
+
+  #values(cloud: SimCloud, key: RecordKey, field: string): FieldValue[] {
+    return this.#simulation.checks
+      .replicaOf(cloud)
+      .lately(key, field, PLAN_MS)
+      .map(({ value }) => value);
+  }
+
+  /** Whether an entry that counts says this, or did until lately. */
+  #isDecided(cloud: SimCloud, key: RecordKey, field: string, value: FieldValue): boolean {
+    const { replica } = cloud;
+    if (replica === undefined) return true; // Sent before a crash; judged by what it was then.
+    const text = JSON.stringify(value);
+    const isSame = (other: FieldValue) =>
+      JSON.stringify(other) === text || (field === "name" && String(other).trim() === String(value).trim());
+    const lately = this.#simulation.checks.replicaOf(cloud).lately(key, field, PLAN_MS);
+    return lately.some((one) => isSame(one.value) && (!one.isNow || mayCount(replica, one.entry, field)));
+  }
+
+  #agreedSet(cloud: SimCloud, domainId: string): SetName | undefined {
+    const { replica } = cloud;
+    for (const { name, identity } of replica?.sets() ?? []) {
+      if (identity.is !== "domain" || identity.domainId !== domainId) continue;
+      const mode = replica?.field({ set: name, kind: "local", id: localId(cloud.peerId) }, "mode");
+      if (mode?.value !== undefined && mode.value !== "none") return name;
+    }
+    return undefined;
+  }
+
+  #hasLocalName(cloud: SimCloud, key: RecordKey): boolean {
+    const local = cloud.replica?.field({ set: key.set, kind: "local", id: localId(cloud.peerId) }, "name");
+    return key.kind === "domain" && typeof local?.value === "string";
+  }
+
+  /** A PATCH that says what stands there already, unless somebody set it between our read and our write. */
+  #changesNothing(body: Body, before: ProjectObject): boolean {
+    const isSame = Object.entries(body).every(
+      ([field, value]) => JSON.stringify((before as unknown as Body)[field]) === JSON.stringify(value),
+    );
+    return isSame && this.#simulation.timeline.nowMs - this.#provenance.touchedMs(before.id) > PLAN_MS;
+  }
+}
+
+function uncounted(why: string) {
+  return { checker: "nothing that doesn't count reaches a Keystone", why };
+}
+
+function isCanary(write: NodeWrite, before: ProjectObject | undefined): boolean {
+  if (write.method === "createProject")
+    return write.id === undefined && write.body.name === CANARY_NAME && write.body.domainId === "default";
+  return before?.domainId === "default" && before.name === CANARY_NAME && Object.keys(write.body).join() === "extra";
+}
+
+function isMark(name: string, id: string): boolean {
+  const mark = /~([0-9a-f]{8,32})$/.exec(name)?.[1];
+  return mark !== undefined && id.startsWith(mark);
+}

@@ -1,0 +1,228 @@
+// The end of a run: faults end, and within a bounded time every node must say what the oracle says, and every Keystone hold
+// it. The oracle reads the ledger of all that was ever signed, and shares no code with the core.
+import type { Entry } from "../../src/core/entry.ts";
+import type { Action } from "../../src/core/plan.ts";
+import { isWaiting } from "../../src/node/keystone-memory.ts";
+import { type OracleState, oracle } from "../property/oracle.ts";
+import { differenceInKeystone } from "./expected-keystone.ts";
+import { textOf } from "./ledger.ts";
+import { attempt } from "./owners.ts";
+import type { SimCloud } from "./sim-cloud.ts";
+import { NO_TROUBLE } from "./sim-keystone.ts";
+import type { Simulation } from "./simulation.ts";
+
+const LIVENESS_MS = 20 * 60_000;
+const LOOK_MS = 2_000;
+/** A stamp farther ahead than this at the end is a forger's: nobody's clock was ever that wrong. */
+const AHEAD_MAX_MS = 2 * 3_600_000;
+
+/** Ends every fault: all links open, all nodes up, clocks right, Keystones well, twins gone for good. */
+export function heal(simulation: Simulation): void {
+  const { network, timeline, clouds, happened } = simulation;
+  timeline.note("heal");
+  simulation.isHealed = true;
+  network.heal();
+  for (const cloud of clouds) {
+    cloud.disk.onWriting = undefined;
+    cloud.keystone.onWriting = () => undefined;
+    cloud.keystone.trouble = { ...NO_TROUBLE, latencyMs: simulation.swarm.keystoneMs };
+    cloud.keystone.model.down = false;
+    cloud.keystone.landLate();
+    if (cloud.clock.leadMs !== 0) happened.count("clock off");
+    cloud.clock.set({ leadMs: 0 });
+    if (cloud.isTwin) {
+      cloud.crash();
+      simulation.ledger.replaceDisk(cloud.name, new Set()); // What only it ever held goes with it.
+    } else cloud.start();
+  }
+}
+
+/** Runs until everything agrees with the oracle; fails the simulation if it never does. */
+export async function converge(simulation: Simulation, mostMs = LIVENESS_MS): Promise<void> {
+  const { timeline, clouds } = simulation;
+  const lastMs = Math.max(0, ...honestStamps(simulation));
+  if (lastMs > timeline.nowMs) await simulation.pass(lastMs - timeline.nowMs);
+  await simulation.pass(2 * simulation.swarm.scanMs); // What was done by hand just now is still to be seen.
+  const untilMs = timeline.nowMs + mostMs;
+  let difference: string | undefined = "never looked";
+  while (simulation.failure === undefined && timeline.nowMs < untilMs) {
+    await simulation.pass(LOOK_MS);
+    for (const cloud of clouds) {
+      approveHolds(simulation, cloud);
+      await makeWay(simulation, cloud);
+    }
+    difference = differenceInRoots(simulation) ?? differenceFromOracle(simulation);
+    if (difference === undefined) return;
+  }
+  if (simulation.failure === undefined)
+    simulation.fail(
+      "everything converges",
+      `not within ${mostMs / 60_000} minutes: ${difference}; ${differingSets(simulation)}`,
+    );
+}
+
+function approveHolds(simulation: Simulation, cloud: SimCloud): void {
+  const { running } = cloud;
+  if (running?.node.membered === undefined) return;
+  // What an operator rejected before is approved now, so that nothing but the mesh's word is left to look at.
+  const holds = [...running.node.memory.holds].filter(([, hold]) => isWaiting(hold) || hold.decision === "reject");
+  for (const [id, { kind, objects }] of holds) {
+    const approved = simulation.checks.approved.get(cloud.keystone);
+    // What an operator takes for edits may be anything that is there.
+    if (["missing", "unconfirmed", "differences", "domainGone"].includes(kind))
+      for (const one of objects) approved?.add(one);
+    simulation.happened.count("hold approved");
+    void attempt(simulation, async () => {
+      await running.operator.decideHold({ id, decision: "approve" });
+    });
+  }
+}
+
+/** A project that was made here by hand and is not shared may be in the way by its name, or by being enabled: its people mend that. */
+async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
+  if (cloud.isTwin || cloud.replica === undefined) return;
+  // An orphan, whose record counts no longer, is people's own as well.
+  const isRecorded = (id: string) =>
+    cloud.replica?.sets().some((set) => set.version("project", id) !== undefined) === true;
+  for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
+    const isShared = [...simulation.ledger.said.values()].some(({ entry }) => entry.set.includes(String(domainId)));
+    if (isDomain || !isShared || isRecorded(id) || (name.startsWith("own-") && !enabled)) continue;
+    await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}`, enabled: false }));
+  }
+}
+
+function honestStamps({ ledger, timeline }: Simulation): number[] {
+  return [...ledger.said.values()]
+    .map(({ entry }) => entry.stamp.wallMs)
+    .filter((wallMs) => wallMs < timeline.nowMs + AHEAD_MAX_MS);
+}
+
+/** Cheap, so that the oracle is asked only where it may agree. */
+function differenceInRoots(simulation: Simulation): string | undefined {
+  const { clouds } = simulation;
+  const roots = new Map<string, string>();
+  for (const cloud of clouds) {
+    const { name, isTwin, membered } = cloud;
+    if (isTwin) continue;
+    if (membered === undefined) return `${name} is not up`;
+    roots.set(membered.keeper.replica.publicRoot(), name);
+    const { state } = membered.loop;
+    if (state !== "ok") return `${name}'s Keystone is ${state}`;
+    const plans = membered.loop.plans().filter(({ domain }) => domain.mode !== "observe");
+    const left = plans.flatMap(({ plan }) => plan.actions).filter((action) => !isKeptByPeople(cloud, action));
+    if (left.length > 0) return `${name} has more to do: ${JSON.stringify(left.slice(0, 3))}: ${whyOf(cloud, left[0])}`;
+  }
+  return roots.size === 1 ? undefined : `roots differ: ${[...roots.values()].join(" and ")}`;
+}
+
+/** Which sets differ, and which words of them only some have. */
+function differingSets({ clouds }: Simulation): string {
+  const holders = new Map<string, string[]>();
+  const all = clouds.filter(({ isTwin }) => !isTwin);
+  for (const { name, replica } of all)
+    for (const set of replica?.sets().filter(({ name: one }) => replica.isPublic(one)) ?? [])
+      for (const { key } of set.records())
+        for (const entry of replica?.standingEntries(key) ?? []) {
+          const text = textOf(entry);
+          holders.set(text, [...(holders.get(text) ?? []), name]);
+        }
+  const partial = [...holders].filter(([, names]) => names.length < all.length);
+  return partial.map(([text, names]) => `${text} stands at ${names.join()}`).join("; ");
+}
+
+function whyOf({ membered, keystone, running }: SimCloud, action: Action | undefined): string {
+  if (action === undefined) return "";
+  const standings = membered?.loop.standings().get(action.set);
+  const rivals = [...keystone.rows().values()].filter(({ name }) => name === action.fields.name);
+  const told = rivals.map(({ id }) => ({ id, standing: standings?.get(id), seen: running?.node.memory.seen.get(id) }));
+  return JSON.stringify({ standing: standings?.get(action.id), rivals: told });
+}
+
+/** A project that the mesh deleted stays while something that people made here, and nobody shares, stands under it. */
+function isKeptByPeople({ keystone, running }: SimCloud, { set, action, id, fields }: Action): boolean {
+  if (running?.node.membered?.loop.standings().get(set)?.get(id)?.state === "conflict") return true; // Shown as what it is.
+  const rows = keystone.rows();
+  const parent = rows.get(String(fields.parent_id));
+  // Somebody named another domain's object as its parent: Keystone refuses that in its own words.
+  if (
+    action === "create" &&
+    parent !== undefined &&
+    parent.id !== fields.domain_id &&
+    parent.domainId !== fields.domain_id
+  )
+    return true;
+  const seen = running?.node.memory.seen;
+  const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
+  return action === "delete" && [...keystone.rows().values()].some((row) => row.parentId === id && isOwn(row.id));
+}
+
+/** The oracle's state of the mesh, of everything that is on some disk or was. */
+export function oracleState(simulation: Simulation): OracleState {
+  const { ledger, timeline } = simulation;
+  const { driftMaxMs } = simulation.swarm;
+  const known = new Set<string>(simulation.clouds.map(({ peerId }) => peerId));
+  const entries: Entry[] = [];
+  for (const { entry, isLost, wasDurable } of ledger.said.values()) {
+    if (isLost || !wasDurable || entry.stamp.wallMs > timeline.nowMs + driftMaxMs) continue;
+    const owner = entry.set.split("/")[1];
+    if (owner === undefined || known.has(owner)) entries.push(entry);
+  }
+  return oracle(ledger.meshId, entries);
+}
+
+function differenceFromOracle(simulation: Simulation): string | undefined {
+  const state = oracleState(simulation);
+  for (const cloud of simulation.clouds) {
+    if (cloud.isTwin) continue;
+    const difference = differenceInReplica(cloud, state) ?? differenceInKeystone(cloud, state, simulation.ledger);
+    if (difference !== undefined) return `${cloud.name}: ${difference}`;
+  }
+  return undefined;
+}
+
+function differenceInReplica({ replica }: SimCloud, state: OracleState): string | undefined {
+  if (replica === undefined) return "it has no replica";
+  const members = [...replica.membership.members].sort().join();
+  if (members !== state.members.join()) return `members are ${members}, not ${state.members.join()}`;
+  const roots = replica.roots();
+  for (const [set, root] of state.roots) {
+    if (!isPublic(set, state)) continue;
+    const own = roots.get(set as Parameters<typeof roots.get>[0]);
+    if (own !== root) return `set ${set} differs from the oracle's: ${differenceInSet(replica, set, state)}`;
+  }
+  for (const set of roots.keys())
+    if (!state.roots.has(set) && replica.isPublic(set)) return `set ${set} is none of the oracle's`;
+  return undefined;
+}
+
+/** Whether everybody may hold a set: of a domain its owner must have said so, and without that word it is told to nobody. */
+function isPublic(set: string, { records }: OracleState): boolean {
+  const [kind, , domainId] = set.split("/");
+  if (kind !== "domain") return true;
+  const fields = JSON.parse(records.get(`${set}\0authority\0${domainId}`)?.fields ?? "{}") as Record<string, unknown[]>;
+  return fields.audience?.[0] === null;
+}
+
+function differenceInSet(replica: NonNullable<SimCloud["replica"]>, set: string, state: OracleState): string {
+  const differences: string[] = [];
+  for (const [place, { fields, standing }] of state.records) {
+    const [name, kind = "", id = ""] = place.split("\0");
+    if (name !== set) continue;
+    const key = { set: name as Parameters<typeof replica.set>[0], kind, id };
+    const own = JSON.stringify(
+      Object.fromEntries(
+        [...replica.fields(key)]
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([field, { value, entry }]) => [field, [value, entry.hash]]),
+      ),
+    );
+    const ownStanding = replica
+      .standingEntries(key)
+      .map(({ hash }) => hash)
+      .sort()
+      .join();
+    if (own !== fields || ownStanding !== standing.join())
+      differences.push(`${kind} ${id}: ${own} (${ownStanding}), not ${fields} (${standing.join()})`);
+  }
+  return differences.slice(0, 3).join("; ");
+}

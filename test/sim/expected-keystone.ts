@@ -1,0 +1,208 @@
+// What a Keystone must hold once everything is settled, worked out from the oracle's state alone: which projects, under
+// which names, enabled or not. Written down from DESIGN section 7 and not from the plan's code.
+import type { Entry, EntryHash } from "../../src/core/entry.ts";
+import type { SetName } from "../../src/core/set-name.ts";
+import type { ProjectObject } from "../../src/keystone/api.ts";
+import type { OracleState } from "../property/oracle.ts";
+import type { Ledger } from "./ledger.ts";
+import type { SimCloud } from "./sim-cloud.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+type Wanted = { readonly id: string; readonly fields: Fields; readonly parentId: string };
+
+/** The first thing in this cloud's Keystone that is not as the oracle says; undefined if there is none. */
+export function differenceInKeystone(
+  cloud: SimCloud,
+  state: OracleState,
+  ledger: Pick<Ledger, "said">,
+): string | undefined {
+  const domains = new Map<string, Map<string, Fields>>();
+  for (const [place, { fields }] of state.records) {
+    const [set = "", kind, id = ""] = place.split("\0");
+    if (!set.startsWith("domain/")) continue;
+    const records = domains.get(set) ?? new Map<string, Fields>();
+    domains.set(set, records.set(`${kind} ${id}`, valuesOf(fields)));
+  }
+  for (const [set, records] of domains) {
+    const givenAt = (id: string) => {
+      const name = JSON.parse(state.records.get(`${set}\0project\0${id}`)?.fields ?? "{}").name as [unknown, EntryHash];
+      return givenText(ledger.said.get(name[1])?.entry, set.split("/")[1]);
+    };
+    const difference = differenceInDomain(cloud, { set, records, givenAt });
+    if (difference !== undefined) return `in ${set}: ${difference}`;
+  }
+  return undefined;
+}
+
+/** When a name was given, as a text that sorts as stamps do. What an owner wrote anew for somebody was given when that one gave it. */
+function givenText(entry: Entry | undefined, owner: string | undefined): string {
+  if (entry === undefined) return "";
+  const anew =
+    entry.stamp.origin === owner
+      ? (entry.fields.for as { origin: string; at: [number, number] } | undefined)
+      : undefined;
+  const [wallMs, counter] = anew?.at ?? [entry.stamp.wallMs, entry.stamp.counter];
+  return `${String(wallMs).padStart(16, "0")}.${String(counter).padStart(6, "0")} ${anew?.origin ?? entry.stamp.origin}`;
+}
+
+function valuesOf(fields: string): Fields {
+  const parsed = JSON.parse(fields) as Record<string, readonly [unknown, string]>;
+  return Object.fromEntries(Object.entries(parsed).map(([field, [value]]) => [field, value]));
+}
+
+type Domain = {
+  readonly set: string;
+  readonly records: ReadonlyMap<string, Fields>;
+  /** When a project got the name that it has: sorts as stamps do. */
+  givenAt(id: string): string;
+};
+
+function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain): string | undefined {
+  const domainId = set.split("/")[2] ?? "";
+  const local = (id?: string) => records.get(`local ${cloud.peerId}${id === undefined ? "" : `/${id}`}`);
+  if (local()?.mode !== "mirror") return undefined;
+  const rows = cloud.keystone.rows();
+  const domain = records.get(`domain ${domainId}`) ?? {};
+  const isDomainOn = domain.enabled !== false && local()?.off !== true;
+  const domainRow = rows.get(domainId);
+  if (domainRow === undefined) return "the domain is not here";
+  if (domainRow.enabled !== isDomainOn) return `the domain is ${domainRow.enabled ? "enabled" : "disabled"}`;
+  const wanted = new Map<string, Wanted>();
+  const names = namesOf(domainId, records, givenAt);
+  for (const [key, fields] of records) {
+    const [kind, id = ""] = key.split(" ");
+    if (kind !== "project" || fields.deleted === true || !isWhole(fields, domainId)) continue;
+    wanted.set(id, { id, fields, parentId: String(fields.parent_id) });
+  }
+  for (const [key, fields] of records) {
+    const [kind, id = ""] = key.split(" ");
+    if (kind !== "project" || fields.deleted !== true || !rows.has(id) || local(id)?.optout === true) continue;
+    const why = mayStay(cloud, id, { rows, wanted });
+    if (why === undefined)
+      return `${id} (${rows.get(id)?.name}) is deleted in the mesh and still here: ${JSON.stringify(
+        cloud.membered?.loop
+          .standings()
+          .get(set as SetName)
+          ?.get(id),
+      )} ${JSON.stringify(cloud.running?.node.memory.seen.get(id))}`;
+  }
+  for (const { id, fields } of wanted.values()) {
+    if (local(id)?.optout === true) continue;
+    const row = rows.get(id);
+    if (row === undefined) {
+      const rival = [...rows.values()].find(
+        (one) => one.domainId === domainId && folded(one.name) === folded(String(fields.name)),
+      );
+      const rivalState = cloud.membered?.loop
+        .standings()
+        .get(set as SetName)
+        ?.get(rival?.id ?? "")?.state;
+      // Its people keep it, and its name, or are shown that they should decide.
+      if (rivalState !== undefined && rivalState !== "applied" && rivalState !== "pending") continue;
+      if (isPlaceReady(id, { wanted, rows, domainId, isDomainOn }))
+        return `${id} (${fields.name}) is not here: ${JSON.stringify(
+          cloud.membered?.loop
+            .standings()
+            .get(set as SetName)
+            ?.get(id),
+        )}`;
+      continue;
+    }
+    if (row.domainId !== domainId) continue; // Another domain's: an ID is no secret, and this one is left alone.
+    const difference = differenceInProject(row, fields, names.get(id) ?? trim(String(fields.name)));
+    if (difference !== undefined) return `${id}: ${difference}`;
+    const isOn = isEnabled(id, { wanted, rows, domainId, isOff: (one) => local(one)?.off === true });
+    if (isOn !== undefined && row.enabled !== isOn)
+      return `${id} (${row.name}) is ${row.enabled ? "enabled" : "disabled"}`;
+  }
+  return undefined;
+}
+
+function isWhole(fields: Fields, domainId: string): boolean {
+  return typeof fields.name === "string" && fields.domain_id === domainId && fields.parent_id !== undefined;
+}
+
+function differenceInProject(row: ProjectObject, fields: Fields, name: string): string | undefined {
+  if (row.name !== name) return `its name is ${row.name}, not ${name}`;
+  if (fields.description !== undefined && row.description !== fields.description)
+    return `its description is ${row.description}`;
+  if (fields.tags !== undefined && JSON.stringify(row.tags) !== JSON.stringify(fields.tags))
+    return `its tags are ${row.tags.join()}`;
+  return undefined;
+}
+
+/** Why something that the mesh deleted may still stand here: something lives under it, or it was not made by the mesh. */
+function mayStay(cloud: SimCloud, id: string, { rows, wanted }: Pick<Place, "rows" | "wanted">): string | undefined {
+  if ([...wanted.values()].some(({ parentId }) => parentId === id)) return "something is to stand under it";
+  if ([...rows.values()].some(({ parentId }) => parentId === id)) return "something stands under it";
+  const seen = cloud.running?.node.memory.seen.get(id);
+  return seen?.ours === true && seen.present ? undefined : "it was not made here by the mesh";
+}
+
+type Place = {
+  readonly wanted: ReadonlyMap<string, Wanted>;
+  readonly rows: ReadonlyMap<string, ProjectObject>;
+  readonly domainId: string;
+};
+
+/** Whether everything above a project stands here and is enabled: then there is no reason to wait. */
+function isPlaceReady(id: string, place: Place & { readonly isDomainOn: boolean }): boolean {
+  if (!place.isDomainOn) return false;
+  let at = place.wanted.get(id)?.parentId;
+  for (let depth = 1; at !== undefined && at !== place.domainId; depth += 1) {
+    const row = place.rows.get(at);
+    if (row === undefined || !row.enabled || row.domainId !== place.domainId || depth > 4) return false;
+    at = row.parentId ?? undefined;
+  }
+  return at === place.domainId;
+}
+
+/** Enabled if the mesh and this cloud say so, and everything above it is; undefined under what the mesh deleted. */
+function isEnabled(id: string, place: Place & { isOff(id: string): boolean }): boolean | undefined {
+  for (let at = id; at !== place.domainId; ) {
+    const wanted = place.wanted.get(at);
+    if (wanted === undefined) return undefined;
+    if (wanted.fields.enabled === false || place.isOff(at)) return false;
+    at = place.rows.get(at)?.parentId ?? "";
+    if (at === "") return undefined;
+  }
+  return true;
+}
+
+/**
+ * The marked names of those that lose a clash: of names that the strictest database takes for one, the one that was given
+ * first stays, the others get the shortest mark of their ID that is free.
+ */
+function namesOf(
+  domainId: string,
+  records: ReadonlyMap<string, Fields>,
+  givenAt: (id: string) => string,
+): Map<string, string> {
+  const claims = [...records].flatMap(([key, fields]) => {
+    const [kind, id = ""] = key.split(" ");
+    const isClaim = kind === "project" && fields.deleted !== true && isWhole(fields, domainId);
+    return isClaim ? [{ id, name: trim(String(fields.name)), at: givenAt(id) }] : [];
+  });
+  claims.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : 1));
+  const taken = new Set<string>();
+  const losers = claims.filter(({ name }) => taken.size === taken.add(folded(name)).size);
+  const marked = new Map<string, string>();
+  for (const { id, name } of losers) {
+    const marks = [8, 12, 16, 20, 24, 28, 32].map(
+      (digits) => `${[...name].slice(0, 63 - digits).join("")}~${id.slice(0, digits)}`,
+    );
+    const free = marks.find((mark) => !taken.has(folded(mark))) ?? String(marks.at(-1));
+    taken.add(folded(free));
+    marked.set(id, free);
+  }
+  return marked;
+}
+
+function folded(name: string): string {
+  const bare = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "");
+  return bare(bare(trim(name)).toUpperCase()).normalize("NFC");
+}
+
+function trim(name: string): string {
+  return name.trim();
+}

@@ -1,0 +1,98 @@
+// The ledger: every entry that anybody in the world ever signed, and where each became durable. Nodes know nothing of it.
+// The oracle reads it, and it judges what can be judged of one entry at once: no origin uses a stamp twice, and nothing
+// leaves a node before it is durable there.
+import { decode } from "@ipld/dag-cbor";
+import { ENTRY_CONTEXT, type MeshId, openStored, parseMeshId, type WireEntry } from "../../src/core/codec.ts";
+import type { Entry, EntryHash } from "../../src/core/entry.ts";
+import type { PeerId } from "../../src/core/peer-id.ts";
+
+export type Said = {
+  readonly entry: Entry;
+  readonly atMs: number;
+  /** The cloud that signed it; a forger signs outside of any. */
+  readonly cloud: string | undefined;
+  /** Clouds on whose disk it was acknowledged. */
+  readonly durableAt: Set<string>;
+  /** Lost with a disk before anybody else had it: a restored backup takes back what only it held. */
+  isLost: boolean;
+  wasDurable: boolean;
+};
+
+export class Ledger {
+  readonly said = new Map<EntryHash, Said>();
+  /** Peers that sign what they like, or run twice: stamps of theirs may be used twice. */
+  readonly equivocators = new Set<PeerId>();
+  readonly #stamps = new Map<string, EntryHash>();
+  readonly #fail: (checker: string, what: string) => void;
+  #meshId: MeshId | undefined;
+
+  constructor(fail: (checker: string, what: string) => void) {
+    this.#fail = fail;
+  }
+
+  get meshId(): MeshId {
+    if (this.#meshId === undefined) throw new Error("nobody founded the mesh yet");
+    return this.#meshId;
+  }
+
+  /** Takes down what was signed, if it is an entry. */
+  sign(bytes: Uint8Array, signature: Uint8Array, by: { cloud: string | undefined; atMs: number }): Said | undefined {
+    const tuple: unknown = decode(bytes);
+    if (!Array.isArray(tuple) || tuple[0] !== ENTRY_CONTEXT) return undefined;
+    this.#meshId ??= parseMeshId(String(tuple[1]));
+    const opened = openStored(this.meshId, [bytes, signature]);
+    if (!opened.ok) return undefined; // A forgery: no honest signer gets that far.
+    const known = this.said.get(opened.value.hash);
+    if (known !== undefined) return known;
+    const said: Said = { entry: opened.value, ...by, durableAt: new Set(), isLost: false, wasDurable: false };
+    this.said.set(opened.value.hash, said);
+    this.#judgeStamp(opened.value);
+    return said;
+  }
+
+  #judgeStamp(entry: Entry): void {
+    const { wallMs, counter, origin } = entry.stamp;
+    const place = `${origin} ${wallMs}.${counter}`;
+    const known = this.#stamps.get(place);
+    this.#stamps.set(place, entry.hash);
+    if (known !== undefined && known !== entry.hash && !this.equivocators.has(origin))
+      this.#fail("a stamp is used once", `${place}: ${textOf(this.said.get(known)?.entry)} and ${textOf(entry)}`);
+  }
+
+  /** An entry is on a cloud's disk, and acknowledged. */
+  keep(wire: WireEntry, cloud: string): void {
+    const said = this.find(wire);
+    if (said === undefined) return;
+    const isFirst = !said.wasDurable;
+    said.wasDurable = true;
+    said.durableAt.add(cloud);
+    said.isLost = false;
+    if (isFirst && said.cloud !== undefined && said.cloud !== cloud && !this.equivocators.has(said.entry.stamp.origin))
+      this.#fail("durable before it is told", `${cloud} holds ${textOf(said.entry)}, which ${said.cloud} does not yet`);
+  }
+
+  readonly #hashes = new WeakMap<Uint8Array, Said>();
+
+  find(wire: WireEntry): Said | undefined {
+    const known = this.#hashes.get(wire[0]);
+    if (known !== undefined || this.#meshId === undefined) return known;
+    const opened = openStored(this.meshId, wire);
+    const said = opened.ok ? this.said.get(opened.value.hash) : undefined;
+    if (said !== undefined) this.#hashes.set(wire[0], said);
+    return said;
+  }
+
+  /** A cloud's disk is another from now on, and holds these entries only. */
+  replaceDisk(cloud: string, held: ReadonlySet<EntryHash>): void {
+    for (const said of this.said.values()) {
+      if (held.has(said.entry.hash)) said.durableAt.add(cloud);
+      else if (said.durableAt.delete(cloud)) said.isLost = said.durableAt.size === 0;
+    }
+  }
+}
+
+export function textOf(entry: Entry | undefined): string {
+  if (entry === undefined) return "nothing";
+  const { set, kind, id, fields, stamp, hash } = entry;
+  return `${hash.slice(0, 8)} ${kind} ${id.slice(0, 12)} ${JSON.stringify(fields)} at ${stamp.wallMs}.${stamp.counter} by …${stamp.origin.slice(-6)} in ${set.slice(0, 7)}…${set.slice(-10)}`;
+}

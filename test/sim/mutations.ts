@@ -1,0 +1,164 @@
+// Planted bugs: each is a text that is replaced while the source loads, so that nothing of it ever stands in src/. The
+// simulator must catch every one. A text must be found exactly once: a bug can't go stale without a word.
+import { readFileSync } from "node:fs";
+import { registerHooks } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+export type Mutation = {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+};
+
+const ROOT = join(import.meta.dirname, "../..");
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "stamps-without-origin",
+    file: "src/core/entry.ts",
+    find: "compareStamps(a.stamp, b.stamp) ||",
+    replace: "a.stamp.wallMs - b.stamp.wallMs || a.stamp.counter - b.stamp.counter ||",
+  },
+  {
+    name: "since-not-checked",
+    file: "src/core/authority.ts",
+    find: "return since !== undefined && compareInstants(stamp, since) >= 0;",
+    replace: "return since !== undefined;",
+  },
+  {
+    name: "tombstone-does-not-absorb",
+    file: "src/core/keystone-view.ts",
+    find: 'return record?.get("deleted")?.value === true;',
+    replace:
+      'const gone = record?.get("deleted"); const name = record?.get("name"); return gone?.value === true && !(name !== undefined && name.entry.stamp.wallMs > gone.entry.stamp.wallMs);',
+  },
+  {
+    name: "one-slot-for-all-scopes",
+    file: "src/core/record.ts",
+    find: "return a.field === b.field && a.scope === b.scope && a.entry.stamp.origin === b.entry.stamp.origin;",
+    replace: "return a.field === b.field && a.entry.stamp.origin === b.entry.stamp.origin;",
+  },
+  {
+    name: "one-slot-for-all-signers",
+    file: "src/core/record.ts",
+    find: "return a.field === b.field && a.scope === b.scope && a.entry.stamp.origin === b.entry.stamp.origin;",
+    replace: "return a.field === b.field && a.scope === b.scope;",
+  },
+  {
+    name: "told-before-durable",
+    file: "src/node/replica-keeper.ts",
+    find: "    await this.#persist(joined, beside);\n    this.#tell(joined, true);",
+    replace: "    this.#tell(joined, true);\n    await this.#persist(joined, beside);",
+  },
+  {
+    name: "clock-not-stored",
+    file: "src/node/replica-keeper.ts",
+    find: "meta, records, instant: this.replica.instant }",
+    replace: "meta, records }",
+  },
+  {
+    name: "answers-before-durable",
+    file: "src/node/sync-answerer.ts",
+    find: "    await keeper.durable(); // Nobody is told of an entry that a crash could still take back.\n",
+    replace: "",
+  },
+  {
+    name: "canary-not-checked",
+    file: "src/core/canary.ts",
+    find: 'return generation <= (memory?.generation ?? 0) ? "restored" : "nodeRestored";',
+    replace: 'return "ok";',
+  },
+  {
+    name: "intents-not-heeded",
+    file: "src/core/capture.ts",
+    find: "  if (intent !== undefined && intent.fields[field] !== undefined && isSameValue(field, intent.fields[field], value))\n    return !isDoubtfulDisable;\n",
+    replace: "",
+  },
+  {
+    name: "apply-without-reading",
+    file: "src/node/apply.ts",
+    find: 'if (base.some((field) => !isSameValue(field, current[field], row.values[field]))) return "stale";',
+    replace: "",
+  },
+  {
+    name: "domain-of-object-not-checked",
+    file: "src/node/apply.ts",
+    find: "    if (foreign !== undefined) return this.#refuse(action, foreign);\n    if (current.immutable)",
+    replace: "    if (current.immutable)",
+  },
+  {
+    name: "plans-while-unsettled",
+    file: "src/node/settle-gate.ts",
+    find: "    if (replica.isSettled(domain.set)) {",
+    replace: "    if (replica.isSettled(domain.set) || true) {",
+  },
+  {
+    name: "revoke-writes-nothing-anew",
+    file: "src/core/revocation.ts",
+    find: "    writes: [...writes, {",
+    replace: "    writes: [{",
+  },
+  {
+    name: "restored-keystone-is-captured",
+    file: "src/core/capture.ts",
+    find: '  if (input.mode === "heal") {\n    draft.seen.set(held.id, lookedAt(row, held));\n    return;\n  }\n',
+    replace: "",
+  },
+  {
+    name: "marks-are-edits",
+    file: "src/core/capture.ts",
+    find: 'return field === "name" && typeof wanted === "string" && isMarkOf(held.name, { name: wanted, id: held.id });',
+    replace: "return false;",
+  },
+  {
+    name: "name-clash-by-id",
+    file: "src/core/names.ts",
+    find: "compareStamps(a.stamp, b.stamp) || (a.id < b.id ? -1 : 1));",
+    replace: "(a.id < b.id ? -1 : 1));",
+  },
+  {
+    name: "gossip-alone",
+    file: "src/node/anti-entropy.ts",
+    find: "if (peer !== undefined && !this.#serving.has(peer) && !this.#wasJustEqual(peer)) void this.sync(peer);",
+    replace: "void peer;",
+  },
+  {
+    name: "signs-before-looking-who-may",
+    file: "src/core/authority.ts",
+    find: '    if (stamp.origin === authority.owner) return true;\n    if (kind === "authority") return false;',
+    replace: "    if (stamp.origin === authority.owner) return true;",
+  },
+  {
+    name: "absence-is-a-delete-while-healing",
+    file: "src/core/capture-missing.ts",
+    find: '  if (input.mode === "heal") {\n    for (const [id, row] of missing) absent(id, row);\n    return [];\n  }\n',
+    replace: "",
+  },
+];
+
+export function mutationOf(name: string): Mutation {
+  const found = MUTATIONS.find((one) => one.name === name);
+  if (found === undefined) throw new RangeError(`no mutation ${name}: ${MUTATIONS.map((one) => one.name).join(", ")}`);
+  return found;
+}
+
+/** The mutated text of its file. Throws unless the text to replace stands there exactly once. */
+export function mutate({ name, file, find, replace }: Mutation, text = readFileSync(join(ROOT, file), "utf8")): string {
+  const count = text.split(find).length - 1;
+  if (count !== 1) throw new Error(`mutation ${name}: its text stands ${count} times in ${file}, and must stand once`);
+  return text.replace(find, () => replace);
+}
+
+/** Plants a bug in this process: call it before anything of src/ is loaded. */
+export function plant(mutation: Mutation): void {
+  const url = pathToFileURL(join(ROOT, mutation.file)).href;
+  const source = mutate(mutation);
+  registerHooks({
+    load: (at, context, nextLoad) => {
+      const loaded = nextLoad(at, context);
+      return at === url ? { ...loaded, source } : loaded;
+    },
+  });
+}

@@ -1,0 +1,41 @@
+// Who brought each value about in one Keystone: a person, a node, or a restored backup. Only what a person set may come
+// back as a signed edit.
+import type { FieldValue } from "../../src/core/entry.ts";
+import type { Change, Hand } from "./sim-keystone.ts";
+
+type Came = { readonly value: string; readonly hand: Hand; readonly atMs: number };
+const FIELDS = ["name", "description", "enabled", "tags"] as const;
+
+export class Provenance {
+  readonly #came = new Map<string, Came[]>();
+  readonly #touchedMs = new Map<string, number>();
+
+  note({ id, before, after, hand, atMs }: Change): void {
+    if (hand !== "node") this.#touchedMs.set(id, atMs);
+    if ((before === undefined) !== (after === undefined))
+      this.#add(id, "deleted", { value: String(after === undefined), hand, atMs });
+    if (after === undefined) return;
+    for (const field of FIELDS) {
+      const value = JSON.stringify(after[field]);
+      if (before === undefined || JSON.stringify(before[field]) !== value) this.#add(id, field, { value, hand, atMs });
+    }
+  }
+
+  #add(id: string, field: string, came: Came): void {
+    const key = `${id} ${field}`;
+    const list = this.#came.get(key) ?? [];
+    list.push(came);
+    this.#came.set(key, list);
+  }
+
+  /** By whose hand the object's field last came to this value; undefined if it never had it. */
+  handOf(id: string, field: string, value: FieldValue): Hand | undefined {
+    const text = field === "deleted" ? "true" : JSON.stringify(value);
+    return this.#came.get(`${id} ${field}`)?.findLast((came) => came.value === text)?.hand;
+  }
+
+  /** When anybody but a node last changed it; 0 for never. */
+  touchedMs(id: string): number {
+    return this.#touchedMs.get(id) ?? 0;
+  }
+}

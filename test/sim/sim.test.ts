@@ -1,0 +1,41 @@
+// The simulator in CI: some minutes of seeds over two cores, a fresh one among them, then two planted bugs in rotation.
+// KEYMESH_SIM_SECONDS sets how long, KEYMESH_SIM_FROM the first seed, KEYMESH_SIM_ROTATION which bugs.
+import process from "node:process";
+import { describe, expect, it } from "vitest";
+import { missingKinds, runBatch } from "./batch.ts";
+import { tableOf } from "./happened.ts";
+import { MUTATIONS } from "./mutations.ts";
+
+/** The one place that says how long CI simulates. */
+const SECONDS = Number(process.env.KEYMESH_SIM_SECONDS ?? 180);
+const DAY = Math.floor(Date.now() / 86_400_000);
+const ROTATION = Number(process.env.KEYMESH_SIM_ROTATION ?? DAY);
+const FROM = Number(process.env.KEYMESH_SIM_FROM ?? 1);
+const SEEDS_MAX = 10_000;
+const MUTATION_SEEDS = 400;
+const MUTATION_MS = 120_000;
+
+describe("the simulator", () => {
+  it("finds nothing wrong, and everything happened", { timeout: SECONDS * 1_000 + 120_000 }, async () => {
+    const batch = await runBatch({ from: FROM, count: SEEDS_MAX, mostMs: SECONDS * 1_000 });
+    console.log(
+      `${batch.seeds} seeds, ${(batch.cpuMs / batch.seeds).toFixed(0)} ms of CPU each\n${tableOf(batch.happened)}`,
+    );
+    expect(batch.failures).toEqual([]);
+    expect(batch.seeds).toBeGreaterThan(100);
+    expect(missingKinds(batch)).toEqual([]);
+  });
+
+  it("finds nothing wrong in a seed that nobody has seen", { timeout: 120_000 }, async () => {
+    const from = 1_000_000 + Math.floor(Math.random() * 1_000_000_000);
+    console.log(`fresh seed ${from}: npm run sim -- --seed=${from}`);
+    const { failures } = await runBatch({ from, count: 1, mostMs: 60_000, processes: 1 });
+    expect(failures).toEqual([]);
+  });
+
+  const two = [0, 1].map((step) => MUTATIONS[(2 * ROTATION + step) % MUTATIONS.length]?.name ?? "");
+  it.each(two)("catches the planted bug %s", { timeout: MUTATION_MS + 60_000 }, async (mutation) => {
+    const { failures } = await runBatch({ from: 1, count: MUTATION_SEEDS, mostMs: MUTATION_MS, mutation });
+    expect(failures.length).toBeGreaterThan(0);
+  });
+});
