@@ -1,9 +1,9 @@
 // The wire format: canonical dag-cbor, signed with Ed25519, and every check that needs no other state.
 // A node verifies before it believes anything, so decoding and checking are one step here.
 import {
-  createHash,
   createPrivateKey,
   createPublicKey,
+  hash,
   type KeyObject,
   sign as signBytes,
   verify as verifyBytes,
@@ -23,6 +23,7 @@ import {
   STAMP_COUNTER_MAX,
 } from "./limits.ts";
 import { type PeerId, parsePeerId, publicKeyOf } from "./peer-id.ts";
+import { readPlain, UNSURE } from "./plain-cbor.ts";
 import { type Checked, refuse } from "./rejection.ts";
 import { parseSetName } from "./set-name.ts";
 import type { UnixMs } from "./stamp.ts";
@@ -50,7 +51,7 @@ const SIGNATURE_BYTES = 64;
 const HASH_PATTERN = /^[0-9a-f]{64}$/;
 
 export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return hash("sha256", bytes, "hex");
 }
 
 export function parseMeshId(text: string): MeshId | undefined {
@@ -153,6 +154,8 @@ function checkSigned(meshId: MeshId, bytes: Uint8Array): Checked<Draft> {
 
 /** Decodes only what re-encodes to the same bytes, so that one value has one spelling and one hash. */
 export function decodeCanonical(bytes: Uint8Array): unknown {
+  const plain = readPlain(bytes);
+  if (plain !== UNSURE) return plain;
   try {
     const value: unknown = decode(bytes);
     return equals(encode(value), bytes) ? value : undefined;

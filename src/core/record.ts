@@ -4,7 +4,7 @@
 // because a creation needs another scope than an update and either may be taken away alone. So what is kept is a
 // function of the set of entries, whatever order they came in and whatever the authority record says meanwhile
 // (ADR 0001 says why creation fields keep the signer's greatest too, and not its earliest).
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { compareEntries, type Entry, type FieldValue, type RecordKey } from "./entry.ts";
 import { CREATION_FIELDS, type Scope, scopeOf } from "./kinds.ts";
 import type { PeerId } from "./peer-id.ts";
@@ -97,9 +97,7 @@ export function entriesOf(slots: readonly Slot[]): Entry[] {
 export function versionOf(record: Rec, counts: Counts): Version | undefined {
   const hashes = entriesOf(record.slots.filter(counts)).map((entry) => entry.hash);
   if (hashes.length === 0) return undefined;
-  const digest = createHash("sha256");
-  for (const hash of hashes.sort()) digest.update(hash);
-  return digest.digest("hex") as Version;
+  return hash("sha256", hashes.sort().join(""), "hex") as Version;
 }
 
 /** The value of a field, and the entry that decides it; undefined if nobody whose word counts has written it. */
