@@ -295,3 +295,8 @@ export const ACCEPT_RULES_MAX = 100;
 export const ACCEPT_RULE_DOMAINS_MAX = 1_000;
 /** Domains of one owner that rules accept: a member that shares domains without end must not fill our Keystone. */
 export const RULED_DOMAINS_PER_OWNER_MAX = 100;
+
+// --- Memory --------------------------------------------------------------------------------------------------------
+/** New entries within so many milliseconds from which on a node is busy, and its heap may grow: a session's first page has as many. */
+export const HEAP_BUSY_ENTRIES = 500;
+export const HEAP_LOOK_MS = 10_000;
