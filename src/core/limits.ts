@@ -167,6 +167,8 @@ export const OUTBOX_SENDINGS_MAX = 4;
 export const SYNC_IDLE_TIMEOUT_MS = 60_000;
 /** Milliseconds for the whole of a welcome: dial, admission and answer. */
 export const WELCOME_TIMEOUT_MS = 20_000;
+/** Bytes that may come on a stream before its peer is told that more may: a quarter of the least window that yamux gives. */
+export const YAMUX_UNACKNOWLEDGED_BYTES_MAX = 64 * 1024;
 
 // --- Keystone ------------------------------------------------------------------------------------------------------
 /** Milliseconds between scans of Keystone by default, and how many times a scan's own duration must lie between two. */
