@@ -23,7 +23,7 @@ import {
   STAMP_COUNTER_MAX,
 } from "./limits.ts";
 import { type PeerId, parsePeerId, publicKeyOf } from "./peer-id.ts";
-import { readPlain, UNSURE } from "./plain-cbor.ts";
+import { readPlain, spellPlain, UNSURE } from "./plain-cbor.ts";
 import { type Checked, refuse } from "./rejection.ts";
 import { parseSetName } from "./set-name.ts";
 import type { UnixMs } from "./stamp.ts";
@@ -83,7 +83,13 @@ export function publicKeyObject(origin: PeerId): KeyObject {
 /** The bytes that are signed: context, mesh ID, set, kind, ID, [wallMs, counter], origin, fields. */
 export function signedBytes(meshId: MeshId, draft: Draft): Uint8Array {
   const { set, kind, id, stamp, fields } = draft;
-  return encode([ENTRY_CONTEXT, meshId, set, kind, id, [stamp.wallMs, stamp.counter], stamp.origin, fields]);
+  return encodeCanonical([ENTRY_CONTEXT, meshId, set, kind, id, [stamp.wallMs, stamp.counter], stamp.origin, fields]);
+}
+
+/** Canonical dag-cbor; `decodeCanonical` reads it. Throws on what it can't say. */
+export function encodeCanonical(value: unknown): Uint8Array {
+  const plain = spellPlain(value);
+  return plain === UNSURE ? encode(value) : plain;
 }
 
 const spells = new TextMemory<Spell>();

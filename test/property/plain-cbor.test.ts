@@ -2,8 +2,8 @@
 import { decode, encode } from "@ipld/dag-cbor";
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
-import { decodeCanonical } from "../../src/core/codec.ts";
-import { readPlain, UNSURE } from "../../src/core/plain-cbor.ts";
+import { decodeCanonical, encodeCanonical } from "../../src/core/codec.ts";
+import { readPlain, spellPlain, UNSURE } from "../../src/core/plain-cbor.ts";
 import { runs } from "../fixtures/runs.ts";
 
 vi.setConfig({ testTimeout: 60_000 }); // Thousands of runs, on a machine that may be busy.
@@ -50,6 +50,7 @@ it("reads whatever is canonical as the library does", () => {
     fc.property(value, (said) => {
       const bytes = encode(said);
       expect(decodeCanonical(bytes)).toStrictEqual(theLongWay(bytes));
+      expect(Buffer.from(encodeCanonical(said))).toEqual(Buffer.from(bytes));
     }),
     runs(3_000),
   );
@@ -67,6 +68,7 @@ it("reads nothing that is not canonical", () => {
 it("takes the short way for what travels, and never for what is odd", () => {
   const said = ["ctx", { id: "ab", name: "Größe 🙂", tags: ["x"] }, [new Uint8Array([1, 2])], -5, 2 ** 40, null, true];
   expect(readPlain(encode(said))).toStrictEqual(said);
+  expect(spellPlain(said)).toEqual(Uint8Array.from(encode(said)));
   for (const one of [
     1.5,
     { "/": 1 },
@@ -75,7 +77,7 @@ it("takes the short way for what travels, and never for what is odd", () => {
     "\ufeffx",
     new Array(40).fill(0).reduce((in_) => [in_], 0),
   ])
-    expect(readPlain(encode(one))).toBe(UNSURE);
+    expect([readPlain(encode(one)), spellPlain(one)]).toEqual([UNSURE, UNSURE]);
 });
 
 it.each([
@@ -92,4 +94,20 @@ it.each([
 ])("refuses %s", (_what, bytes) => {
   expect(readPlain(Uint8Array.from(bytes))).toBe(UNSURE);
   expect(decodeCanonical(Uint8Array.from(bytes))).toBeUndefined();
+});
+
+it.each([
+  ["undefined", [undefined]],
+  ["a lone half of a pair", "a\ud800"],
+  ["a number that is none", Number.NaN],
+  ["minus zero", -0],
+  ["a map of another class", new Map()],
+])("leaves %s to the library", (_what, value) => {
+  expect(spellPlain(value)).toBe(UNSURE);
+});
+
+it("spells what is longer than it has room for, and then short things again", () => {
+  const long = ["x".repeat(200_000), new Uint8Array(300_000).fill(3)];
+  expect(Buffer.compare(encodeCanonical(long), encode(long))).toBe(0);
+  expect(encodeCanonical(["a"])).toEqual(Uint8Array.of(0x81, 0x61, 0x61));
 });
