@@ -1,4 +1,5 @@
 // Every bound of keymesh, with its unit and why it has that value. A bound that an operator may change has its default here.
+// Long, because bounds are looked for in one place: whoever changes one sees those that it must stay within.
 
 // --- Entries and records -------------------------------------------------------------------------------------------
 /** Bytes of one signed entry. Keystone refuses bodies over 114,688 bytes, so nothing it holds needs more. */
