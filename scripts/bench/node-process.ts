@@ -16,7 +16,7 @@ import { createLog } from "../../src/node/logging.ts";
 import { admissionWrite } from "../../src/node/membership-desk.ts";
 import { Node } from "../../src/node/node.ts";
 import type { ReplicaKeeper } from "../../src/node/replica-keeper.ts";
-import { keepHeapSmall } from "../../src/node/small-heap.ts";
+import { HeapWatch, keepHeapSmall } from "../../src/node/small-heap.ts";
 import { verifyOnThreads } from "../../src/node/verify-entries.ts";
 import type { World } from "../../src/node/world.ts";
 import { openLevelStore } from "../../src/store/open-store.ts";
@@ -60,12 +60,21 @@ class NodeProcess {
     const store = await openLevelStore({ path: join(dataDir, "store"), version: VERSION });
     const log = createLog({ level: "warn", out: process.stderr, now: world.now });
     const api = createModelKeystone({ newId: () => randomBytes(16).toString("hex") });
+    const heap = new HeapWatch(world.after);
     const node = new Node(
       { dataDir, version: VERSION, config: configOf(name), world, log },
-      { identity, store, api, openMesh: createMesh, verify: verifyOnThreads },
+      {
+        identity,
+        store,
+        api,
+        openMesh: createMesh,
+        verify: verifyOnThreads,
+        noteEntries: (count) => heap.note(count),
+      },
     );
     await node.start();
     const started = new NodeProcess(node, async () => {
+      heap.stop();
       await node.stop();
       await store.close();
     });

@@ -1,9 +1,9 @@
 // The wire format: canonical dag-cbor, signed with Ed25519, and every check that needs no other state.
 // A node verifies before it believes anything, so decoding and checking are one step here.
 import {
-  createHash,
   createPrivateKey,
   createPublicKey,
+  hash,
   type KeyObject,
   sign as signBytes,
   verify as verifyBytes,
@@ -23,6 +23,7 @@ import {
   STAMP_COUNTER_MAX,
 } from "./limits.ts";
 import { type PeerId, parsePeerId, publicKeyOf } from "./peer-id.ts";
+import { readPlain, spellPlain, UNSURE } from "./plain-cbor.ts";
 import { type Checked, refuse } from "./rejection.ts";
 import { parseSetName } from "./set-name.ts";
 import type { UnixMs } from "./stamp.ts";
@@ -50,7 +51,7 @@ const SIGNATURE_BYTES = 64;
 const HASH_PATTERN = /^[0-9a-f]{64}$/;
 
 export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return hash("sha256", bytes, "hex");
 }
 
 export function parseMeshId(text: string): MeshId | undefined {
@@ -82,7 +83,13 @@ export function publicKeyObject(origin: PeerId): KeyObject {
 /** The bytes that are signed: context, mesh ID, set, kind, ID, [wallMs, counter], origin, fields. */
 export function signedBytes(meshId: MeshId, draft: Draft): Uint8Array {
   const { set, kind, id, stamp, fields } = draft;
-  return encode([ENTRY_CONTEXT, meshId, set, kind, id, [stamp.wallMs, stamp.counter], stamp.origin, fields]);
+  return encodeCanonical([ENTRY_CONTEXT, meshId, set, kind, id, [stamp.wallMs, stamp.counter], stamp.origin, fields]);
+}
+
+/** Canonical dag-cbor; `decodeCanonical` reads it. Throws on what it can't say. */
+export function encodeCanonical(value: unknown): Uint8Array {
+  const plain = spellPlain(value);
+  return plain === UNSURE ? encode(value) : plain;
 }
 
 const spells = new TextMemory<Spell>();
@@ -153,6 +160,8 @@ function checkSigned(meshId: MeshId, bytes: Uint8Array): Checked<Draft> {
 
 /** Decodes only what re-encodes to the same bytes, so that one value has one spelling and one hash. */
 export function decodeCanonical(bytes: Uint8Array): unknown {
+  const plain = readPlain(bytes);
+  if (plain !== UNSURE) return plain;
   try {
     const value: unknown = decode(bytes);
     return equals(encode(value), bytes) ? value : undefined;

@@ -251,8 +251,13 @@ export function isKnown(set: SetIdentity, kind: string, field: string): boolean 
 
 /** The scope that a signer needs for this field: `deleted` needs delete, the fields of a creation entry create, all else update. */
 export function scopeOf(fields: Fields, field: string): Scope {
-  if (field === "deleted") return "delete";
-  return isCreation(fields) ? "create" : "update";
+  return scopesIn(fields)(field);
+}
+
+/** As `scopeOf`, for each field of one entry. */
+export function scopesIn(fields: Fields): (field: string) => Scope {
+  const otherwise = isCreation(fields) ? "create" : "update";
+  return (field) => (field === "deleted" ? "delete" : otherwise);
 }
 
 export function isCreation(fields: Fields): boolean {

@@ -1,4 +1,5 @@
 // Every bound of keymesh, with its unit and why it has that value. A bound that an operator may change has its default here.
+// Long, because bounds are looked for in one place: whoever changes one sees those that it must stay within.
 
 // --- Entries and records -------------------------------------------------------------------------------------------
 /** Bytes of one signed entry. Keystone refuses bodies over 114,688 bytes, so nothing it holds needs more. */
@@ -167,6 +168,8 @@ export const OUTBOX_SENDINGS_MAX = 4;
 export const SYNC_IDLE_TIMEOUT_MS = 60_000;
 /** Milliseconds for the whole of a welcome: dial, admission and answer. */
 export const WELCOME_TIMEOUT_MS = 20_000;
+/** Bytes that may come on a stream before its peer is told that more may: a quarter of the least window that yamux gives. */
+export const YAMUX_UNACKNOWLEDGED_BYTES_MAX = 64 * 1024;
 
 // --- Keystone ------------------------------------------------------------------------------------------------------
 /** Milliseconds between scans of Keystone by default, and how many times a scan's own duration must lie between two. */
@@ -295,3 +298,8 @@ export const ACCEPT_RULES_MAX = 100;
 export const ACCEPT_RULE_DOMAINS_MAX = 1_000;
 /** Domains of one owner that rules accept: a member that shares domains without end must not fill our Keystone. */
 export const RULED_DOMAINS_PER_OWNER_MAX = 100;
+
+// --- Memory --------------------------------------------------------------------------------------------------------
+/** New entries within so many milliseconds from which on a node is busy, and its heap may grow: a session's first page has as many. */
+export const HEAP_BUSY_ENTRIES = 500;
+export const HEAP_LOOK_MS = 10_000;

@@ -4,9 +4,9 @@
 // because a creation needs another scope than an update and either may be taken away alone. So what is kept is a
 // function of the set of entries, whatever order they came in and whatever the authority record says meanwhile
 // (ADR 0001 says why creation fields keep the signer's greatest too, and not its earliest).
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { compareEntries, type Entry, type FieldValue, type RecordKey } from "./entry.ts";
-import { CREATION_FIELDS, type Scope, scopeOf } from "./kinds.ts";
+import { CREATION_FIELDS, type Scope, scopesIn } from "./kinds.ts";
 import type { PeerId } from "./peer-id.ts";
 
 /** One kept entry, for one of its fields. */
@@ -28,8 +28,10 @@ export function emptyRecord(key: RecordKey): Rec {
 /** Adds an entry; the same record comes back if it already holds something greater for each field. */
 export function keep(record: Rec, entry: Entry): Rec {
   const before = record.slots;
+  const alone = slotsAlone(entry);
+  if (before.length === 0 && alone.length > 0) return new WholeRecord(record.key, [entry]); // As nearly all are.
   let slots: Slot[] | undefined;
-  for (const slot of slotsAlone(entry)) {
+  for (const slot of alone) {
     const current = slots ?? before;
     const at = current.findIndex((other) => isSamePlace(other, slot));
     if (at < 0) slots = [...current, slot];
@@ -76,7 +78,8 @@ function slotsOf(entries: readonly Entry[]): Slot[] {
 }
 
 function slotsAlone(entry: Entry): Slot[] {
-  return Object.keys(entry.fields).map((field) => ({ field, scope: scopeOf(entry.fields, field), entry }));
+  const scopeOf = scopesIn(entry.fields);
+  return Object.keys(entry.fields).map((field) => ({ field, scope: scopeOf(field), entry }));
 }
 
 /** Two slots may be two objects and yet one: a record makes them anew. */
@@ -90,16 +93,25 @@ function isSamePlace(a: Slot, b: Slot): boolean {
 
 /** The distinct entries behind a record's slots. */
 export function entriesOf(slots: readonly Slot[]): Entry[] {
-  return [...new Map(slots.map((slot) => [slot.entry.hash, slot.entry])).values()];
+  const entries: Entry[] = [];
+  for (const { entry } of slots) {
+    const at = entries.findIndex(({ hash }) => hash === entry.hash);
+    if (at < 0) entries.push(entry);
+    else entries[at] = entry;
+  }
+  return entries;
 }
 
 /** The version of what counts in a record; undefined if nothing does. */
 export function versionOf(record: Rec, counts: Counts): Version | undefined {
-  const hashes = entriesOf(record.slots.filter(counts)).map((entry) => entry.hash);
+  return versionOfStanding(record.slots.filter(counts));
+}
+
+/** The version of these slots, if they are all of a record that count. */
+export function versionOfStanding(slots: readonly Slot[]): Version | undefined {
+  const hashes = entriesOf(slots).map((entry) => entry.hash);
   if (hashes.length === 0) return undefined;
-  const digest = createHash("sha256");
-  for (const hash of hashes.sort()) digest.update(hash);
-  return digest.digest("hex") as Version;
+  return hash("sha256", hashes.sort().join(""), "hex") as Version;
 }
 
 /** The value of a field, and the entry that decides it; undefined if nobody whose word counts has written it. */

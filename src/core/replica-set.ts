@@ -19,6 +19,7 @@ import {
   type Slot,
   type Version,
   versionOf,
+  versionOfStanding,
 } from "./record.ts";
 import type { SetIdentity, SetName } from "./set-name.ts";
 import { compareInstants, INSTANT_ZERO, type Instant } from "./stamp.ts";
@@ -103,7 +104,8 @@ export class ReplicaSet {
     if (before === undefined && this.#records.size >= SET_RECORDS_MAX) return "quota";
     const after = keep(before ?? emptyRecord({ set: this.name, kind: entry.kind, id: entry.id }), entry);
     if (after === before) return "nothing-new";
-    const fresh = after.slots.filter((slot) => slot.entry.hash === entry.hash);
+    const { slots: added } = after; // Made anew each time.
+    const fresh = added.filter((slot) => slot.entry.hash === entry.hash);
     const counts = fresh.some(this.#counts);
     const isOwn = entry.stamp.origin === this.#self;
     if (!counts && !isOwn) {
@@ -113,10 +115,12 @@ export class ReplicaSet {
     this.#records.set(text, after);
     this.#boundUnknown(text, entry, fresh);
     this.#restand(text);
-    const slots = this.#records.get(text)?.slots ?? [];
-    for (const { entry: old } of before?.slots ?? [])
+    const kept = this.#records.get(text);
+    const slots = kept === after ? added : (kept?.slots ?? []);
+    const replaced = before?.slots ?? [];
+    for (const { entry: old } of replaced)
       if (!slots.some((slot) => slot.entry === old)) this.#asides.get(old.stamp.origin)?.delete(old.hash);
-    const held = slotsOf(before?.slots, entry);
+    const held = slotsOf(replaced, entry);
     if (slotsOf(slots, entry) === held) return held > 0 ? "nothing-new" : "quota";
     return counts ? "counts" : "aside";
   }
@@ -165,7 +169,8 @@ export class ReplicaSet {
   #restand(text: RecordText, first?: KeyedElement[]): void {
     const { kind, id } = placeOf(text);
     const record = this.#records.get(text);
-    const version = record === undefined ? undefined : versionOf(record, this.#counts);
+    const standing = record?.slots.filter(this.#counts) ?? [];
+    const version = versionOfStanding(standing);
     const digest = version === undefined ? undefined : digestOf({ kind, id, version });
     const before = this.digest(kind, id);
     if (digest === undefined ? before === undefined : before !== undefined && equals(digest, before)) return;
@@ -176,7 +181,7 @@ export class ReplicaSet {
       this.#standings.delete(text);
       return;
     }
-    const instant = newestInstant(record.slots.filter(this.#counts));
+    const instant = newestInstant(standing);
     const element = { kind, id, instant, digest };
     if (first !== undefined) first.push({ ...element, key: record.key });
     else this.#tree.insert(element, record.key);
@@ -232,6 +237,6 @@ function newestInstant(slots: readonly Slot[]): Instant {
   );
 }
 
-function slotsOf(slots: readonly Slot[] | undefined, entry: Entry): number {
-  return slots?.filter((slot) => slot.entry.hash === entry.hash).length ?? 0;
+function slotsOf(slots: readonly Slot[], entry: Entry): number {
+  return slots.filter((slot) => slot.entry.hash === entry.hash).length;
 }

@@ -28,7 +28,7 @@
 // A session is a peer's to lose: what is no such message, at the wrong place, without end or contradicts itself ends it,
 // with a code that is counted. What came before is kept.
 import { encode } from "@ipld/dag-cbor";
-import { decodeCanonical, shown, type WireEntry } from "./codec.ts";
+import { decodeCanonical, encodeCanonical, shown, type WireEntry } from "./codec.ts";
 import type { RecordKey } from "./entry.ts";
 import {
   GOSSIP_ENTRIES_MAX,
@@ -109,7 +109,7 @@ export function encodeRequest(request: Exclude<SyncRequest, { is: "range" }>): U
 
 export function encodeAnswer(answer: SyncAnswer): Uint8Array {
   if (answer.is === "hello") return encodeHello(answer);
-  if (answer.is === "records") return encode(["records", answer.whole, answer.skip, answer.entries]);
+  if (answer.is === "records") return encodeCanonical(["records", answer.whole, answer.skip, answer.entries]);
   return encode(answer.is === "taken" ? ["taken"] : ["settled", answer.vouched]);
 }
 
@@ -198,7 +198,7 @@ export function encodeBatches(entries: readonly WireEntry[]): Uint8Array[] {
     batches.at(-1)?.push(wire);
     bytes += size;
   }
-  return batches.map((batch) => encode([BATCH_CONTEXT, batch]));
+  return batches.map((batch) => encodeCanonical([BATCH_CONTEXT, batch]));
 }
 
 /** Reads a gossip message. Refused: OVERSIZED, MALFORMED, WRONG_CONTEXT. */

@@ -17,6 +17,7 @@ import {
 import { toError } from "./frames.ts";
 import { MeshError } from "./mesh-error.ts";
 import type { MeshOptions } from "./mesh-types.ts";
+import { acknowledgeRarely } from "./rare-acks.ts";
 
 /** libp2p's inner parts that gossipsub is made of: its topics are fixed when it is made, and ours is known only later. */
 export type GossipParts = { readonly components: GossipSubComponents };
@@ -27,6 +28,7 @@ export async function startHost(
   options: Pick<MeshOptions, "identity" | "listen" | "announce">,
   connectionGater: ConnectionGater,
 ): Promise<Host> {
+  acknowledgeRarely();
   try {
     return await createLibp2p({
       privateKey: options.identity.privateKey,

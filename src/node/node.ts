@@ -48,6 +48,8 @@ export type NodeParts = {
   openMesh(options: MeshOptions): Promise<Mesh>;
   /** Verifies many signatures at once on other threads. Without it this thread does. */
   readonly verify?: Verify;
+  /** Told how many new entries came, with each batch: how much memory may be used meanwhile is its business. */
+  noteEntries?(count: number): void;
 };
 /** What a node has once it is in a mesh. */
 export type Membered = {
@@ -67,6 +69,7 @@ export class Node {
   readonly store: ReplicaStore;
   readonly #openMesh: NodeParts["openMesh"];
   readonly #verify: NodeParts["verify"];
+  readonly #noteEntries: NodeParts["noteEntries"];
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #blocks: Blocks | undefined;
@@ -82,6 +85,7 @@ export class Node {
     this.options = options;
     this.#openMesh = parts.openMesh;
     this.#verify = parts.verify;
+    this.#noteEntries = parts.noteEntries;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -260,6 +264,7 @@ export class Node {
       onHeld: () => held.schedule(),
       onNews: (news, signedHere) => {
         if (signedHere) this.#publish(news);
+        this.#noteEntries?.(news.length);
         loop.poke();
       },
       onMembership: () => this.#onMembership(),

@@ -1,7 +1,7 @@
 // Keeps the replica durable: entries are verified, joined, written and synced, and only then told to anybody.
 // The one place where entries come in, whether signed here, gossiped or pulled.
 import { type MeshId, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
-import type { Entry, FieldValue, RecordKey } from "../core/entry.ts";
+import type { Entry, EntryHash, FieldValue, RecordKey } from "../core/entry.ts";
 import { DRIFT_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
@@ -124,16 +124,20 @@ export class ReplicaKeeper {
   ): Promise<Received> {
     const rejections: Rejection[] = [];
     const entries: Entry[] = [];
+    const atHand = new Map<EntryHash, WireEntry>();
     const opening = openEntries(this.replica.meshId, wires, this.#options.verify);
-    for (const opened of opening instanceof Promise ? await opening : opening) {
+    for (const [index, opened] of (opening instanceof Promise ? await opening : opening).entries()) {
       const rejection = opened.ok ? judge(opened.value) : opened.rejection;
       if (rejection !== undefined) rejections.push(rejection);
-      else if (opened.ok) entries.push(opened.value);
+      else if (opened.ok) {
+        entries.push(opened.value);
+        atHand.set(opened.value.hash, wires[index] ?? wireOf(opened.value));
+      }
     }
     const heldBefore = this.replica.heldCount;
     const joined = this.replica.join(entries, this.#clock());
     if (this.replica.heldCount > heldBefore) for (const listener of this.#listeners) listener.onHeld?.();
-    if (joined.touched.length > 0) await this.#persist(joined, {});
+    if (joined.touched.length > 0) await this.#persist(joined, {}, atHand);
     this.#tell(joined, false);
     return {
       news: joined.news,
@@ -193,11 +197,13 @@ export class ReplicaKeeper {
     if (this.#failed !== undefined) throw this.#failed.error;
   }
 
+  /** `atHand`: entries of which the bytes need not be spelled anew. */
   async #persist(
     { touched, membershipChanged }: Joined,
     beside: Omit<StoreBatch, "records" | "instant">,
+    atHand: ReadonlyMap<EntryHash, WireEntry> = new Map(),
   ): Promise<void> {
-    const records = touched.map((key) => this.#recordWrite(key));
+    const records = touched.map((key) => this.#recordWrite(key, atHand));
     // Which rosters were seen succeeded stands in no record, and decides between rivals that come later.
     const meta = [
       ...(beside.meta ?? []),
@@ -232,8 +238,11 @@ export class ReplicaKeeper {
     return [[FINAL_TRANSFERS, [...finalTransfers]]];
   }
 
-  #recordWrite(key: RecordKey): { key: RecordKey; entries: readonly WireEntry[] | null } {
-    const entries = this.replica.entries(key).map(wireOf);
+  #recordWrite(
+    key: RecordKey,
+    atHand: ReadonlyMap<EntryHash, WireEntry>,
+  ): { key: RecordKey; entries: readonly WireEntry[] | null } {
+    const entries = this.replica.entries(key).map((entry) => atHand.get(entry.hash) ?? wireOf(entry));
     return { key, entries: entries.length === 0 ? null : entries };
   }
 

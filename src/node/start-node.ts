@@ -7,7 +7,7 @@ import { dataPaths } from "./data-directory.ts";
 import { openKeystone } from "./keystone-access.ts";
 import { Node, type NodeOptions } from "./node.ts";
 import { Operator } from "./operator.ts";
-import { keepHeapSmall } from "./small-heap.ts";
+import { HeapWatch, keepHeapSmall } from "./small-heap.ts";
 import { verifyOnThreads } from "./verify-entries.ts";
 
 export type RunningNode = { readonly control: Control; stop(): Promise<void> };
@@ -19,8 +19,17 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const identity = await openIdentity(paths.identity);
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
-  const node = new Node(options, { identity, store, api: keystone, openMesh: createMesh, verify: verifyOnThreads });
+  const heap = new HeapWatch(options.world.after);
+  const node = new Node(options, {
+    identity,
+    store,
+    api: keystone,
+    openMesh: createMesh,
+    verify: verifyOnThreads,
+    noteEntries: (count) => heap.note(count),
+  });
   const stop = async () => {
+    heap.stop();
     await node.stop();
     await keystone.close();
     await store.close();

@@ -7,6 +7,42 @@ import type { WireEntry } from "../core/codec.ts";
 import type { StoredValue } from "./store.ts";
 
 const CHECKSUM_BYTES = 4;
+const BYTES = 0x40; // dag-cbor's byte strings, in the upper three bits of a head
+const LIST = 0x80; // and its lists.
+
+/**
+ * A record's entries, framed; the same bytes as `frame` gives, written in one go: they are nearly all that is stored, and
+ * by way of the library their bytes are copied three times.
+ */
+export function frameEntries(key: string, entries: readonly WireEntry[]): Uint8Array {
+  let size = CHECKSUM_BYTES + headBytes(entries.length);
+  for (const wire of entries) size += 1 + wire.reduce((sum, { length }) => sum + headBytes(length) + length, 0);
+  const framed = Buffer.allocUnsafe(size);
+  let at = writeHead(framed, CHECKSUM_BYTES, LIST, entries.length);
+  for (const wire of entries) {
+    at = writeHead(framed, at, LIST, wire.length);
+    for (const bytes of wire) {
+      at = writeHead(framed, at, BYTES, bytes.length);
+      framed.set(bytes, at);
+      at += bytes.length;
+    }
+  }
+  framed.writeUInt32BE(crc32(framed.subarray(CHECKSUM_BYTES), crc32(key)), 0);
+  return framed;
+}
+
+/** Bytes of the head of a list of so many items, or of so many bytes. */
+function headBytes(count: number): number {
+  return count < 24 ? 1 : count < 0x100 ? 2 : count < 0x10000 ? 3 : 5;
+}
+
+/** Writes a head in its shortest form; says where what follows it begins. */
+function writeHead(target: Buffer, at: number, major: number, count: number): number {
+  const size = headBytes(count);
+  if (size === 1) return target.writeUInt8(major | count, at);
+  target.writeUInt8(major | (size === 2 ? 24 : size === 3 ? 25 : 26), at);
+  return target.writeUIntBE(count, at + 1, size - 1);
+}
 
 /** Throws on what dag-cbor can't say (undefined, NaN, a class): a broken invariant of the caller. */
 export function frame(key: string, value: StoredValue): Uint8Array {

@@ -7,7 +7,7 @@ import { STORE_READ_PAGE_BYTES, STORE_READ_PAGE_SIZE } from "../core/limits.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, type UnixMs } from "../core/stamp.ts";
 import { type Changes, Commits } from "./commits.ts";
 import { asStoreError, closed, type Database, damaged } from "./database.ts";
-import { asWireEntries, checksumOf, frame, unframe } from "./framing.ts";
+import { asWireEntries, checksumOf, frame, frameEntries, unframe } from "./framing.ts";
 import { account, decodeHead, encodeHead, HEAD_ZERO, type Head } from "./head.ts";
 import type { HeadFile } from "./head-file.ts";
 import {
@@ -268,7 +268,10 @@ function changesOf(batch: StoreBatch): Changes {
   const changes = new Map<string, Uint8Array | undefined>();
   const put = (key: string, value: StoredValue | null) =>
     changes.set(key, value === null ? undefined : frame(key, value));
-  for (const { key, entries } of batch.records ?? []) put(recordKey(key), entries);
+  for (const { key, entries } of batch.records ?? []) {
+    const text = recordKey(key);
+    changes.set(text, entries === null ? undefined : frameEntries(text, entries));
+  }
   for (const area of AREAS) for (const [id, value] of batch[area] ?? []) put(valueKey(area, id), value);
   if (batch.instant !== undefined) put(INSTANT_KEY, [batch.instant.wallMs, batch.instant.counter]);
   return changes;
