@@ -1,6 +1,6 @@
 // Beyond the contract's rows: one long random history, told to the model and to a real Keystone step by step. At every
-// step both answer alike, in values or in the kind of refusal, and at every few they hold the same. So what the simulator believes is
-// what Keystone does, in the corners too that nobody thought of.
+// step both answer alike, in values or in the kind of refusal, and at every few they hold the same. So what the
+// simulator believes is what Keystone does, in the corners too that nobody thought of.
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import fc from "fast-check";
@@ -13,7 +13,7 @@ import { type Keystones, startKeystones } from "../fixtures/keystones.ts";
 import { runs } from "../fixtures/runs.ts";
 import { createModelKeystone } from "../model/keystone.ts";
 
-const STEPS = Number(process.env.KEYMESH_ALIKE_STEPS ?? 250);
+const STEPS = Number(process.env.KEYMESH_ALIKE_STEPS ?? 150);
 /** Steps from one look at all that both hold to the next; their answers are compared at each. */
 const LOOK_EVERY = 5;
 const PROJECTS = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
