@@ -5,6 +5,7 @@ import { decode } from "@ipld/dag-cbor";
 import { ENTRY_CONTEXT, type MeshId, openStored, parseMeshId, type WireEntry } from "../../src/core/codec.ts";
 import type { Entry, EntryHash } from "../../src/core/entry.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
+import { textOf as keyOf } from "./signatures.ts";
 
 export type Said = {
   readonly entry: Entry;
@@ -46,6 +47,7 @@ export class Ledger {
     if (known !== undefined) return known;
     const said: Said = { entry: opened.value, ...by, durableAt: new Set(), isLost: false, wasDurable: false };
     this.said.set(opened.value.hash, said);
+    this.#signed.set(keyOf(signature), { bytes, said });
     this.#judgeStamp(opened.value);
     return said;
   }
@@ -71,15 +73,12 @@ export class Ledger {
       this.#fail("durable before it is told", `${cloud} holds ${textOf(said.entry)}, which ${said.cloud} does not yet`);
   }
 
-  readonly #hashes = new WeakMap<Uint8Array, Said>();
+  /** By signature: every record that is written brings all its entries, and to open each would cost more than to keep them. */
+  readonly #signed = new Map<string, { readonly bytes: Uint8Array; readonly said: Said }>();
 
-  find(wire: WireEntry): Said | undefined {
-    const known = this.#hashes.get(wire[0]);
-    if (known !== undefined || this.#meshId === undefined) return known;
-    const opened = openStored(this.meshId, wire);
-    const said = opened.ok ? this.said.get(opened.value.hash) : undefined;
-    if (said !== undefined) this.#hashes.set(wire[0], said);
-    return said;
+  find([bytes, signature]: WireEntry): Said | undefined {
+    const known = this.#signed.get(keyOf(signature));
+    return known !== undefined && Buffer.compare(known.bytes, bytes) === 0 ? known.said : undefined;
   }
 
   /** A cloud's disk is another from now on, and holds these entries only. */
