@@ -113,8 +113,12 @@ export class KeystoneCheck {
     const { replica } = cloud;
     if (replica === undefined) return true; // Sent before a crash; judged by what it was then.
     const text = JSON.stringify(value);
+    // A domain without a description is written with an empty one: Keystone's own domains have no null there.
+    const isNone = (other: FieldValue) => key.kind === "domain" && field === "description" && value === "" && !other;
     const isSame = (other: FieldValue) =>
-      JSON.stringify(other) === text || (field === "name" && String(other).trim() === String(value).trim());
+      JSON.stringify(other) === text ||
+      isNone(other) ||
+      (field === "name" && String(other).trim() === String(value).trim());
     const lately = this.#simulation.checks.replicaOf(cloud).lately(key, field, PLAN_MS);
     return lately.some((one) => isSame(one.value) && (!one.isNow || mayCount(replica, one.entry, field)));
   }
