@@ -85,7 +85,8 @@ export class KeystoneCheck {
       const value = body[field];
       if (value === undefined || this.#isDecided(cloud, key, field, value)) continue;
       if (field === "name" && (isMark(String(value), key.id) || this.#hasLocalName(cloud, key))) continue;
-      if (before === undefined && this.#values(cloud, key, field).length === 0) continue; // Nobody ever set it.
+      // Nobody set it, or nobody whose word still counts.
+      if (before === undefined && this.#simulation.checks.replicaOf(cloud).wasUnsaid(key, field, PLAN_MS)) continue;
       return uncounted(`${field} is not what anybody who counts says`);
     }
     if (body.enabled === true && before !== undefined && !this.#mayEnable(cloud, key))

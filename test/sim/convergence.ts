@@ -139,7 +139,9 @@ function differingSets({ clouds }: Simulation): string {
 function whyOf({ membered, keystone, running }: SimCloud, action: Action | undefined): string {
   if (action === undefined) return "";
   const standings = membered?.loop.standings().get(action.set);
-  const rivals = [...keystone.rows().values()].filter(({ name }) => name === action.fields.name);
+  const rivals = [...keystone.rows().values()].filter(
+    ({ name, parentId }) => name === action.fields.name || parentId === action.id,
+  );
   const told = rivals.map(({ id }) => ({ id, standing: standings?.get(id), seen: running?.node.memory.seen.get(id) }));
   return JSON.stringify({ standing: standings?.get(action.id), rivals: told });
 }
@@ -159,7 +161,9 @@ function isKeptByPeople({ keystone, running }: SimCloud, { set, action, id, fiel
     return true;
   const seen = running?.node.memory.seen;
   const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
-  return action === "delete" && [...keystone.rows().values()].some((row) => row.parentId === id && isOwn(row.id));
+  const hasOwnBelow = (above: string): boolean =>
+    [...rows.values()].some((row) => row.parentId === above && (isOwn(row.id) || hasOwnBelow(row.id)));
+  return action === "delete" && hasOwnBelow(id);
 }
 
 /** The oracle's state of the mesh, of everything that is on some disk or was. */
