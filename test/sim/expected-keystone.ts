@@ -28,7 +28,9 @@ export function differenceInKeystone(
       const name = JSON.parse(state.records.get(`${set}\0project\0${id}`)?.fields ?? "{}").name as [unknown, EntryHash];
       return givenText(ledger.said.get(name[1])?.entry, set.split("/")[1]);
     };
-    const difference = differenceInDomain(cloud, { set, records, givenAt });
+    const isClaimedElsewhere = (id: string) =>
+      [...domains].some(([other, theirs]) => other !== set && theirs.has(`project ${id}`));
+    const difference = differenceInDomain(cloud, { set, records, givenAt, isClaimedElsewhere });
     if (difference !== undefined) return `in ${set}: ${difference}`;
   }
   return undefined;
@@ -55,9 +57,14 @@ type Domain = {
   readonly records: ReadonlyMap<string, Fields>;
   /** When a project got the name that it has: sorts as stamps do. */
   givenAt(id: string): string;
+  /** Whether another domain has a project of this ID. */
+  isClaimedElsewhere(id: string): boolean;
 };
 
-function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain): string | undefined {
+function differenceInDomain(
+  cloud: SimCloud,
+  { set, records, givenAt, isClaimedElsewhere }: Domain,
+): string | undefined {
   const domainId = set.split("/")[2] ?? "";
   const local = (id?: string) => records.get(`local ${cloud.peerId}${id === undefined ? "" : `/${id}`}`);
   if (local()?.mode !== "mirror") return undefined;
@@ -77,6 +84,7 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain):
   for (const [key, fields] of records) {
     const [kind, id = ""] = key.split(" ");
     if (kind !== "project" || fields.deleted !== true || !rows.has(id) || local(id)?.optout === true) continue;
+    if (rows.get(id)?.domainId !== domainId) continue; // As below: another domain's.
     const why = mayStay(cloud, id, { rows, wanted });
     if (why === undefined)
       return `${id} (${rows.get(id)?.name}) is deleted in the mesh and still here: ${JSON.stringify(
@@ -90,6 +98,9 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain):
     if (local(id)?.optout === true) continue;
     const row = rows.get(id);
     if (row === undefined) {
+      // An ID is no secret: somebody named here what this cloud saw as another domain's. It stays that one's while it is gone.
+      const seenIn = cloud.running?.node.memory.seen.get(id)?.set;
+      if (seenIn !== undefined && seenIn !== set && isClaimedElsewhere(id)) continue;
       const rival = [...rows.values()].find(
         (one) => one.domainId === domainId && folded(one.name) === folded(String(fields.name)),
       );
