@@ -58,7 +58,7 @@ async function carryOut(
       return { pulled, isRefused: step !== undefined };
     }
     if (step.is === "ask") {
-      await keeper.durable(); // A request offers entries: nobody is told of one that a crash could still take back.
+      await keeper.durable(); // An offer may hold what was joined just now: nobody is told what a crash could still take back.
       reply = await session.ask(step.request);
     }
     if (step.is === "settle") await keeper.settle(step.set, step.takenAt);

@@ -81,8 +81,9 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
 /** A project that was made here by hand and is not shared may be in the way by its name, or by being enabled: its people mend that. */
 async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
   if (cloud.isTwin || cloud.replica === undefined) return;
-  // An orphan, whose record counts no longer, is people's own as well.
+  // An orphan, whose record counts no longer, is people's own as well; and so is what a record came to name afterwards.
   const isRecorded = (id: string) =>
+    cloud.running?.node.memory.seen.get(id)?.isOwn !== true &&
     cloud.replica?.sets().some((set) => set.version("project", id) !== undefined) === true;
   for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
     const isShared = [...simulation.ledger.said.values()].some(({ entry }) => entry.set.includes(String(domainId)));
@@ -153,7 +154,10 @@ function isKeptByPeople({ keystone, running }: SimCloud, { set, action, id, fiel
     return true;
   const seen = running?.node.memory.seen;
   const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
-  return action === "delete" && [...keystone.rows().values()].some((row) => row.parentId === id && isOwn(row.id));
+  // However far below: what stands between goes no sooner than the last of it.
+  const hasOwnBelow = (above: string): boolean =>
+    [...rows.values()].some((row) => row.parentId === above && (isOwn(row.id) || hasOwnBelow(row.id)));
+  return action === "delete" && hasOwnBelow(id);
 }
 
 /** The oracle's state of the mesh, of everything that is on some disk or was. */

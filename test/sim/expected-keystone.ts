@@ -24,13 +24,19 @@ export function differenceInKeystone(
     domains.set(set, records.set(`${kind} ${id}`, valuesOf(fields)));
   }
   for (const [set, records] of domains) {
+    // An object of a domain that this cloud accepted stays that domain's, though somebody names its ID in another as well.
+    const isOthers = (id: string) =>
+      [...domains].some(
+        ([other, its]) =>
+          other !== set &&
+          (its.get(`local ${cloud.peerId}`)?.mode ?? "none") !== "none" &&
+          its.get(`project ${id}`)?.domain_id === other.split("/")[2],
+      );
     const givenAt = (id: string) => {
       const name = JSON.parse(state.records.get(`${set}\0project\0${id}`)?.fields ?? "{}").name as [unknown, EntryHash];
       return givenText(ledger.said.get(name[1])?.entry, set.split("/")[1]);
     };
-    const isClaimedElsewhere = (id: string) =>
-      [...domains].some(([other, theirs]) => other !== set && theirs.has(`project ${id}`));
-    const difference = differenceInDomain(cloud, { set, records, givenAt, isClaimedElsewhere });
+    const difference = differenceInDomain(cloud, { set, records, givenAt, isOthers });
     if (difference !== undefined) return `in ${set}: ${difference}`;
   }
   return undefined;
@@ -57,14 +63,11 @@ type Domain = {
   readonly records: ReadonlyMap<string, Fields>;
   /** When a project got the name that it has: sorts as stamps do. */
   givenAt(id: string): string;
-  /** Whether another domain has a project of this ID. */
-  isClaimedElsewhere(id: string): boolean;
+  /** Whether another domain that this cloud accepted holds a project of this ID. */
+  isOthers(id: string): boolean;
 };
 
-function differenceInDomain(
-  cloud: SimCloud,
-  { set, records, givenAt, isClaimedElsewhere }: Domain,
-): string | undefined {
+function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }: Domain): string | undefined {
   const domainId = set.split("/")[2] ?? "";
   const local = (id?: string) => records.get(`local ${cloud.peerId}${id === undefined ? "" : `/${id}`}`);
   if (local()?.mode !== "mirror") return undefined;
@@ -83,8 +86,8 @@ function differenceInDomain(
   }
   for (const [key, fields] of records) {
     const [kind, id = ""] = key.split(" ");
-    if (kind !== "project" || fields.deleted !== true || !rows.has(id) || local(id)?.optout === true) continue;
-    if (rows.get(id)?.domainId !== domainId) continue; // As below: another domain's.
+    if (kind !== "project" || fields.deleted !== true || local(id)?.optout === true) continue;
+    if (rows.get(id)?.domainId !== domainId) continue; // Not here, or another domain's: nobody may delete that from here.
     const why = mayStay(cloud, id, { rows, wanted });
     if (why === undefined)
       return `${id} (${rows.get(id)?.name}) is deleted in the mesh and still here: ${JSON.stringify(
@@ -98,9 +101,7 @@ function differenceInDomain(
     if (local(id)?.optout === true) continue;
     const row = rows.get(id);
     if (row === undefined) {
-      // An ID is no secret: somebody named here what this cloud saw as another domain's. It stays that one's while it is gone.
-      const seenIn = cloud.running?.node.memory.seen.get(id)?.set;
-      if (seenIn !== undefined && seenIn !== set && isClaimedElsewhere(id)) continue;
+      if (isOthers(id)) continue;
       const rival = [...rows.values()].find(
         (one) => one.domainId === domainId && folded(one.name) === folded(String(fields.name)),
       );
@@ -131,7 +132,12 @@ function differenceInDomain(
 
 /** Whether a record is a project of the domain: not one that somebody named by the domain's own ID, or half of one. */
 function isWhole(id: string, fields: Fields, domainId: string): boolean {
-  return id !== domainId && typeof fields.name === "string" && fields.domain_id === domainId && fields.parent_id !== undefined;
+  return (
+    id !== domainId &&
+    typeof fields.name === "string" &&
+    fields.domain_id === domainId &&
+    fields.parent_id !== undefined
+  );
 }
 
 function differenceInProject(row: ProjectObject, fields: Fields, name: string): string | undefined {

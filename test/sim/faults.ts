@@ -168,6 +168,7 @@ export function restoreNode(simulation: Simulation, cloud: SimCloud, backup: Bac
   cloud.crash();
   happened.count("node restored");
   simulation.checks.restored.add(cloud);
+  simulation.ledger.restored.add(cloud.peerId);
   void cloud.disk.restore(backup).then(() => cloud.tellDiskReplaced());
   timeline.after(downMs, `${cloud.name} starts from its backup`, () => cloud.start());
 }

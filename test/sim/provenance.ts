@@ -9,8 +9,10 @@ const FIELDS = ["name", "description", "enabled", "tags"] as const;
 export class Provenance {
   readonly #came = new Map<string, Came[]>();
   readonly #touchedMs = new Map<string, number>();
+  readonly #changedMs = new Map<string, number>();
 
   note({ id, before, after, hand, atMs }: Change): void {
+    this.#changedMs.set(id, atMs);
     if (hand !== "node") this.#touchedMs.set(id, atMs);
     if ((before === undefined) !== (after === undefined))
       this.#add(id, "deleted", { value: String(after === undefined), hand, atMs });
@@ -32,6 +34,11 @@ export class Provenance {
   handOf(id: string, field: string, value: FieldValue): Hand | undefined {
     const text = field === "deleted" ? "true" : JSON.stringify(value);
     return this.#came.get(`${id} ${field}`)?.findLast((came) => came.value === text)?.hand;
+  }
+
+  /** When anybody last changed it; 0 for never. */
+  changedMs(id: string): number {
+    return this.#changedMs.get(id) ?? 0;
   }
 
   /** When anybody but a node last changed it; 0 for never. */
