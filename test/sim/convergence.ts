@@ -85,9 +85,9 @@ async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
   const isRecorded = (id: string) =>
     cloud.running?.node.memory.seen.get(id)?.isOwn !== true &&
     cloud.replica?.sets().some((set) => set.version("project", id) !== undefined) === true;
+  const shared = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.set.split("/")[2]));
   for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
-    const isShared = [...simulation.ledger.said.values()].some(({ entry }) => entry.set.includes(String(domainId)));
-    if (isDomain || !isShared || isRecorded(id) || (name.startsWith("own-") && !enabled)) continue;
+    if (isDomain || !shared.has(String(domainId)) || isRecorded(id) || (name.startsWith("own-") && !enabled)) continue;
     await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}`, enabled: false }));
   }
 }
@@ -102,18 +102,23 @@ function honestStamps({ ledger, timeline }: Simulation): number[] {
 function differenceInRoots(simulation: Simulation): string | undefined {
   const { clouds } = simulation;
   const roots = new Map<string, string>();
-  for (const cloud of clouds) {
-    const { name, isTwin, membered } = cloud;
+  for (const { name, isTwin, membered } of clouds) {
     if (isTwin) continue;
     if (membered === undefined) return `${name} is not up`;
-    roots.set(membered.keeper.replica.publicRoot(), name);
     const { state } = membered.loop;
     if (state !== "ok") return `${name}'s Keystone is ${state}`;
-    const plans = membered.loop.plans().filter(({ domain }) => domain.mode !== "observe");
-    const left = plans.flatMap(({ plan }) => plan.actions).filter((action) => !isKeptByPeople(cloud, action));
-    if (left.length > 0) return `${name} has more to do: ${JSON.stringify(left.slice(0, 3))}: ${whyOf(cloud, left[0])}`;
+    roots.set(membered.keeper.replica.publicRoot(), name);
   }
-  return roots.size === 1 ? undefined : `roots differ: ${[...roots.values()].join(" and ")}`;
+  if (roots.size > 1) return `roots differ: ${[...roots.values()].join(" and ")}`;
+  for (const cloud of clouds) {
+    const plans = (cloud.isTwin ? [] : (cloud.membered?.loop.plans() ?? [])).filter(
+      ({ domain }) => domain.mode !== "observe",
+    );
+    const left = plans.flatMap(({ plan }) => plan.actions).filter((action) => !isKeptByPeople(cloud, action));
+    if (left.length > 0)
+      return `${cloud.name} has more to do: ${JSON.stringify(left.slice(0, 3))}: ${whyOf(cloud, left[0])}`;
+  }
+  return undefined;
 }
 
 /** Which sets differ, and which words of them only some have. */

@@ -7,6 +7,7 @@ import { ENTRY_CONTEXT, type MeshId, openStored, parseMeshId, type WireEntry } f
 import type { Entry, EntryHash } from "../../src/core/entry.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
 import { compareInstants } from "../../src/core/stamp.ts";
+import { textOf as keyOf } from "./signatures.ts";
 
 export type Said = {
   readonly entry: Entry;
@@ -51,6 +52,7 @@ export class Ledger {
     if (known !== undefined) return known;
     const said: Said = { entry: opened.value, ...by, durableAt: new Set(), isLost: false, wasDurable: false };
     this.said.set(opened.value.hash, said);
+    this.#signed.set(keyOf(signature), { bytes, said });
     this.#judgeStamp(said);
     return said;
   }
@@ -96,15 +98,12 @@ export class Ledger {
     if (last === undefined || compareInstants(last.stamp, said.entry.stamp) < 0) this.#greatest.set(origin, said.entry);
   }
 
-  readonly #hashes = new WeakMap<Uint8Array, Said>();
+  /** By signature: every record that is written brings all its entries, and to open each would cost more than to keep them. */
+  readonly #signed = new Map<string, { readonly bytes: Uint8Array; readonly said: Said }>();
 
-  find(wire: WireEntry): Said | undefined {
-    const known = this.#hashes.get(wire[0]);
-    if (known !== undefined || this.#meshId === undefined) return known;
-    const opened = openStored(this.meshId, wire);
-    const said = opened.ok ? this.said.get(opened.value.hash) : undefined;
-    if (said !== undefined) this.#hashes.set(wire[0], said);
-    return said;
+  find([bytes, signature]: WireEntry): Said | undefined {
+    const known = this.#signed.get(keyOf(signature));
+    return known !== undefined && Buffer.compare(known.bytes, bytes) === 0 ? known.said : undefined;
   }
 
   /** A cloud's disk is another from now on, and holds these entries only. */

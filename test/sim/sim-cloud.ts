@@ -15,6 +15,7 @@ import type { Chance } from "./chance.ts";
 import { CloudClock } from "./clock.ts";
 import { Disk, type Life, never } from "./disk.ts";
 import { identityOf } from "./identities.ts";
+import { rememberSigned } from "./signatures.ts";
 import { SimKeystone } from "./sim-keystone.ts";
 import { SimMesh } from "./sim-mesh.ts";
 import type { Simulation } from "./simulation.ts";
@@ -139,7 +140,14 @@ export class SimCloud {
     const identity = identityOf(this.peer, this.#signer());
     const { board } = this.#simulation;
     const node = new Node(
-      { dataDir: this.name, version: "0.0.0", config: this.config, world: this.#world(life), log: this.#log() },
+      {
+        dataDir: this.name,
+        version: "0.0.0",
+        config: this.config,
+        heartbeatIntervalMs: this.#simulation.swarm.heartbeatMs,
+        world: this.#world(life),
+        log: this.#log(),
+      },
       {
         identity,
         store: this.#watched(store, life),
@@ -184,6 +192,7 @@ export class SimCloud {
     const { peerId, signer } = this.peer;
     const sign = (bytes: Uint8Array) => {
       const signature = signer.sign(bytes);
+      rememberSigned(peerId, bytes, signature);
       const said = ledger.sign(bytes, signature, { cloud: this.name, atMs: timeline.nowMs });
       if (said !== undefined) this.#simulation.onSigned(this, said);
       return signature;

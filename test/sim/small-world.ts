@@ -21,6 +21,7 @@ const CALM: Swarm = {
   forgeMs: 1,
   scanMs: 5_000,
   syncMs: 15_000,
+  heartbeatMs: 10_000,
   graceMs: 0,
   driftMaxMs: 60_000,
   clockErrorMs: 0,
