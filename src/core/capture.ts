@@ -22,7 +22,8 @@ import {
 } from "./keystone-view.ts";
 import { localId } from "./kinds.ts";
 import { isMarkOf } from "./names.ts";
-import type { KeystoneId } from "./set-name.ts";
+import { type KeystoneId, setOwner } from "./set-name.ts";
+import { firstSaid } from "./written-for.ts";
 
 export function capture(input: CaptureInput): Captured {
   const draft: Draft = { writes: [], local: new Map(), seen: new Map(), unconfirmed: [], differing: [], notes: [] };
@@ -46,10 +47,13 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
   const intent = intents.get(held.id);
   if (row?.present !== true) {
     // A node that lost its rows still knows its own word: it captured what it signed the creation of.
-    const isCaptured = record?.get("domain_id")?.entry.stamp.origin === input.self;
+    const creation = record?.get("domain_id")?.entry;
+    const isCaptured = creation !== undefined && firstSaid(creation, setOwner(domain.set)).origin === input.self;
     const isOurs = row?.ours === true || intent?.action === "create" || isCaptured;
     const isRecorded = record !== undefined && record.size > 0;
-    if (isRecorded && row?.isOwn === true) return;
+    // Somebody may name the ID of what is this cloud's own, and that changes nothing. Its own word, which a node that was
+    // set back to a backup may hear of late, says that it shared it.
+    if (isRecorded && row?.isOwn === true && !isCaptured) return;
     if (isOurs || isRecorded) adopt(input, held, { row, ours: isOurs }, draft);
     else captureNew(input, held, draft);
     return;

@@ -161,6 +161,7 @@ function isKeptByPeople({ keystone, running }: SimCloud, { set, action, id, fiel
     return true;
   const seen = running?.node.memory.seen;
   const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
+  // However far below: what stands between goes no sooner than the last of it.
   const hasOwnBelow = (above: string): boolean =>
     [...rows.values()].some((row) => row.parentId === above && (isOwn(row.id) || hasOwnBelow(row.id)));
   return action === "delete" && hasOwnBelow(id);

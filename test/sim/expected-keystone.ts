@@ -81,7 +81,7 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }
   const names = namesOf(domainId, records, givenAt);
   for (const [key, fields] of records) {
     const [kind, id = ""] = key.split(" ");
-    if (kind !== "project" || id === domainId || fields.deleted === true || !isWhole(fields, domainId)) continue;
+    if (kind !== "project" || fields.deleted === true || !isWhole(id, fields, domainId)) continue;
     wanted.set(id, { id, fields, parentId: String(fields.parent_id) });
   }
   for (const [key, fields] of records) {
@@ -136,8 +136,14 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }
   return undefined;
 }
 
-function isWhole(fields: Fields, domainId: string): boolean {
-  return typeof fields.name === "string" && fields.domain_id === domainId && fields.parent_id !== undefined;
+/** Whether a record is a project of the domain: not one that somebody named by the domain's own ID, or half of one. */
+function isWhole(id: string, fields: Fields, domainId: string): boolean {
+  return (
+    id !== domainId &&
+    typeof fields.name === "string" &&
+    fields.domain_id === domainId &&
+    fields.parent_id !== undefined
+  );
 }
 
 function differenceInProject(row: ProjectObject, fields: Fields, name: string): string | undefined {
@@ -198,7 +204,7 @@ function namesOf(
 ): Map<string, string> {
   const claims = [...records].flatMap(([key, fields]) => {
     const [kind, id = ""] = key.split(" ");
-    const isClaim = kind === "project" && id !== domainId && fields.deleted !== true && isWhole(fields, domainId);
+    const isClaim = kind === "project" && fields.deleted !== true && isWhole(id, fields, domainId);
     return isClaim ? [{ id, name: trim(String(fields.name)), at: givenAt(id) }] : [];
   });
   claims.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : 1));
