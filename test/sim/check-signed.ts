@@ -27,9 +27,7 @@ export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entr
     // Known to be open: a restored node heals by the members that it reaches. What it had made by the word of one that it
     // can't reach has no record then, and passes for made by hand.
     const isRediscovered = hand === "node" && checks.restored.has(cloud) && entry.fields.domain_id !== undefined;
-    // Known to be open: a write that lands after a later one of ours to the same object was answered has no intent left.
-    const isOvertaken = hand === "late";
-    if (hand !== "admin" && !isTwins && !isNew && !isRediscovered && !isOvertaken)
+    if (hand !== "admin" && !isTwins && !isNew && !isRediscovered)
       simulation.fail(
         "only what was done by hand is signed",
         `${cloud.name} signed ${field} of ${textOf(entry)}: it came by ${hand ?? "nobody"}`,
