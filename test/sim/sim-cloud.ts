@@ -108,6 +108,8 @@ export class SimCloud {
   }
 
   wasRestored = false;
+  /** Marks of the canary that stood in its Keystone when backups of its disk were taken that came back. */
+  readonly canariesOfBackups = new Set<unknown>();
 
   /** The disk holds something else now: what only it held is lost. */
   async tellDiskReplaced(): Promise<void> {
