@@ -5,7 +5,9 @@ import type { FieldValue, RecordKey } from "../../src/core/entry.ts";
 import { localId } from "../../src/core/kinds.ts";
 import type { SetName } from "../../src/core/set-name.ts";
 import type { ProjectObject } from "../../src/keystone/api.ts";
+import { stepBack } from "./check-flaps.ts";
 import { mayCount } from "./check-replica.ts";
+import { textOf } from "./ledger.ts";
 import type { Provenance } from "./provenance.ts";
 import type { SimCloud } from "./sim-cloud.ts";
 import type { Change, NodeWrite, SimKeystone } from "./sim-keystone.ts";
@@ -73,11 +75,23 @@ export class KeystoneCheck {
     if (write.id === undefined) return foreign("a project without an ID");
     if (before?.isDomain === true && !isDomain) return foreign("a domain taken for a project");
     const key: RecordKey = { set, kind: isDomain ? "domain" : "project", id: write.id };
-    if (write.method === "deleteProject")
-      return this.#isDecided(cloud, key, "deleted", true) ? undefined : uncounted("nobody who counts deleted it");
+    if (!this.#mayWrite(cloud, set)) return foreign(`${cloud.name} only observes domain ${domainId}`);
+    if (write.method === "deleteProject") return this.#judgeDelete(cloud, key);
     if (before !== undefined && write.method.startsWith("update") && this.#changesNothing(body, before))
       return { checker: "apply is idempotent", why: "it changes nothing" };
+    const anew = stepBack(this.#simulation, cloud, { key, body });
+    if (anew !== undefined)
+      return { checker: "no Keystone flaps by a half-known revoke", why: `${cloud.name} lacks ${textOf(anew)}` };
     return this.#judgeFields(cloud, key, body, before);
+  }
+
+  #judgeDelete(cloud: SimCloud, key: RecordKey) {
+    if (!this.#isDecided(cloud, key, "deleted", true)) return uncounted("nobody who counts deleted it");
+    const { graceMs, faults } = this.#simulation.swarm;
+    const deletedMs = this.#simulation.checks.replicaOf(cloud).deletedForMs(key);
+    // By the node's own clock: where that is wrong, so is the day on which the grace ends.
+    if (faults.includes("clocks") || deletedMs === undefined || deletedMs >= graceMs) return undefined;
+    return { checker: "a delete waits out its grace", why: `it is deleted for ${deletedMs} of ${graceMs} ms` };
   }
 
   #judgeFields(cloud: SimCloud, key: RecordKey, body: Body, before: ProjectObject | undefined) {
@@ -85,7 +99,7 @@ export class KeystoneCheck {
       const value = body[field];
       if (value === undefined || this.#isDecided(cloud, key, field, value)) continue;
       if (field === "name" && (isMark(String(value), key.id) || this.#hasLocalName(cloud, key))) continue;
-      if (before === undefined && this.#values(cloud, key, field).length === 0) continue; // Nobody ever set it.
+      if (before === undefined && isUnset(value) && !this.#isSet(cloud, key, field)) continue;
       return uncounted(`${field} is not what anybody who counts says`);
     }
     if (body.enabled === true && before !== undefined && !this.#mayEnable(cloud, key))
@@ -99,6 +113,14 @@ export class KeystoneCheck {
   #mayEnable(cloud: SimCloud, key: RecordKey): boolean {
     const values = this.#values(cloud, key, "enabled");
     return values.length === 0 || values.includes(true);
+  }
+
+  /** Whether anybody who counts says anything of this field now. */
+  #isSet(cloud: SimCloud, key: RecordKey, field: string): boolean {
+    return this.#simulation.checks
+      .replicaOf(cloud)
+      .lately(key, field, 0)
+      .some(({ isNow }) => isNow);
   }
 
   #values(cloud: SimCloud, key: RecordKey, field: string): FieldValue[] {
@@ -132,6 +154,13 @@ export class KeystoneCheck {
     return undefined;
   }
 
+  /** Under `observe` nothing is written; an operator may have said so just now. */
+  #mayWrite(cloud: SimCloud, set: SetName): boolean {
+    const key: RecordKey = { set, kind: "local", id: localId(cloud.peerId) };
+    const modes = this.#simulation.checks.replicaOf(cloud).lately(key, "mode", PLAN_MS);
+    return modes.some(({ value }) => value === "mirror" || value === "initial");
+  }
+
   #hasLocalName(cloud: SimCloud, key: RecordKey): boolean {
     const local = cloud.replica?.field({ set: key.set, kind: "local", id: localId(cloud.peerId) }, "name");
     return key.kind === "domain" && typeof local?.value === "string";
@@ -147,6 +176,11 @@ export class KeystoneCheck {
       this.#clouds().length > 1 ? this.#provenance.changedMs(before.id) : this.#provenance.touchedMs(before.id);
     return isSame && this.#simulation.timeline.nowMs - lastMs > PLAN_MS;
   }
+}
+
+/** What a project is made with where nobody said. */
+function isUnset(value: FieldValue): boolean {
+  return value === null || (Array.isArray(value) && value.length === 0);
 }
 
 function uncounted(why: string) {
