@@ -99,7 +99,8 @@ export class KeystoneCheck {
       const value = body[field];
       if (value === undefined || this.#isDecided(cloud, key, field, value)) continue;
       if (field === "name" && (isMark(String(value), key.id) || this.#hasLocalName(cloud, key))) continue;
-      if (before === undefined && isUnset(value) && !this.#isSet(cloud, key, field)) continue;
+      // Nobody set it, or nobody whose word still counts.
+      if (before === undefined && this.#simulation.checks.replicaOf(cloud).wasUnsaid(key, field, PLAN_MS)) continue;
       return uncounted(`${field} is not what anybody who counts says`);
     }
     if (body.enabled === true && before !== undefined && !this.#mayEnable(cloud, key))
@@ -115,14 +116,6 @@ export class KeystoneCheck {
     return values.length === 0 || values.includes(true);
   }
 
-  /** Whether anybody who counts says anything of this field now. */
-  #isSet(cloud: SimCloud, key: RecordKey, field: string): boolean {
-    return this.#simulation.checks
-      .replicaOf(cloud)
-      .lately(key, field, 0)
-      .some(({ isNow }) => isNow);
-  }
-
   #values(cloud: SimCloud, key: RecordKey, field: string): FieldValue[] {
     return this.#simulation.checks
       .replicaOf(cloud)
@@ -135,10 +128,11 @@ export class KeystoneCheck {
     const { replica } = cloud;
     if (replica === undefined) return true; // Sent before a crash; judged by what it was then.
     const text = JSON.stringify(value);
-    // A domain's description is a text in every Keystone: where the mesh says that there is none, it is the empty one.
-    const isNone = (other: FieldValue) => key.kind === "domain" && field === "description" && other === null;
+    // A domain without a description is written with an empty one: Keystone's own domains have no null there.
+    const isNone = (other: FieldValue) => key.kind === "domain" && field === "description" && value === "" && !other;
     const isSame = (other: FieldValue) =>
-      JSON.stringify(isNone(other) ? "" : other) === text ||
+      JSON.stringify(other) === text ||
+      isNone(other) ||
       (field === "name" && String(other).trim() === String(value).trim());
     const lately = this.#simulation.checks.replicaOf(cloud).lately(key, field, PLAN_MS);
     return lately.some((one) => isSame(one.value) && (!one.isNow || mayCount(replica, one.entry, field)));
@@ -176,11 +170,6 @@ export class KeystoneCheck {
       this.#clouds().length > 1 ? this.#provenance.changedMs(before.id) : this.#provenance.touchedMs(before.id);
     return isSame && this.#simulation.timeline.nowMs - lastMs > PLAN_MS;
   }
-}
-
-/** What a project is made with where nobody said. */
-function isUnset(value: FieldValue): boolean {
-  return value === null || (Array.isArray(value) && value.length === 0);
 }
 
 function uncounted(why: string) {

@@ -19,6 +19,8 @@ export class ReplicaCheck {
   readonly #cloud: SimCloud;
   readonly #now = new Map<string, { readonly key: RecordKey; readonly fields: Fields }>();
   readonly #past = new Map<string, Past[]>();
+  /** When a field first had a value, or had one again. */
+  readonly #saidMs = new Map<string, number>();
   readonly #deletedMs = new Map<string, number>();
   #life: Life | undefined;
 
@@ -56,6 +58,9 @@ export class ReplicaCheck {
     const fields = replica.fields(key);
     this.#now.set(name, { key, fields });
     this.#overtake(name, before ?? new Map(), fields);
+    if (!isFresh)
+      for (const field of fields.keys())
+        if (before?.has(field) !== true) this.#saidMs.set(`${name} ${field}`, this.#simulation.timeline.nowMs);
     if (!fields.has("deleted")) this.#deletedMs.delete(name);
     else if (!this.#deletedMs.has(name)) this.#deletedMs.set(name, this.#simulation.timeline.nowMs);
     const deleted = before?.get("deleted");
@@ -77,6 +82,13 @@ export class ReplicaCheck {
   deletedForMs({ set, kind, id }: RecordKey): number | undefined {
     const sinceMs = this.#deletedMs.get(`${set} ${kind} ${id}`);
     return sinceMs === undefined ? undefined : this.#simulation.timeline.nowMs - sinceMs;
+  }
+
+  /** Whether nobody who counts says anything of a field, or nobody did at some time in the last `withinMs`. */
+  wasUnsaid(key: RecordKey, field: string, withinMs: number): boolean {
+    const name = `${key.set} ${key.kind} ${key.id}`;
+    if (this.#now.get(name)?.fields.has(field) !== true) return true;
+    return (this.#saidMs.get(`${name} ${field}`) ?? 0) >= this.#simulation.timeline.nowMs - withinMs;
   }
 
   /** The entries that decide a field now, or did at some time in the last `withinMs`. */

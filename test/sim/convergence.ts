@@ -139,7 +139,9 @@ function differingSets({ clouds }: Simulation): string {
 function whyOf({ membered, keystone, running }: SimCloud, action: Action | undefined): string {
   if (action === undefined) return "";
   const standings = membered?.loop.standings().get(action.set);
-  const rivals = [...keystone.rows().values()].filter(({ name }) => name === action.fields.name);
+  const rivals = [...keystone.rows().values()].filter(
+    ({ name, parentId }) => name === action.fields.name || parentId === action.id,
+  );
   const told = rivals.map(({ id }) => ({ id, standing: standings?.get(id), seen: running?.node.memory.seen.get(id) }));
   return JSON.stringify({ standing: standings?.get(action.id), rivals: told });
 }

@@ -102,27 +102,33 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }
     const row = rows.get(id);
     if (row === undefined) {
       if (isOthers(id)) continue;
-      const rival = [...rows.values()].find(
+      const standings = cloud.membered?.loop.standings().get(set as SetName);
+      const rivals = [...rows.values()].filter(
         (one) => one.domainId === domainId && folded(one.name) === folded(String(fields.name)),
       );
-      const rivalState = cloud.membered?.loop
-        .standings()
-        .get(set as SetName)
-        ?.get(rival?.id ?? "")?.state;
-      // Its people keep it, and its name, or are shown that they should decide.
-      if (rivalState !== undefined && rivalState !== "applied" && rivalState !== "pending") continue;
+      const states = rivals.map((rival) => standings?.get(rival.id)?.state ?? "applied");
+      // Its people keep one, and its name, or are shown that they should decide.
+      if (states.some((state) => state !== "applied" && state !== "pending")) continue;
       if (isPlaceReady(id, { wanted, rows, domainId, isDomainOn }))
-        return `${id} (${fields.name}) is not here: ${JSON.stringify(
-          cloud.membered?.loop
-            .standings()
-            .get(set as SetName)
-            ?.get(id),
-        )}`;
+        return `${id} (${fields.name}) is not here: ${JSON.stringify([
+          standings?.get(id),
+          rivals.map((rival) => [
+            rival,
+            standings?.get(rival.id),
+            wanted.get(rival.id),
+            cloud.running?.node.memory.seen.get(rival.id),
+          ]),
+        ])}`;
       continue;
     }
     if (row.domainId !== domainId) continue; // Another domain's: an ID is no secret, and this one is left alone.
     const difference = differenceInProject(row, fields, names.get(id) ?? trim(String(fields.name)));
-    if (difference !== undefined) return `${id}: ${difference}`;
+    if (difference !== undefined) {
+      const alike = [...wanted.values()].filter(
+        (one) => folded(String(one.fields.name)) === folded(String(fields.name)),
+      );
+      return `${id}: ${difference}; alike: ${alike.map((one) => `${one.id} ${givenAt(one.id)}`).join()}`;
+    }
     const isOn = isEnabled(id, { wanted, rows, domainId, isOff: (one) => local(one)?.off === true });
     if (isOn !== undefined && row.enabled !== isOn)
       return `${id} (${row.name}) is ${row.enabled ? "enabled" : "disabled"}`;

@@ -15,6 +15,8 @@ export type Change = {
   readonly after: ProjectObject | undefined;
   readonly hand: Hand;
   readonly atMs: number;
+  /** Of a restore: when the backup was taken. */
+  readonly takenMs?: number;
 };
 /** A write that a node sends, seen as Keystone is about to carry it out. */
 export type NodeWrite = {
@@ -104,14 +106,18 @@ export class SimKeystone {
   }
 
   backup(): ReadonlyMap<string, ProjectObject> {
-    return this.model.snapshot().rows;
+    const { rows } = this.model.snapshot();
+    this.#takenMs.set(rows, this.#parts.timeline.nowMs);
+    return rows;
   }
+
+  readonly #takenMs = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
 
   /** A restore stops Keystone for a while: what was under way has landed by then, and lands no later. */
   restore(rows: ReadonlyMap<string, ProjectObject>): void {
     this.landLate();
     this.model.restore({ rows });
-    this.#look("restore");
+    this.#look("restore", this.#takenMs.get(rows));
   }
 
   /** Every late write lands now. */
@@ -219,14 +225,15 @@ export class SimKeystone {
   }
 
   /** Finds what changed, and tells the watchers by whose hand. */
-  #look(hand: Hand): void {
+  #look(hand: Hand, takenMs?: number): void {
     const before = this.#rows;
     this.#rows = this.model.snapshot().rows;
     const atMs = this.#parts.timeline.nowMs;
+    const taken = takenMs === undefined ? {} : { takenMs };
     for (const [id, row] of this.#rows)
-      if (before.get(id) !== row) this.#told({ id, before: before.get(id), after: row, hand, atMs });
+      if (before.get(id) !== row) this.#told({ id, before: before.get(id), after: row, hand, atMs, ...taken });
     for (const [id, row] of before)
-      if (!this.#rows.has(id)) this.#told({ id, before: row, after: undefined, hand, atMs });
+      if (!this.#rows.has(id)) this.#told({ id, before: row, after: undefined, hand, atMs, ...taken });
   }
 
   #told(change: Change): void {
