@@ -6,6 +6,7 @@ import { type Captured, type CaptureInput, type Draft, say } from "./capture-dra
 import { differencesHold, holdId, unconfirmedHold } from "./capture-holds.ts";
 import { captureMissing } from "./capture-missing.ts";
 import type { FieldValue } from "./entry.ts";
+import { sentWrites } from "./intents.ts";
 import {
   type DomainView,
   decisionFor,
@@ -49,7 +50,7 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
     // A node that lost its rows still knows its own word: it captured what it signed the creation of.
     const creation = record?.get("domain_id")?.entry;
     const isCaptured = creation !== undefined && firstSaid(creation, setOwner(domain.set)).origin === input.self;
-    const isOurs = row?.ours === true || intent?.action === "create" || isCaptured;
+    const isOurs = row?.ours === true || sentWrites(intent).some(({ action }) => action === "create") || isCaptured;
     const isRecorded = record !== undefined && record.size > 0;
     // Somebody may name the ID of what is this cloud's own, and that changes nothing. Its own word, which a node that was
     // set back to a backup may hear of late, says that it shared it.
@@ -131,7 +132,7 @@ function captureChanged(input: CaptureInput, { held, row, changed }: Change, dra
   draft.seen.set(held.id, lookedAt(row, held));
   if (domain.mode !== "mirror") return;
   // Enabled by hand: the local switch ends, though the mesh says enabled too and so there is nothing to tell it.
-  if (changed.includes("enabled") && held.enabled && domain.off.has(held.id) && intent?.fields.enabled !== true)
+  if (changed.includes("enabled") && held.enabled && domain.off.has(held.id) && !isEnabling(intent))
     switchOn(held.id, draft);
   if (edits.length === 0) return;
   if (domain.scopes.has("update")) captureEdits(input, { held, row, changed: edits }, draft);
@@ -153,11 +154,15 @@ function isOurOwn(look: {
   if (held.isDomain && field === "name" && domain.localName !== null) return true;
   // A disable of which nobody knows whether it is ours or an operator's counts as the operator's: it must not be undone.
   const isDoubtfulDisable = field === "enabled" && value === false && !domain.scopes.has("update");
-  if (intent !== undefined && intent.fields[field] !== undefined && isSameValue(field, intent.fields[field], value))
+  if (sentWrites(intent).some(({ fields }) => fields[field] !== undefined && isSameValue(field, fields[field], value)))
     return !isDoubtfulDisable;
   const wanted = record?.get(field)?.value;
   if (!isHalfKnown && wanted !== undefined && isSameValue(field, wanted, value)) return true;
   return field === "name" && typeof wanted === "string" && isMarkOf(held.name, { name: wanted, id: held.id });
+}
+
+function isEnabling(intent: Intent | undefined): boolean {
+  return sentWrites(intent).some(({ fields }) => fields.enabled === true);
 }
 
 function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft: Draft): void {

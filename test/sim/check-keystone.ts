@@ -128,11 +128,10 @@ export class KeystoneCheck {
     const { replica } = cloud;
     if (replica === undefined) return true; // Sent before a crash; judged by what it was then.
     const text = JSON.stringify(value);
-    // A domain without a description is written with an empty one: Keystone's own domains have no null there.
-    const isNone = (other: FieldValue) => key.kind === "domain" && field === "description" && value === "" && !other;
+    // A domain's description is a text in every Keystone: where the mesh says that there is none, it is the empty one.
+    const isNone = (other: FieldValue) => key.kind === "domain" && field === "description" && other === null;
     const isSame = (other: FieldValue) =>
-      JSON.stringify(other) === text ||
-      isNone(other) ||
+      JSON.stringify(isNone(other) ? "" : other) === text ||
       (field === "name" && String(other).trim() === String(value).trim());
     const lately = this.#simulation.checks.replicaOf(cloud).lately(key, field, PLAN_MS);
     return lately.some((one) => isSame(one.value) && (!one.isNow || mayCount(replica, one.entry, field)));

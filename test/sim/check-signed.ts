@@ -21,16 +21,13 @@ export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entr
     const { hand, kept } = provenance?.cameBy(entry.id, field, value) ?? {};
     // Two nodes on one Keystone see each other's writes as edits until the canary tells: that is what the alarm is for. And
     // neither knows what the other has signed of what people did.
-    const hasTwin = simulation.clouds.some((one) => one.isTwin && one.keystone === cloud.keystone);
-    const isTwins = hasTwin && (hand === "node" || kept !== undefined);
+    const isTwins = cloud.hasTwin && (hand === "node" || kept !== undefined);
     // What a person did, and nobody had signed when the backup was taken that brought it back, is still an edit.
     const isNew = hand === "restore" && kept === "admin" && !wasSigned(simulation, entry, field);
     // Known to be open: a restored node heals by the members that it reaches. What it had made by the word of one that it
     // can't reach has no record then, and passes for made by hand.
     const isRediscovered = hand === "node" && checks.restored.has(cloud) && entry.fields.domain_id !== undefined;
-    // Known to be open: a write that lands after a later one of ours to the same object was answered has no intent left.
-    const isOvertaken = hand === "late";
-    if (hand !== "admin" && !isTwins && !isNew && !isRediscovered && !isOvertaken)
+    if (hand !== "admin" && !isTwins && !isNew && !isRediscovered)
       simulation.fail(
         "only what was done by hand is signed",
         `${cloud.name} signed ${field} of ${textOf(entry)}: it came by ${hand ?? "nobody"}`,

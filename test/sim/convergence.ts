@@ -81,9 +81,12 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
 /** A project that was made here by hand and is not shared may be in the way by its name, or by being enabled: its people mend that. */
 async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
   if (cloud.isTwin || cloud.replica === undefined) return;
-  // An orphan, whose record counts no longer, is people's own as well; and so is what a record came to name afterwards.
+  // An orphan, whose record or creation counts no longer, is people's own as well; and so is what a record came to name
+  // afterwards.
+  const standings = [...(cloud.membered?.loop.standings().values() ?? [])];
   const isRecorded = (id: string) =>
     cloud.running?.node.memory.seen.get(id)?.isOwn !== true &&
+    !standings.some((set) => set.get(id)?.state === "orphaned") &&
     cloud.replica?.sets().some((set) => set.version("project", id) !== undefined) === true;
   const shared = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.set.split("/")[2]));
   for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {

@@ -121,14 +121,12 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }
         ])}`;
       continue;
     }
+    // Made by the other of two nodes beside this Keystone, or by a word that all who held it lost with their disks (seed
+    // 1059), and so taken for people's own: the node says that it is a conflict, and leaves it to people.
+    if ((cloud.hasTwin || cloud.wasRestored) && cloud.running?.node.memory.seen.get(id)?.isOwn === true) continue;
     if (row.domainId !== domainId) continue; // Another domain's: an ID is no secret, and this one is left alone.
     const difference = differenceInProject(row, fields, names.get(id) ?? trim(String(fields.name)));
-    if (difference !== undefined) {
-      const alike = [...wanted.values()].filter(
-        (one) => folded(String(one.fields.name)) === folded(String(fields.name)),
-      );
-      return `${id}: ${difference}; alike: ${alike.map((one) => `${one.id} ${givenAt(one.id)}`).join()}`;
-    }
+    if (difference !== undefined) return `${id}: ${difference}; ${shownAs(cloud, set, id)}`;
     const isOn = isEnabled(id, { wanted, rows, domainId, isOff: (one) => local(one)?.off === true });
     if (isOn !== undefined && row.enabled !== isOn)
       return `${id} (${row.name}) is ${row.enabled ? "enabled" : "disabled"}`;
@@ -137,6 +135,15 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }
 }
 
 /** Whether a record is a project of the domain: not one that somebody named by the domain's own ID, or half of one. */
+/** What the node itself says of an object, for a person who reads a failure. */
+function shownAs(cloud: SimCloud, set: string, id: string): string {
+  const standing = cloud.membered?.loop
+    .standings()
+    .get(set as SetName)
+    ?.get(id);
+  return JSON.stringify({ standing, seen: cloud.running?.node.memory.seen.get(id) });
+}
+
 function isWhole(id: string, fields: Fields, domainId: string): boolean {
   return (
     id !== domainId &&

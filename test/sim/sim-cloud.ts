@@ -96,14 +96,24 @@ export class SimCloud {
     return this.#simulation.timeline;
   }
 
+  /** Whether a second node runs, or ran, beside its Keystone. */
+  get hasTwin(): boolean {
+    return this.#simulation.clouds.some(({ isTwin, keystone }) => isTwin && keystone === this.keystone);
+  }
+
   /** What comes to this node as gossip from a member. */
   hearFrom(member: SimCloud, bytes: Uint8Array): void {
     const mesh = this.#simulation.board.at(this.place);
     mesh?.overhear(bytes, member.peerId);
   }
 
+  wasRestored = false;
+  /** Marks of the canary that stood in its Keystone when backups of its disk were taken that came back. */
+  readonly canariesOfBackups = new Set<unknown>();
+
   /** The disk holds something else now: what only it held is lost. */
   async tellDiskReplaced(): Promise<void> {
+    this.wasRestored = true;
     const life: Life = { isAlive: true };
     const store = await openStore({ db: this.disk.mount(life), place: this.name, version: "0.0.0" });
     const held = new Set<EntryHash>();

@@ -56,7 +56,7 @@ export type Swarm = {
 const FAULT_RATE = 0.35; // Five or six kinds in one seed.
 
 export function drawSwarm(chance: Chance): Swarm {
-  const clouds = chance.is(0.02) ? chance.between(9, 14) : chance.pick([2, 2, 3, 3, 3, 4, 4, 5, 6, 8]);
+  const clouds = chance.is(0.005) ? chance.between(9, 14) : chance.pick([2, 2, 3, 3, 3, 4, 4, 5, 6, 8]);
   return {
     clouds,
     domains: chance.pick([1, 1, 1, 2, 3]),

@@ -172,6 +172,11 @@ describe("an edit", () => {
     expect(words({ ...renamed, scopes: ALL, intents: { [A]: intent({ name: "b" }) } })).toEqual([]);
   });
 
+  it("is none where an earlier write of ours lands after a later one was answered", () => {
+    const late = { ...intent({ name: "c" }), earlier: [intent({ name: "b" })] };
+    expect(words({ ...renamed, mesh: { [A]: project("d") }, scopes: ALL, intents: { [A]: late } })).toEqual([]);
+  });
+
   it("beside a write of ours that landed late is told from it", () => {
     const both = {
       ...known,
