@@ -5,7 +5,9 @@ import type { FieldValue, RecordKey } from "../../src/core/entry.ts";
 import { localId } from "../../src/core/kinds.ts";
 import type { SetName } from "../../src/core/set-name.ts";
 import type { ProjectObject } from "../../src/keystone/api.ts";
+import { stepBack } from "./check-flaps.ts";
 import { mayCount } from "./check-replica.ts";
+import { textOf } from "./ledger.ts";
 import type { Provenance } from "./provenance.ts";
 import type { SimCloud } from "./sim-cloud.ts";
 import type { Change, NodeWrite, SimKeystone } from "./sim-keystone.ts";
@@ -73,11 +75,23 @@ export class KeystoneCheck {
     if (write.id === undefined) return foreign("a project without an ID");
     if (before?.isDomain === true && !isDomain) return foreign("a domain taken for a project");
     const key: RecordKey = { set, kind: isDomain ? "domain" : "project", id: write.id };
-    if (write.method === "deleteProject")
-      return this.#isDecided(cloud, key, "deleted", true) ? undefined : uncounted("nobody who counts deleted it");
+    if (!this.#mayWrite(cloud, set)) return foreign(`${cloud.name} only observes domain ${domainId}`);
+    if (write.method === "deleteProject") return this.#judgeDelete(cloud, key);
     if (before !== undefined && write.method.startsWith("update") && this.#changesNothing(body, before))
       return { checker: "apply is idempotent", why: "it changes nothing" };
+    const anew = stepBack(this.#simulation, cloud, { key, body });
+    if (anew !== undefined)
+      return { checker: "no Keystone flaps by a half-known revoke", why: `${cloud.name} lacks ${textOf(anew)}` };
     return this.#judgeFields(cloud, key, body, before);
+  }
+
+  #judgeDelete(cloud: SimCloud, key: RecordKey) {
+    if (!this.#isDecided(cloud, key, "deleted", true)) return uncounted("nobody who counts deleted it");
+    const { graceMs, faults } = this.#simulation.swarm;
+    const deletedMs = this.#simulation.checks.replicaOf(cloud).deletedForMs(key);
+    // By the node's own clock: where that is wrong, so is the day on which the grace ends.
+    if (faults.includes("clocks") || deletedMs === undefined || deletedMs >= graceMs) return undefined;
+    return { checker: "a delete waits out its grace", why: `it is deleted for ${deletedMs} of ${graceMs} ms` };
   }
 
   #judgeFields(cloud: SimCloud, key: RecordKey, body: Body, before: ProjectObject | undefined) {
@@ -131,6 +145,13 @@ export class KeystoneCheck {
       if (mode?.value !== undefined && mode.value !== "none") return name;
     }
     return undefined;
+  }
+
+  /** Under `observe` nothing is written; an operator may have said so just now. */
+  #mayWrite(cloud: SimCloud, set: SetName): boolean {
+    const key: RecordKey = { set, kind: "local", id: localId(cloud.peerId) };
+    const modes = this.#simulation.checks.replicaOf(cloud).lately(key, "mode", PLAN_MS);
+    return modes.some(({ value }) => value === "mirror" || value === "initial");
   }
 
   #hasLocalName(cloud: SimCloud, key: RecordKey): boolean {

@@ -1,6 +1,7 @@
 // What one node's replica says of each object, and what it said until lately: the base on which writes to its Keystone are
 // judged. Who counts is worked out here from the authority record's fields anew, and not asked of the core.
 import type { Entry, FieldValue, RecordKey } from "../../src/core/entry.ts";
+import { localId } from "../../src/core/kinds.ts";
 import type { Replica } from "../../src/core/replica.ts";
 import type { SetName } from "../../src/core/set-name.ts";
 import type { StoreBatch } from "../../src/store/store.ts";
@@ -38,12 +39,17 @@ export class ReplicaCheck {
     const sets = new Set<SetName>();
     for (const { key } of batch.records ?? []) {
       if (isFresh || key.kind === "authority") sets.add(key.set);
-      else if (key.kind === "project" || key.kind === "domain") this.#look(replica, key, false);
+      else if (this.#isWatched(key)) this.#look(replica, key, false);
     }
     if (isFresh) for (const { name } of replica.sets()) sets.add(name);
     for (const set of sets)
       for (const { key } of replica.set(set)?.records() ?? [])
-        if (key.kind === "project" || key.kind === "domain") this.#look(replica, key, isFresh);
+        if (this.#isWatched(key)) this.#look(replica, key, isFresh);
+  }
+
+  /** What is written to Keystone, and what this cloud's operator agreed to. */
+  #isWatched({ kind, id }: RecordKey): boolean {
+    return kind === "project" || kind === "domain" || (kind === "local" && id === localId(this.#cloud.peerId));
   }
 
   #look(replica: Replica, key: RecordKey, isFresh: boolean): void {

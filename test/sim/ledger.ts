@@ -81,7 +81,10 @@ export class Ledger {
   /** An entry is on a cloud's disk, and acknowledged. */
   keep(wire: WireEntry, cloud: string): void {
     const said = this.find(wire);
-    if (said === undefined) return;
+    if (said === undefined) {
+      this.#fail("only what somebody signed here is kept", `${cloud} holds an entry that nobody in this mesh signed`);
+      return;
+    }
     const isFirst = !said.wasDurable;
     said.wasDurable = true;
     said.durableAt.add(cloud);
