@@ -67,7 +67,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "intents-not-heeded",
     file: "src/core/capture.ts",
-    find: "  if (intent !== undefined && intent.fields[field] !== undefined && isSameValue(field, intent.fields[field], value))\n    return !isDoubtfulDisable;\n",
+    find: "  if (sentWrites(intent).some(({ fields }) => fields[field] !== undefined && isSameValue(field, fields[field], value)))\n    return !isDoubtfulDisable;\n",
     replace: "",
   },
   {
