@@ -128,8 +128,9 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }
     const difference = differenceInProject(row, fields, names.get(id) ?? trim(String(fields.name)));
     if (difference !== undefined) return `${id}: ${difference}; ${shownAs(cloud, set, id)}`;
     const isOn = isEnabled(id, { wanted, rows, domainId, isOff: (one) => local(one)?.off === true });
-    if (isOn !== undefined && row.enabled !== isOn)
-      return `${id} (${row.name}) is ${row.enabled ? "enabled" : "disabled"}`;
+    // No Keystone enables a project of a disabled domain.
+    if (isOn !== undefined && row.enabled !== isOn && (isDomainOn || row.enabled))
+      return `${id} (${row.name}) is ${row.enabled ? "enabled" : "disabled"}; ${shownAs(cloud, set, id)}, under ${shownAs(cloud, set, String(row.parentId))}`;
   }
   return undefined;
 }
