@@ -2,6 +2,7 @@
 import type { CaptureInput, Draft } from "./capture-draft.ts";
 import { say } from "./capture-draft.ts";
 import { holdId, missingHold } from "./capture-holds.ts";
+import { sentWrites } from "./intents.ts";
 import { decisionFor, type Hold, isTombstone, type Seen } from "./keystone-view.ts";
 
 /** Captures what the scan missed and a read of its own confirmed to be gone. Answers what is held back. */
@@ -16,7 +17,8 @@ export function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
   }
   const wished: (readonly [string, Seen])[] = [];
   for (const [id, row] of missing) {
-    const isOurs = input.intents.get(id)?.action === "delete" || isTombstone(domain.projects.get(id));
+    const isSent = sentWrites(input.intents.get(id)).some(({ action }) => action === "delete");
+    const isOurs = isSent || isTombstone(domain.projects.get(id));
     if (isOurs || domain.optedOut.has(id)) absent(id, row);
     else wished.push([id, row]);
   }

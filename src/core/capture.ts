@@ -6,6 +6,7 @@ import { type Captured, type CaptureInput, type Draft, say } from "./capture-dra
 import { differencesHold, holdId, unconfirmedHold } from "./capture-holds.ts";
 import { captureMissing } from "./capture-missing.ts";
 import type { FieldValue } from "./entry.ts";
+import { sentWrites } from "./intents.ts";
 import {
   type DomainView,
   decisionFor,
@@ -22,7 +23,8 @@ import {
 } from "./keystone-view.ts";
 import { localId } from "./kinds.ts";
 import { isMarkOf } from "./names.ts";
-import type { KeystoneId } from "./set-name.ts";
+import { type KeystoneId, setOwner } from "./set-name.ts";
+import { firstSaid } from "./written-for.ts";
 
 export function capture(input: CaptureInput): Captured {
   const draft: Draft = { writes: [], local: new Map(), seen: new Map(), unconfirmed: [], differing: [], notes: [] };
@@ -46,10 +48,13 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
   const intent = intents.get(held.id);
   if (row?.present !== true) {
     // A node that lost its rows still knows its own word: it captured what it signed the creation of.
-    const isCaptured = record?.get("domain_id")?.entry.stamp.origin === input.self;
-    const isOurs = row?.ours === true || intent?.action === "create" || isCaptured;
+    const creation = record?.get("domain_id")?.entry;
+    const isCaptured = creation !== undefined && firstSaid(creation, setOwner(domain.set)).origin === input.self;
+    const isOurs = row?.ours === true || sentWrites(intent).some(({ action }) => action === "create") || isCaptured;
     const isRecorded = record !== undefined && record.size > 0;
-    if (isRecorded && row?.isOwn === true) return;
+    // Somebody may name the ID of what is this cloud's own, and that changes nothing. Its own word, which a node that was
+    // set back to a backup may hear of late, says that it shared it.
+    if (isRecorded && row?.isOwn === true && !isCaptured) return;
     if (isOurs || isRecorded) adopt(input, held, { row, ours: isOurs }, draft);
     else captureNew(input, held, draft);
     return;
@@ -127,7 +132,7 @@ function captureChanged(input: CaptureInput, { held, row, changed }: Change, dra
   draft.seen.set(held.id, lookedAt(row, held));
   if (domain.mode !== "mirror") return;
   // Enabled by hand: the local switch ends, though the mesh says enabled too and so there is nothing to tell it.
-  if (changed.includes("enabled") && held.enabled && domain.off.has(held.id) && intent?.fields.enabled !== true)
+  if (changed.includes("enabled") && held.enabled && domain.off.has(held.id) && !isEnabling(intent))
     switchOn(held.id, draft);
   if (edits.length === 0) return;
   if (domain.scopes.has("update")) captureEdits(input, { held, row, changed: edits }, draft);
@@ -149,11 +154,15 @@ function isOurOwn(look: {
   if (held.isDomain && field === "name" && domain.localName !== null) return true;
   // A disable of which nobody knows whether it is ours or an operator's counts as the operator's: it must not be undone.
   const isDoubtfulDisable = field === "enabled" && value === false && !domain.scopes.has("update");
-  if (intent !== undefined && intent.fields[field] !== undefined && isSameValue(field, intent.fields[field], value))
+  if (sentWrites(intent).some(({ fields }) => fields[field] !== undefined && isSameValue(field, fields[field], value)))
     return !isDoubtfulDisable;
   const wanted = record?.get(field)?.value;
   if (!isHalfKnown && wanted !== undefined && isSameValue(field, wanted, value)) return true;
   return field === "name" && typeof wanted === "string" && isMarkOf(held.name, { name: wanted, id: held.id });
+}
+
+function isEnabling(intent: Intent | undefined): boolean {
+  return sentWrites(intent).some(({ fields }) => fields.enabled === true);
 }
 
 function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft: Draft): void {

@@ -55,12 +55,15 @@ export type Seen = {
   readonly isOwn?: true;
 };
 
-/** A write of ours, durable before it is sent, until its outcome is known. */
-export type Intent = {
+/** A write of ours to one object, as it was sent. */
+export type SentWrite = {
   readonly action: "create" | "update" | "delete";
   readonly fields: Fields;
   readonly sinceMs: UnixMs;
 };
+
+/** A write of ours, durable before it is sent, until its outcome is known; and those before it that nobody answered. */
+export type Intent = SentWrite & { readonly earlier?: readonly SentWrite[] };
 
 export type AgreementMode = "mirror" | "initial" | "observe" | "none";
 

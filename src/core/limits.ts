@@ -177,6 +177,8 @@ export const SCAN_INTERVAL_MS = 5_000;
 export const SCAN_DUTY_FACTOR = 20;
 /** Longest time, in milliseconds, that a write whose answer we never saw may still land in Keystone. */
 export const WRITE_LANDS_MAX_MS = 600_000;
+/** Writes to one object that nobody answered, beside the latest one: as many as are tried within WRITE_LANDS_MAX_MS, and more. */
+export const INTENTS_EARLIER_MAX = 16;
 /** Milliseconds from a remote delete (disabled at once) to the delete itself. */
 export const DELETE_GRACE_MS = 24 * 3_600_000;
 /** Deletes from one origin within an hour, and projects missing at once, above which they are held for an operator. */

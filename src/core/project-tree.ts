@@ -111,7 +111,9 @@ function fateOfLive(
   const domainId = fieldValue(record, "domain_id");
   const parentId = fieldValue(record, "parent_id");
   if (typeof fieldValue(record, "name") !== "string" || parentId === undefined || domainId === undefined)
-    return fate("waiting", "pending", "its creation has not come yet");
+    return row?.present === true // A revoke took the word of who made it away, and left what others said of it.
+      ? fate("waiting", "orphaned", "it is here, but no creation of it counts: left as it is")
+      : fate("waiting", "pending", "its creation has not come yet");
   if (domainId !== domain.domainId)
     return fate("waiting", "conflict", `its record names another domain, ${String(domainId)}`);
   if (inCircle) return fate("waiting", "conflict", "its parents go round in a circle");

@@ -2,6 +2,7 @@
 // refused unless it is what the plan was made for; the intended values are durable before each write (DESIGN section 7).
 // A crash at any point and a run again make no double create and lose no change.
 import type { Fields, FieldValue } from "../core/entry.ts";
+import { intentAnswered, intentWith } from "../core/intents.ts";
 import {
   type Held,
   type Intent,
@@ -92,7 +93,7 @@ export class Applier {
       if (error.code === "UNREACHABLE" || error.code === "UNAUTHORISED") throw error;
       this.#stick(action, error.message, false);
       if (error.code === "UNKNOWN_OUTCOME") return "stale"; // The intent stays open: the next scan tells what became of it.
-      await this.#options.memory.write({ intents: new Map([[action.id, null]]) });
+      await this.#options.memory.write({ intents: this.#answered(action.id) });
       return "stuck";
     }
   }
@@ -185,7 +186,7 @@ export class Applier {
     // Keystone takes a missing `enabled` for true, and refuses that under a disabled parent.
     const patch: Fields =
       current.enabled || action.fields.enabled !== undefined ? action.fields : { ...action.fields, enabled: false };
-    await this.#intend(action);
+    await this.#intend({ ...action, fields: patch }); // All that is sent: it may land when the project is enabled again.
     const write = { requestId: this.#options.newRequestId() };
     const { api } = this.#options;
     const after: Partial<Values> =
@@ -221,12 +222,18 @@ export class Applier {
   }
 
   async #intend(action: Action): Promise<void> {
-    const intent: Intent = { action: action.action, fields: action.fields, sinceMs: this.#options.now() };
-    await this.#options.memory.write({ intents: new Map([[action.id, intent]]) });
+    const { memory, now } = this.#options;
+    const write = { action: action.action, fields: action.fields, sinceMs: now() };
+    await memory.write({ intents: new Map([[action.id, intentWith(write, memory.intents.get(action.id))]]) });
   }
 
   async #settle(id: string, row: Seen): Promise<void> {
-    await this.#options.memory.write({ seen: new Map([[id, row]]), intents: new Map([[id, null]]) });
+    await this.#options.memory.write({ seen: new Map([[id, row]]), intents: this.#answered(id) });
+  }
+
+  /** The write under way was answered. Earlier ones that were not may still land, and are ours when they do. */
+  #answered(id: string): ReadonlyMap<string, Intent | null> {
+    return new Map([[id, intentAnswered(this.#options.memory.intents.get(id))]]);
   }
 
   #refuse(action: Action, why: string): Applied {

@@ -1,8 +1,8 @@
 // One scan's differences become entries: entries, rows and closed intents are durable in one batch.
 import { capture } from "../core/capture.ts";
 import type { CaptureMode } from "../core/capture-draft.ts";
+import { intentAt } from "../core/intents.ts";
 import type { Hold, Seen } from "../core/keystone-view.ts";
-import { WRITE_LANDS_MAX_MS } from "../core/limits.ts";
 import type { Write } from "../core/replica.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import type { Scan } from "./scan.ts";
@@ -42,9 +42,11 @@ export async function captureScan(
   }
   // What can't be signed now must not pass for seen, nor lose the intents it is judged by: the next scan finds all again.
   if (writes.length > 0 && !keeper.maySignUnasked) return keepHolds(holds, options);
-  const overdue = [...memory.intents]
-    .filter(([, { sinceMs }]) => sinceMs + WRITE_LANDS_MAX_MS < now())
-    .map(([id]) => [id, null] as const);
+  const nowMs = now();
+  const overdue = [...memory.intents].flatMap(([id, intent]) => {
+    const left = intentAt(intent, nowMs);
+    return left === intent ? [] : [[id, left] as const];
+  });
   const change = { seen, intents: new Map(overdue) };
   if (writes.length > 0) await keeper.write(writes, memory.batch(change));
   else if (seen.size + overdue.length > 0) await keeper.note(memory.batch(change));

@@ -21,8 +21,8 @@ export type ClockWatchOptions = {
   readonly log: Log;
   uptimeMs(): number;
   voters(): readonly PeerId[];
-  /** Members' clocks less ours, in milliseconds, of those heard lately. */
-  offsets(): ReadonlyMap<PeerId, number>;
+  /** These members' clocks less ours, in milliseconds, of those heard lately. */
+  offsets(of: readonly PeerId[]): ReadonlyMap<PeerId, number>;
   /** The clock is right, or right again: what waited may go on. */
   onRight(): void;
 };
@@ -39,8 +39,9 @@ export class ClockWatch {
   }
 
   judgement(): ClockJudgement {
-    const { self, driftMaxMs, voters, offsets } = this.#options;
-    return judgeClock({ offsets: offsets(), voters: voters(), self, driftMaxMs });
+    const { self, driftMaxMs, offsets } = this.#options;
+    const voters = this.#options.voters();
+    return judgeClock({ offsets: offsets(voters), voters, self, driftMaxMs });
   }
 
   /** Why nothing may be signed now, if so. Judged at each call: a clock may be set between two heartbeats. */

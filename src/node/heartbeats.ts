@@ -92,9 +92,9 @@ export class Heartbeats {
     return this.#health.duplicates(this.#moment());
   }
 
-  /** Members' clocks less ours, in milliseconds, of those heard lately. */
-  offsets(): ReadonlyMap<PeerId, number> {
-    return this.#health.offsets(this.#moment());
+  /** These members' clocks less ours, in milliseconds, of those heard lately. */
+  offsets(of: Iterable<PeerId>): ReadonlyMap<PeerId, number> {
+    return this.#health.offsets(of, this.#moment());
   }
 
   lastWord(peerId: PeerId): LastWord | undefined {

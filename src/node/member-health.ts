@@ -114,10 +114,10 @@ export class MemberHealth {
     return heard.map(([peerId]) => peerId).slice(0, HEARTBEAT_DOUBLES_MAX);
   }
 
-  /** Members' clocks less ours, in milliseconds, of those heard lately. */
-  offsets(at: Moment): Map<PeerId, number> {
+  /** These members' clocks less ours, in milliseconds, of those heard lately. Asked at every beat: name only whom you judge by. */
+  offsets(of: Iterable<PeerId>, at: Moment): Map<PeerId, number> {
     const offsets = new Map<PeerId, number>();
-    for (const peerId of this.#instances.keys()) {
+    for (const peerId of of) {
       const word = this.lastWord(peerId, at);
       if (word !== undefined) offsets.set(peerId, word.offsetMs);
     }

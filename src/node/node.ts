@@ -246,7 +246,7 @@ export class Node {
       log,
       uptimeMs: world.uptimeMs,
       voters: () => keeper.replica.membership.roster?.voters ?? [],
-      offsets: () => heartbeats.offsets(),
+      offsets: (of) => heartbeats.offsets(of),
       onRight: () => loop.scanSoon(),
     });
     const held = new HeldRelease({

@@ -9,7 +9,7 @@ import type { ReplicaKeeper } from "./replica-keeper.ts";
 import type { World } from "./world.ts";
 
 export type ConversationOptions = {
-  readonly keeper: Pick<ReplicaKeeper, "receive" | "settle">;
+  readonly keeper: Pick<ReplicaKeeper, "receive" | "settle" | "durable">;
   readonly mesh: Pick<Mesh, "openSync">;
   readonly after: World["after"];
   /** Aborted when the node stops. */
@@ -57,7 +57,10 @@ async function carryOut(
       if (step !== undefined) refuse([step], peer);
       return { pulled, isRefused: step !== undefined };
     }
-    if (step.is === "ask") reply = await session.ask(step.request);
+    if (step.is === "ask") {
+      await keeper.durable(); // An offer may hold what was joined just now: nobody is told what a crash could still take back.
+      reply = await session.ask(step.request);
+    }
     if (step.is === "settle") await keeper.settle(step.set, step.takenAt);
     if (step.is === "take") {
       const { news, rejections } = await keeper.receive(step.entries, step.judge);

@@ -22,7 +22,7 @@ export type BatchOptions = {
   /** Told after every chunk. */
   readonly onProgress?: (batch: Batch) => void;
 };
-const CHUNK_SEEDS = 20;
+const CHUNK_SEEDS = 40; // A process needs half a second until it is warm, and its memory is to stay small.
 const MAIN = join(import.meta.dirname, "main.ts");
 
 /** Runs seeds in chunks, each chunk in a process of its own; a chunk that dies is a failure of its first seed. */

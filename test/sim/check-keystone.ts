@@ -5,7 +5,9 @@ import type { FieldValue, RecordKey } from "../../src/core/entry.ts";
 import { localId } from "../../src/core/kinds.ts";
 import type { SetName } from "../../src/core/set-name.ts";
 import type { ProjectObject } from "../../src/keystone/api.ts";
+import { stepBack } from "./check-flaps.ts";
 import { mayCount } from "./check-replica.ts";
+import { textOf } from "./ledger.ts";
 import type { Provenance } from "./provenance.ts";
 import type { SimCloud } from "./sim-cloud.ts";
 import type { Change, NodeWrite, SimKeystone } from "./sim-keystone.ts";
@@ -73,11 +75,23 @@ export class KeystoneCheck {
     if (write.id === undefined) return foreign("a project without an ID");
     if (before?.isDomain === true && !isDomain) return foreign("a domain taken for a project");
     const key: RecordKey = { set, kind: isDomain ? "domain" : "project", id: write.id };
-    if (write.method === "deleteProject")
-      return this.#isDecided(cloud, key, "deleted", true) ? undefined : uncounted("nobody who counts deleted it");
+    if (!this.#mayWrite(cloud, set)) return foreign(`${cloud.name} only observes domain ${domainId}`);
+    if (write.method === "deleteProject") return this.#judgeDelete(cloud, key);
     if (before !== undefined && write.method.startsWith("update") && this.#changesNothing(body, before))
       return { checker: "apply is idempotent", why: "it changes nothing" };
+    const anew = stepBack(this.#simulation, cloud, { key, body });
+    if (anew !== undefined)
+      return { checker: "no Keystone flaps by a half-known revoke", why: `${cloud.name} lacks ${textOf(anew)}` };
     return this.#judgeFields(cloud, key, body, before);
+  }
+
+  #judgeDelete(cloud: SimCloud, key: RecordKey) {
+    if (!this.#isDecided(cloud, key, "deleted", true)) return uncounted("nobody who counts deleted it");
+    const { graceMs, faults } = this.#simulation.swarm;
+    const deletedMs = this.#simulation.checks.replicaOf(cloud).deletedForMs(key);
+    // By the node's own clock: where that is wrong, so is the day on which the grace ends.
+    if (faults.includes("clocks") || deletedMs === undefined || deletedMs >= graceMs) return undefined;
+    return { checker: "a delete waits out its grace", why: `it is deleted for ${deletedMs} of ${graceMs} ms` };
   }
 
   #judgeFields(cloud: SimCloud, key: RecordKey, body: Body, before: ProjectObject | undefined) {
@@ -85,7 +99,8 @@ export class KeystoneCheck {
       const value = body[field];
       if (value === undefined || this.#isDecided(cloud, key, field, value)) continue;
       if (field === "name" && (isMark(String(value), key.id) || this.#hasLocalName(cloud, key))) continue;
-      if (before === undefined && this.#values(cloud, key, field).length === 0) continue; // Nobody ever set it.
+      // Nobody set it, or nobody whose word still counts.
+      if (before === undefined && this.#simulation.checks.replicaOf(cloud).wasUnsaid(key, field, PLAN_MS)) continue;
       return uncounted(`${field} is not what anybody who counts says`);
     }
     if (body.enabled === true && before !== undefined && !this.#mayEnable(cloud, key))
@@ -113,8 +128,11 @@ export class KeystoneCheck {
     const { replica } = cloud;
     if (replica === undefined) return true; // Sent before a crash; judged by what it was then.
     const text = JSON.stringify(value);
+    // A domain's description is a text in every Keystone: where the mesh says that there is none, it is the empty one.
+    const isNone = (other: FieldValue) => key.kind === "domain" && field === "description" && other === null;
     const isSame = (other: FieldValue) =>
-      JSON.stringify(other) === text || (field === "name" && String(other).trim() === String(value).trim());
+      JSON.stringify(isNone(other) ? "" : other) === text ||
+      (field === "name" && String(other).trim() === String(value).trim());
     const lately = this.#simulation.checks.replicaOf(cloud).lately(key, field, PLAN_MS);
     return lately.some((one) => isSame(one.value) && (!one.isNow || mayCount(replica, one.entry, field)));
   }
@@ -129,6 +147,13 @@ export class KeystoneCheck {
     return undefined;
   }
 
+  /** Under `observe` nothing is written; an operator may have said so just now. */
+  #mayWrite(cloud: SimCloud, set: SetName): boolean {
+    const key: RecordKey = { set, kind: "local", id: localId(cloud.peerId) };
+    const modes = this.#simulation.checks.replicaOf(cloud).lately(key, "mode", PLAN_MS);
+    return modes.some(({ value }) => value === "mirror" || value === "initial");
+  }
+
   #hasLocalName(cloud: SimCloud, key: RecordKey): boolean {
     const local = cloud.replica?.field({ set: key.set, kind: "local", id: localId(cloud.peerId) }, "name");
     return key.kind === "domain" && typeof local?.value === "string";
@@ -139,7 +164,10 @@ export class KeystoneCheck {
     const isSame = Object.entries(body).every(
       ([field, value]) => JSON.stringify((before as unknown as Body)[field]) === JSON.stringify(value),
     );
-    return isSame && this.#simulation.timeline.nowMs - this.#provenance.touchedMs(before.id) > PLAN_MS;
+    // Of two nodes on one Keystone the one may write between the other's read and its write, as a person may.
+    const lastMs =
+      this.#clouds().length > 1 ? this.#provenance.changedMs(before.id) : this.#provenance.touchedMs(before.id);
+    return isSame && this.#simulation.timeline.nowMs - lastMs > PLAN_MS;
   }
 }
 

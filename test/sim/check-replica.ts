@@ -1,6 +1,7 @@
 // What one node's replica says of each object, and what it said until lately: the base on which writes to its Keystone are
 // judged. Who counts is worked out here from the authority record's fields anew, and not asked of the core.
 import type { Entry, FieldValue, RecordKey } from "../../src/core/entry.ts";
+import { localId } from "../../src/core/kinds.ts";
 import type { Replica } from "../../src/core/replica.ts";
 import type { SetName } from "../../src/core/set-name.ts";
 import type { StoreBatch } from "../../src/store/store.ts";
@@ -18,6 +19,8 @@ export class ReplicaCheck {
   readonly #cloud: SimCloud;
   readonly #now = new Map<string, { readonly key: RecordKey; readonly fields: Fields }>();
   readonly #past = new Map<string, Past[]>();
+  /** When a field first had a value, or had one again. */
+  readonly #saidMs = new Map<string, number>();
   readonly #deletedMs = new Map<string, number>();
   #life: Life | undefined;
 
@@ -36,12 +39,17 @@ export class ReplicaCheck {
     const sets = new Set<SetName>();
     for (const { key } of batch.records ?? []) {
       if (isFresh || key.kind === "authority") sets.add(key.set);
-      else if (key.kind === "project" || key.kind === "domain") this.#look(replica, key, false);
+      else if (this.#isWatched(key)) this.#look(replica, key, false);
     }
     if (isFresh) for (const { name } of replica.sets()) sets.add(name);
     for (const set of sets)
       for (const { key } of replica.set(set)?.records() ?? [])
-        if (key.kind === "project" || key.kind === "domain") this.#look(replica, key, isFresh);
+        if (this.#isWatched(key)) this.#look(replica, key, isFresh);
+  }
+
+  /** What is written to Keystone, and what this cloud's operator agreed to. */
+  #isWatched({ kind, id }: RecordKey): boolean {
+    return kind === "project" || kind === "domain" || (kind === "local" && id === localId(this.#cloud.peerId));
   }
 
   #look(replica: Replica, key: RecordKey, isFresh: boolean): void {
@@ -50,6 +58,9 @@ export class ReplicaCheck {
     const fields = replica.fields(key);
     this.#now.set(name, { key, fields });
     this.#overtake(name, before ?? new Map(), fields);
+    if (!isFresh)
+      for (const field of fields.keys())
+        if (before?.has(field) !== true) this.#saidMs.set(`${name} ${field}`, this.#simulation.timeline.nowMs);
     if (!fields.has("deleted")) this.#deletedMs.delete(name);
     else if (!this.#deletedMs.has(name)) this.#deletedMs.set(name, this.#simulation.timeline.nowMs);
     const deleted = before?.get("deleted");
@@ -71,6 +82,13 @@ export class ReplicaCheck {
   deletedForMs({ set, kind, id }: RecordKey): number | undefined {
     const sinceMs = this.#deletedMs.get(`${set} ${kind} ${id}`);
     return sinceMs === undefined ? undefined : this.#simulation.timeline.nowMs - sinceMs;
+  }
+
+  /** Whether nobody who counts says anything of a field, or nobody did at some time in the last `withinMs`. */
+  wasUnsaid(key: RecordKey, field: string, withinMs: number): boolean {
+    const name = `${key.set} ${key.kind} ${key.id}`;
+    if (this.#now.get(name)?.fields.has(field) !== true) return true;
+    return (this.#saidMs.get(`${name} ${field}`) ?? 0) >= this.#simulation.timeline.nowMs - withinMs;
   }
 
   /** The entries that decide a field now, or did at some time in the last `withinMs`. */

@@ -11,6 +11,9 @@ import type { SimCloud } from "./sim-cloud.ts";
 import type { SimKeystone } from "./sim-keystone.ts";
 import type { Simulation } from "./simulation.ts";
 
+/** No clock of the swarm is wrong by more, with the drift that it lets others have; a forger's far stamps are by days. */
+const AHEAD_MAX_MS = 3_600_000;
+
 export class Checks {
   readonly #simulation: Simulation;
   readonly replicas = new Map<SimCloud, ReplicaCheck>();
@@ -50,6 +53,12 @@ export class Checks {
   }
 
   onSigned(cloud: SimCloud, said: Said): void {
+    const aheadMs = said.entry.stamp.wallMs - this.#simulation.timeline.nowMs;
+    if (aheadMs > AHEAD_MAX_MS)
+      this.#simulation.fail(
+        "no stamp drags a clock along",
+        `${cloud.name} signs ${aheadMs} ms ahead of the right time`,
+      );
     if (!this.operating.has(cloud)) checkSigned(this.#simulation, cloud, said.entry);
   }
 

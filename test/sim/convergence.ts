@@ -81,12 +81,16 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
 /** A project that was made here by hand and is not shared may be in the way by its name, or by being enabled: its people mend that. */
 async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
   if (cloud.isTwin || cloud.replica === undefined) return;
-  // An orphan, whose record counts no longer, is people's own as well.
+  // An orphan, whose record or creation counts no longer, is people's own as well; and so is what a record came to name
+  // afterwards.
+  const standings = [...(cloud.membered?.loop.standings().values() ?? [])];
   const isRecorded = (id: string) =>
+    cloud.running?.node.memory.seen.get(id)?.isOwn !== true &&
+    !standings.some((set) => set.get(id)?.state === "orphaned") &&
     cloud.replica?.sets().some((set) => set.version("project", id) !== undefined) === true;
+  const shared = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.set.split("/")[2]));
   for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
-    const isShared = [...simulation.ledger.said.values()].some(({ entry }) => entry.set.includes(String(domainId)));
-    if (isDomain || !isShared || isRecorded(id) || (name.startsWith("own-") && !enabled)) continue;
+    if (isDomain || !shared.has(String(domainId)) || isRecorded(id) || (name.startsWith("own-") && !enabled)) continue;
     await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}`, enabled: false }));
   }
 }
@@ -101,18 +105,23 @@ function honestStamps({ ledger, timeline }: Simulation): number[] {
 function differenceInRoots(simulation: Simulation): string | undefined {
   const { clouds } = simulation;
   const roots = new Map<string, string>();
-  for (const cloud of clouds) {
-    const { name, isTwin, membered } = cloud;
+  for (const { name, isTwin, membered } of clouds) {
     if (isTwin) continue;
     if (membered === undefined) return `${name} is not up`;
-    roots.set(membered.keeper.replica.publicRoot(), name);
     const { state } = membered.loop;
     if (state !== "ok") return `${name}'s Keystone is ${state}`;
-    const plans = membered.loop.plans().filter(({ domain }) => domain.mode !== "observe");
-    const left = plans.flatMap(({ plan }) => plan.actions).filter((action) => !isKeptByPeople(cloud, action));
-    if (left.length > 0) return `${name} has more to do: ${JSON.stringify(left.slice(0, 3))}: ${whyOf(cloud, left[0])}`;
+    roots.set(membered.keeper.replica.publicRoot(), name);
   }
-  return roots.size === 1 ? undefined : `roots differ: ${[...roots.values()].join(" and ")}`;
+  if (roots.size > 1) return `roots differ: ${[...roots.values()].join(" and ")}`;
+  for (const cloud of clouds) {
+    const plans = (cloud.isTwin ? [] : (cloud.membered?.loop.plans() ?? [])).filter(
+      ({ domain }) => domain.mode !== "observe",
+    );
+    const left = plans.flatMap(({ plan }) => plan.actions).filter((action) => !isKeptByPeople(cloud, action));
+    if (left.length > 0)
+      return `${cloud.name} has more to do: ${JSON.stringify(left.slice(0, 3))}: ${whyOf(cloud, left[0])}`;
+  }
+  return undefined;
 }
 
 /** Which sets differ, and which words of them only some have. */
@@ -133,7 +142,9 @@ function differingSets({ clouds }: Simulation): string {
 function whyOf({ membered, keystone, running }: SimCloud, action: Action | undefined): string {
   if (action === undefined) return "";
   const standings = membered?.loop.standings().get(action.set);
-  const rivals = [...keystone.rows().values()].filter(({ name }) => name === action.fields.name);
+  const rivals = [...keystone.rows().values()].filter(
+    ({ name, parentId }) => name === action.fields.name || parentId === action.id,
+  );
   const told = rivals.map(({ id }) => ({ id, standing: standings?.get(id), seen: running?.node.memory.seen.get(id) }));
   return JSON.stringify({ standing: standings?.get(action.id), rivals: told });
 }
@@ -153,7 +164,10 @@ function isKeptByPeople({ keystone, running }: SimCloud, { set, action, id, fiel
     return true;
   const seen = running?.node.memory.seen;
   const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
-  return action === "delete" && [...keystone.rows().values()].some((row) => row.parentId === id && isOwn(row.id));
+  // However far below: what stands between goes no sooner than the last of it.
+  const hasOwnBelow = (above: string): boolean =>
+    [...rows.values()].some((row) => row.parentId === above && (isOwn(row.id) || hasOwnBelow(row.id)));
+  return action === "delete" && hasOwnBelow(id);
 }
 
 /** The oracle's state of the mesh, of everything that is on some disk or was. */

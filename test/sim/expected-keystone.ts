@@ -24,11 +24,19 @@ export function differenceInKeystone(
     domains.set(set, records.set(`${kind} ${id}`, valuesOf(fields)));
   }
   for (const [set, records] of domains) {
+    // An object of a domain that this cloud accepted stays that domain's, though somebody names its ID in another as well.
+    const isOthers = (id: string) =>
+      [...domains].some(
+        ([other, its]) =>
+          other !== set &&
+          (its.get(`local ${cloud.peerId}`)?.mode ?? "none") !== "none" &&
+          its.get(`project ${id}`)?.domain_id === other.split("/")[2],
+      );
     const givenAt = (id: string) => {
       const name = JSON.parse(state.records.get(`${set}\0project\0${id}`)?.fields ?? "{}").name as [unknown, EntryHash];
       return givenText(ledger.said.get(name[1])?.entry, set.split("/")[1]);
     };
-    const difference = differenceInDomain(cloud, { set, records, givenAt });
+    const difference = differenceInDomain(cloud, { set, records, givenAt, isOthers });
     if (difference !== undefined) return `in ${set}: ${difference}`;
   }
   return undefined;
@@ -55,9 +63,11 @@ type Domain = {
   readonly records: ReadonlyMap<string, Fields>;
   /** When a project got the name that it has: sorts as stamps do. */
   givenAt(id: string): string;
+  /** Whether another domain that this cloud accepted holds a project of this ID. */
+  isOthers(id: string): boolean;
 };
 
-function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain): string | undefined {
+function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }: Domain): string | undefined {
   const domainId = set.split("/")[2] ?? "";
   const local = (id?: string) => records.get(`local ${cloud.peerId}${id === undefined ? "" : `/${id}`}`);
   if (local()?.mode !== "mirror") return undefined;
@@ -71,12 +81,13 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain):
   const names = namesOf(domainId, records, givenAt);
   for (const [key, fields] of records) {
     const [kind, id = ""] = key.split(" ");
-    if (kind !== "project" || fields.deleted === true || !isWhole(fields, domainId)) continue;
+    if (kind !== "project" || fields.deleted === true || !isWhole(id, fields, domainId)) continue;
     wanted.set(id, { id, fields, parentId: String(fields.parent_id) });
   }
   for (const [key, fields] of records) {
     const [kind, id = ""] = key.split(" ");
-    if (kind !== "project" || fields.deleted !== true || !rows.has(id) || local(id)?.optout === true) continue;
+    if (kind !== "project" || fields.deleted !== true || local(id)?.optout === true) continue;
+    if (rows.get(id)?.domainId !== domainId) continue; // Not here, or another domain's: nobody may delete that from here.
     const why = mayStay(cloud, id, { rows, wanted });
     if (why === undefined)
       return `${id} (${rows.get(id)?.name}) is deleted in the mesh and still here: ${JSON.stringify(
@@ -90,36 +101,57 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt }: Domain):
     if (local(id)?.optout === true) continue;
     const row = rows.get(id);
     if (row === undefined) {
-      const rival = [...rows.values()].find(
+      if (isOthers(id)) continue;
+      const standings = cloud.membered?.loop.standings().get(set as SetName);
+      const rivals = [...rows.values()].filter(
         (one) => one.domainId === domainId && folded(one.name) === folded(String(fields.name)),
       );
-      const rivalState = cloud.membered?.loop
-        .standings()
-        .get(set as SetName)
-        ?.get(rival?.id ?? "")?.state;
-      // Its people keep it, and its name, or are shown that they should decide.
-      if (rivalState !== undefined && rivalState !== "applied" && rivalState !== "pending") continue;
+      const states = rivals.map((rival) => standings?.get(rival.id)?.state ?? "applied");
+      // Its people keep one, and its name, or are shown that they should decide.
+      if (states.some((state) => state !== "applied" && state !== "pending")) continue;
       if (isPlaceReady(id, { wanted, rows, domainId, isDomainOn }))
-        return `${id} (${fields.name}) is not here: ${JSON.stringify(
-          cloud.membered?.loop
-            .standings()
-            .get(set as SetName)
-            ?.get(id),
-        )}`;
+        return `${id} (${fields.name}) is not here: ${JSON.stringify([
+          standings?.get(id),
+          rivals.map((rival) => [
+            rival,
+            standings?.get(rival.id),
+            wanted.get(rival.id),
+            cloud.running?.node.memory.seen.get(rival.id),
+          ]),
+        ])}`;
       continue;
     }
+    // Made by the other of two nodes beside this Keystone, or by a word that all who held it lost with their disks (seed
+    // 1059), and so taken for people's own: the node says that it is a conflict, and leaves it to people.
+    if ((cloud.hasTwin || cloud.wasRestored) && cloud.running?.node.memory.seen.get(id)?.isOwn === true) continue;
     if (row.domainId !== domainId) continue; // Another domain's: an ID is no secret, and this one is left alone.
     const difference = differenceInProject(row, fields, names.get(id) ?? trim(String(fields.name)));
-    if (difference !== undefined) return `${id}: ${difference}`;
+    if (difference !== undefined) return `${id}: ${difference}; ${shownAs(cloud, set, id)}`;
     const isOn = isEnabled(id, { wanted, rows, domainId, isOff: (one) => local(one)?.off === true });
-    if (isOn !== undefined && row.enabled !== isOn)
-      return `${id} (${row.name}) is ${row.enabled ? "enabled" : "disabled"}`;
+    // No Keystone enables a project of a disabled domain.
+    if (isOn !== undefined && row.enabled !== isOn && (isDomainOn || row.enabled))
+      return `${id} (${row.name}) is ${row.enabled ? "enabled" : "disabled"}; ${shownAs(cloud, set, id)}, under ${shownAs(cloud, set, String(row.parentId))}`;
   }
   return undefined;
 }
 
-function isWhole(fields: Fields, domainId: string): boolean {
-  return typeof fields.name === "string" && fields.domain_id === domainId && fields.parent_id !== undefined;
+/** Whether a record is a project of the domain: not one that somebody named by the domain's own ID, or half of one. */
+/** What the node itself says of an object, for a person who reads a failure. */
+function shownAs(cloud: SimCloud, set: string, id: string): string {
+  const standing = cloud.membered?.loop
+    .standings()
+    .get(set as SetName)
+    ?.get(id);
+  return JSON.stringify({ standing, seen: cloud.running?.node.memory.seen.get(id) });
+}
+
+function isWhole(id: string, fields: Fields, domainId: string): boolean {
+  return (
+    id !== domainId &&
+    typeof fields.name === "string" &&
+    fields.domain_id === domainId &&
+    fields.parent_id !== undefined
+  );
 }
 
 function differenceInProject(row: ProjectObject, fields: Fields, name: string): string | undefined {
@@ -180,7 +212,7 @@ function namesOf(
 ): Map<string, string> {
   const claims = [...records].flatMap(([key, fields]) => {
     const [kind, id = ""] = key.split(" ");
-    const isClaim = kind === "project" && fields.deleted !== true && isWhole(fields, domainId);
+    const isClaim = kind === "project" && fields.deleted !== true && isWhole(id, fields, domainId);
     return isClaim ? [{ id, name: trim(String(fields.name)), at: givenAt(id) }] : [];
   });
   claims.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : 1));

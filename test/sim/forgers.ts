@@ -16,6 +16,7 @@ import type { Simulation } from "./simulation.ts";
 const TRICKS = [
   "equivocate",
   "equivocate",
+  "sameStamp",
   "unscoped",
   "foreign",
   "ahead",
@@ -66,6 +67,19 @@ export class Forger {
         const at = { atMs: nowMs, counter: 7 };
         return [this.#sign(project(fields), at), this.#sign(project({ ...fields, ...this.#fields() }), at)];
       }
+      case "sameStamp": {
+        // Somebody else's instant, on the same field: only the origins tell which is the greater.
+        const rival = this.#chance.maybe(
+          [...ledger.said.values()].filter(
+            ({ entry }) =>
+              entry.set === shared.set && entry.kind === "project" && entry.fields.description !== undefined,
+          ),
+        )?.entry;
+        if (rival === undefined) return [];
+        const { wallMs, counter } = rival.stamp;
+        const write = { ...project({ description: "the same instant" }), id: rival.id };
+        return [this.#sign(write, { atMs: wallMs, counter })];
+      }
       case "ahead":
         return [
           this.#sign(project(fields), { atMs: nowMs + this.#chance.between(0, 2 * this.#simulation.swarm.driftMaxMs) }),
@@ -79,7 +93,13 @@ export class Forger {
         return [[bytes, signature.map((byte, index) => (index === 0 ? byte ^ 1 : byte))]];
       }
       case "replay": {
-        const said = this.#chance.maybe([...ledger.said.values()].filter(({ wasDurable }) => wasDurable));
+        // A revoke alone, before the words that belong to it: as half a session would bring it.
+        const wanted = this.#chance.is(0.5) ? "authority" : undefined;
+        const said = this.#chance.maybe(
+          [...ledger.said.values()].filter(
+            ({ wasDurable, entry }) => wasDurable && (wanted === undefined || entry.kind === wanted),
+          ),
+        );
         return said === undefined ? [] : [wireOf(said.entry)];
       }
       case "claim": {

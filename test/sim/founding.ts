@@ -26,6 +26,23 @@ export async function startAll(simulation: Simulation, clouds: readonly SimCloud
   if (!areUp) simulation.fail("a node starts", "not all of them run after a minute");
 }
 
+/** As `foundMesh` for very many: all are admitted and join at once, for one after the other takes hours of everybody's heartbeats. */
+export async function foundMeshAtOnce(simulation: Simulation, count: number): Promise<SimCloud[]> {
+  const clouds = Array.from({ length: count }, () => simulation.addCloud());
+  await startAll(simulation, clouds);
+  const [first, ...others] = clouds;
+  if (first === undefined) throw new RangeError("a mesh has a founder");
+  await simulation.play("the mesh is founded", () => first.operator.createMesh({ name: "sim" }));
+  await simulation.play("members are admitted", async () => {
+    for (const { peerId, config } of others) await first.operator.admit({ peerId, name: config.name });
+  });
+  await simulation.play("clouds join", () =>
+    Promise.all(others.map(({ operator }) => operator.join({ address: first.address }))),
+  );
+  await simulation.pump(() => clouds.every(({ replica }) => replica?.membership.members.size === count), 60_000);
+  return clouds;
+}
+
 /** A voter admits a cloud, which joins through it. */
 export async function joinMesh(simulation: Simulation, voter: SimCloud, cloud: SimCloud): Promise<void> {
   await simulation.play("a member is admitted", () =>
@@ -83,6 +100,21 @@ export async function acceptDomain(
   if (!knows) return simulation.fail("a shared domain is known", `${cloud.name} does not know ${domainId}`);
   await simulation.play("a domain is accepted", () =>
     cloud.operator.acceptDomain({ domain: domainId, owner: owner.peerId, mode }),
+  );
+}
+
+/** As `acceptDomain` under `mirror`, by many clouds at once. */
+export async function acceptAtOnce(
+  simulation: Simulation,
+  clouds: readonly SimCloud[],
+  { domainId, owner, set }: Shared,
+): Promise<void> {
+  const know = () => clouds.every(({ replica }) => (replica?.rootOf(set) ?? "") !== "");
+  if (!(await simulation.pump(know, 120_000))) return simulation.fail("a shared domain is known", `not ${domainId}`);
+  await simulation.play("a domain is accepted", () =>
+    Promise.all(
+      clouds.map(({ operator }) => operator.acceptDomain({ domain: domainId, owner: owner.peerId, mode: "mirror" })),
+    ),
   );
 }
 

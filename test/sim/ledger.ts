@@ -1,10 +1,13 @@
 // The ledger: every entry that anybody in the world ever signed, and where each became durable. Nodes know nothing of it.
-// The oracle reads it, and it judges what can be judged of one entry at once: no origin uses a stamp twice, and nothing
-// leaves a node before it is durable there.
+// The oracle reads it, and it judges what can be judged of one entry at once: no origin uses a stamp twice, or one that is
+// before what it said already, and nothing leaves a node before it is durable there. What a crash took back before it was
+// durable anywhere nobody ever saw: its stamp is free.
 import { decode } from "@ipld/dag-cbor";
 import { ENTRY_CONTEXT, type MeshId, openStored, parseMeshId, type WireEntry } from "../../src/core/codec.ts";
 import type { Entry, EntryHash } from "../../src/core/entry.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
+import { compareInstants } from "../../src/core/stamp.ts";
+import { textOf as keyOf } from "./signatures.ts";
 
 export type Said = {
   readonly entry: Entry;
@@ -22,7 +25,10 @@ export class Ledger {
   readonly said = new Map<EntryHash, Said>();
   /** Peers that sign what they like, or run twice: stamps of theirs may be used twice. */
   readonly equivocators = new Set<PeerId>();
-  readonly #stamps = new Map<string, EntryHash>();
+  /** Peers whose disk was set back: what they said since then they no longer know. */
+  readonly restored = new Set<PeerId>();
+  readonly #stamps = new Map<string, Said[]>();
+  readonly #greatest = new Map<PeerId, Entry>();
   readonly #fail: (checker: string, what: string) => void;
   #meshId: MeshId | undefined;
 
@@ -46,40 +52,61 @@ export class Ledger {
     if (known !== undefined) return known;
     const said: Said = { entry: opened.value, ...by, durableAt: new Set(), isLost: false, wasDurable: false };
     this.said.set(opened.value.hash, said);
-    this.#judgeStamp(opened.value);
+    this.#signed.set(keyOf(signature), { bytes, said });
+    this.#judgeStamp(said);
     return said;
   }
 
-  #judgeStamp(entry: Entry): void {
+  #judgeStamp(said: Said): void {
+    const { entry } = said;
     const { wallMs, counter, origin } = entry.stamp;
+    if (this.equivocators.has(origin)) return;
     const place = `${origin} ${wallMs}.${counter}`;
-    const known = this.#stamps.get(place);
-    this.#stamps.set(place, entry.hash);
-    if (known !== undefined && known !== entry.hash && !this.equivocators.has(origin))
-      this.#fail("a stamp is used once", `${place}: ${textOf(this.said.get(known)?.entry)} and ${textOf(entry)}`);
+    this.#stamps.set(place, [...(this.#stamps.get(place) ?? []), said]);
+    this.#judgePlace(said);
+    const last = this.#greatest.get(origin);
+    if (last === undefined || this.restored.has(origin)) return;
+    if (compareInstants(last.stamp, entry.stamp) >= 0)
+      this.#fail("a stamp never goes back", `${textOf(last)}, which is durable, and then ${textOf(entry)}`);
+  }
+
+  /** Two entries of one stamp that are both durable: others hold what the origin says that it never said. */
+  #judgePlace({ entry }: Said): void {
+    const { wallMs, counter, origin } = entry.stamp;
+    const known = this.#stamps.get(`${origin} ${wallMs}.${counter}`) ?? [];
+    const durable = known.filter(({ wasDurable, entry: one }) => wasDurable || one.hash === entry.hash);
+    if (durable.length > 1) this.#fail("a stamp is used once", durable.map((one) => textOf(one.entry)).join(" and "));
   }
 
   /** An entry is on a cloud's disk, and acknowledged. */
   keep(wire: WireEntry, cloud: string): void {
     const said = this.find(wire);
-    if (said === undefined) return;
+    if (said === undefined) {
+      this.#fail("only what somebody signed here is kept", `${cloud} holds an entry that nobody in this mesh signed`);
+      return;
+    }
     const isFirst = !said.wasDurable;
     said.wasDurable = true;
     said.durableAt.add(cloud);
     said.isLost = false;
+    if (isFirst) this.#judgeDurable(said);
     if (isFirst && said.cloud !== undefined && said.cloud !== cloud && !this.equivocators.has(said.entry.stamp.origin))
       this.#fail("durable before it is told", `${cloud} holds ${textOf(said.entry)}, which ${said.cloud} does not yet`);
   }
 
-  readonly #hashes = new WeakMap<Uint8Array, Said>();
+  #judgeDurable(said: Said): void {
+    const { origin } = said.entry.stamp;
+    this.#judgePlace(said);
+    const last = this.#greatest.get(origin);
+    if (last === undefined || compareInstants(last.stamp, said.entry.stamp) < 0) this.#greatest.set(origin, said.entry);
+  }
 
-  find(wire: WireEntry): Said | undefined {
-    const known = this.#hashes.get(wire[0]);
-    if (known !== undefined || this.#meshId === undefined) return known;
-    const opened = openStored(this.meshId, wire);
-    const said = opened.ok ? this.said.get(opened.value.hash) : undefined;
-    if (said !== undefined) this.#hashes.set(wire[0], said);
-    return said;
+  /** By signature: every record that is written brings all its entries, and to open each would cost more than to keep them. */
+  readonly #signed = new Map<string, { readonly bytes: Uint8Array; readonly said: Said }>();
+
+  find([bytes, signature]: WireEntry): Said | undefined {
+    const known = this.#signed.get(keyOf(signature));
+    return known !== undefined && Buffer.compare(known.bytes, bytes) === 0 ? known.said : undefined;
   }
 
   /** A cloud's disk is another from now on, and holds these entries only. */

@@ -53,12 +53,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "    this.#tell(joined, true);\n    await this.#persist(joined, beside);",
   },
   {
-    name: "clock-not-stored",
-    file: "src/node/replica-keeper.ts",
-    find: "meta, records, instant: this.replica.instant }",
-    replace: "meta, records }",
-  },
-  {
     name: "answers-before-durable",
     file: "src/node/sync-answerer.ts",
     find: "    await keeper.durable(); // Nobody is told of an entry that a crash could still take back.\n",
@@ -73,7 +67,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "intents-not-heeded",
     file: "src/core/capture.ts",
-    find: "  if (intent !== undefined && intent.fields[field] !== undefined && isSameValue(field, intent.fields[field], value))\n    return !isDoubtfulDisable;\n",
+    find: "  if (sentWrites(intent).some(({ fields }) => fields[field] !== undefined && isSameValue(field, fields[field], value)))\n    return !isDoubtfulDisable;\n",
     replace: "",
   },
   {
@@ -81,12 +75,6 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "src/node/apply.ts",
     find: 'if (base.some((field) => !isSameValue(field, current[field], row.values[field]))) return "stale";',
     replace: "",
-  },
-  {
-    name: "domain-of-object-not-checked",
-    file: "src/node/apply.ts",
-    find: "    if (foreign !== undefined) return this.#refuse(action, foreign);\n    if (current.immutable)",
-    replace: "    if (current.immutable)",
   },
   {
     name: "plans-while-unsettled",
@@ -105,12 +93,6 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "src/core/capture.ts",
     find: '  if (input.mode === "heal") {\n    draft.seen.set(held.id, lookedAt(row, held));\n    return;\n  }\n',
     replace: "",
-  },
-  {
-    name: "marks-are-edits",
-    file: "src/core/capture.ts",
-    find: 'return field === "name" && typeof wanted === "string" && isMarkOf(held.name, { name: wanted, id: held.id });',
-    replace: "return false;",
   },
   {
     name: "name-clash-by-id",
@@ -135,6 +117,48 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "src/core/capture-missing.ts",
     find: '  if (input.mode === "heal") {\n    for (const [id, row] of missing) absent(id, row);\n    return [];\n  }\n',
     replace: "",
+  },
+  {
+    name: "stamps-follow-the-clock-back",
+    file: "src/core/stamp.ts",
+    find: "if (nowMs > last.wallMs) return",
+    replace: "if (nowMs !== last.wallMs) return",
+  },
+  {
+    name: "far-stamps-taken",
+    file: "src/core/stamp.ts",
+    find: '  if (aheadMs > clock.driftMaxMs) return { ok: false, code: "STAMP_TOO_FAR_AHEAD", aheadMs };\n',
+    replace: "",
+  },
+  {
+    name: "signature-not-checked",
+    file: "src/core/codec.ts",
+    find: "if (origin !== undefined && !verifySignature(origin, wire[0], wire[1]))",
+    replace: "if (origin !== undefined && wire[1].length === 0)",
+  },
+  {
+    name: "other-meshes-entries-taken",
+    file: "src/core/codec.ts",
+    find: "if (mesh !== meshId) return",
+    replace: 'if (mesh === "") return',
+  },
+  {
+    name: "observe-is-applied",
+    file: "src/node/plan-runner.ts",
+    find: 'const WRITING: ReadonlySet<AgreementMode> = new Set(["mirror", "initial"]);',
+    replace: 'const WRITING: ReadonlySet<AgreementMode> = new Set(["mirror", "initial", "observe"]);',
+  },
+  {
+    name: "grace-not-waited-for",
+    file: "src/core/plan.ts",
+    find: "return dueMs !== undefined && dueMs <= this.#input.nowMs;",
+    replace: "return dueMs !== undefined;",
+  },
+  {
+    name: "offers-before-durable",
+    file: "src/node/sync-conversation.ts",
+    find: "      await keeper.durable();",
+    replace: "      //",
   },
 ];
 

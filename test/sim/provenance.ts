@@ -3,21 +3,28 @@
 import type { FieldValue } from "../../src/core/entry.ts";
 import type { Change, Hand } from "./sim-keystone.ts";
 
-type Came = { readonly value: string; readonly hand: Hand; readonly atMs: number };
+/** `kept`: of what a restore brought, who had brought that about when the backup was taken; undefined for nobody. */
+type Came = { readonly value: string; readonly hand: Hand; readonly atMs: number; readonly kept: Hand | undefined };
 const FIELDS = ["name", "description", "enabled", "tags"] as const;
 
 export class Provenance {
   readonly #came = new Map<string, Came[]>();
   readonly #touchedMs = new Map<string, number>();
+  readonly #changedMs = new Map<string, number>();
 
-  note({ id, before, after, hand, atMs }: Change): void {
+  note({ id, before, after, hand, atMs, takenMs }: Change): void {
+    const came = (field: string, value: string): Came => {
+      const kept = takenMs === undefined ? undefined : this.#handAt(`${id} ${field}`, value, takenMs);
+      return { value, hand, atMs, kept };
+    };
+    this.#changedMs.set(id, atMs);
     if (hand !== "node") this.#touchedMs.set(id, atMs);
     if ((before === undefined) !== (after === undefined))
-      this.#add(id, "deleted", { value: String(after === undefined), hand, atMs });
+      this.#add(id, "deleted", came("deleted", String(after === undefined)));
     if (after === undefined) return;
     for (const field of FIELDS) {
       const value = JSON.stringify(after[field]);
-      if (before === undefined || JSON.stringify(before[field]) !== value) this.#add(id, field, { value, hand, atMs });
+      if (before === undefined || JSON.stringify(before[field]) !== value) this.#add(id, field, came(field, value));
     }
   }
 
@@ -28,10 +35,22 @@ export class Provenance {
     this.#came.set(key, list);
   }
 
+  /** By whose hand a field had come to this value at some time; through restores, back to who first brought it. */
+  #handAt(key: string, value: string, atMs: number): Hand | undefined {
+    const then = this.#came.get(key)?.findLast((came) => came.atMs <= atMs);
+    if (then === undefined || then.value !== value) return undefined;
+    return then.hand === "restore" ? then.kept : then.hand;
+  }
+
   /** By whose hand the object's field last came to this value; undefined if it never had it. */
-  handOf(id: string, field: string, value: FieldValue): Hand | undefined {
+  cameBy(id: string, field: string, value: FieldValue): Pick<Came, "hand" | "kept"> | undefined {
     const text = field === "deleted" ? "true" : JSON.stringify(value);
-    return this.#came.get(`${id} ${field}`)?.findLast((came) => came.value === text)?.hand;
+    return this.#came.get(`${id} ${field}`)?.findLast((came) => came.value === text);
+  }
+
+  /** When anybody last changed it; 0 for never. */
+  changedMs(id: string): number {
+    return this.#changedMs.get(id) ?? 0;
   }
 
   /** When anybody but a node last changed it; 0 for never. */

@@ -1,14 +1,17 @@
-// Remembers signatures that were verified: every node of a simulation verifies every entry, and Ed25519 would be half of a
-// seed's time. The same key, bytes and signature always get the same answer, so nothing is verified less.
+// Remembers good signatures: every node of a simulation verifies every entry and heartbeat, and Ed25519 would be a good part
+// of a seed's time. What a simulated node signed is good for that key and those bytes; all else is verified, and remembered
+// only if it is good. So nothing is verified less: a signature over other bytes, or by another key, is never taken.
 import crypto, { type KeyObject } from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
+import { publicKeyObject } from "../../src/core/codec.ts";
+import type { PeerId } from "../../src/core/peer-id.ts";
 
-const VERIFIED_MAX = 50_000;
-const verified = new Map<string, boolean>();
-const names = new Map<KeyObject, string>();
+type Good = { readonly key: KeyObject; readonly data: Uint8Array };
+const REMEMBERED_MAX = 50_000;
+const good = new Map<string, Good>();
 let isInstalled = false;
 
-/** From now on `verify` of node:crypto remembers Ed25519 signatures, in this process. */
+/** From now on `verify` of node:crypto remembers good Ed25519 signatures, in this process. */
 export function rememberSignatures(): void {
   if (isInstalled) return;
   isInstalled = true;
@@ -19,26 +22,27 @@ export function rememberSignatures(): void {
     signature: Uint8Array,
   ) => boolean;
   const remembering = (algorithm: null, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean => {
-    const name = `${nameOf(key)}|${textOf(signature)}|${textOf(data)}`;
-    const known = verified.get(name);
-    if (known !== undefined) return known;
+    const known = good.get(textOf(signature));
+    if (known !== undefined && known.key === key && Buffer.compare(known.data, data) === 0) return true;
     const answer = verify(algorithm, data, key, signature);
-    if (verified.size >= VERIFIED_MAX) verified.clear();
-    verified.set(name, answer);
+    if (answer) remember(key, data, signature);
     return answer;
   };
   Object.assign(crypto, { verify: remembering });
   syncBuiltinESMExports();
 }
 
-function nameOf(key: KeyObject): string {
-  const known = names.get(key);
-  if (known !== undefined) return known;
-  const name = String(names.size);
-  names.set(key, name);
-  return name;
+/** A peer signed this just now, with its own key. */
+export function rememberSigned(peerId: PeerId, data: Uint8Array, signature: Uint8Array): void {
+  if (isInstalled) remember(publicKeyObject(peerId), data, signature);
 }
 
-function textOf(bytes: Uint8Array): string {
+function remember(key: KeyObject, data: Uint8Array, signature: Uint8Array): void {
+  if (good.size >= REMEMBERED_MAX) good.clear();
+  good.set(textOf(signature), { key, data });
+}
+
+/** Bytes as a key of a map. */
+export function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }

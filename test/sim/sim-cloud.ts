@@ -15,6 +15,7 @@ import type { Chance } from "./chance.ts";
 import { CloudClock } from "./clock.ts";
 import { Disk, type Life, never } from "./disk.ts";
 import { identityOf } from "./identities.ts";
+import { rememberSigned } from "./signatures.ts";
 import { SimKeystone } from "./sim-keystone.ts";
 import { SimMesh } from "./sim-mesh.ts";
 import type { Simulation } from "./simulation.ts";
@@ -95,14 +96,24 @@ export class SimCloud {
     return this.#simulation.timeline;
   }
 
+  /** Whether a second node runs, or ran, beside its Keystone. */
+  get hasTwin(): boolean {
+    return this.#simulation.clouds.some(({ isTwin, keystone }) => isTwin && keystone === this.keystone);
+  }
+
   /** What comes to this node as gossip from a member. */
   hearFrom(member: SimCloud, bytes: Uint8Array): void {
     const mesh = this.#simulation.board.at(this.place);
     mesh?.overhear(bytes, member.peerId);
   }
 
+  wasRestored = false;
+  /** Marks of the canary that stood in its Keystone when backups of its disk were taken that came back. */
+  readonly canariesOfBackups = new Set<unknown>();
+
   /** The disk holds something else now: what only it held is lost. */
   async tellDiskReplaced(): Promise<void> {
+    this.wasRestored = true;
     const life: Life = { isAlive: true };
     const store = await openStore({ db: this.disk.mount(life), place: this.name, version: "0.0.0" });
     const held = new Set<EntryHash>();
@@ -139,7 +150,14 @@ export class SimCloud {
     const identity = identityOf(this.peer, this.#signer());
     const { board } = this.#simulation;
     const node = new Node(
-      { dataDir: this.name, version: "0.0.0", config: this.config, world: this.#world(life), log: this.#log() },
+      {
+        dataDir: this.name,
+        version: "0.0.0",
+        config: this.config,
+        heartbeatIntervalMs: this.#simulation.swarm.heartbeatMs,
+        world: this.#world(life),
+        log: this.#log(),
+      },
       {
         identity,
         store: this.#watched(store, life),
@@ -184,6 +202,7 @@ export class SimCloud {
     const { peerId, signer } = this.peer;
     const sign = (bytes: Uint8Array) => {
       const signature = signer.sign(bytes);
+      rememberSigned(peerId, bytes, signature);
       const said = ledger.sign(bytes, signature, { cloud: this.name, atMs: timeline.nowMs });
       if (said !== undefined) this.#simulation.onSigned(this, said);
       return signature;

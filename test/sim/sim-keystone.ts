@@ -15,6 +15,8 @@ export type Change = {
   readonly after: ProjectObject | undefined;
   readonly hand: Hand;
   readonly atMs: number;
+  /** Of a restore: when the backup was taken. */
+  readonly takenMs?: number;
 };
 /** A write that a node sends, seen as Keystone is about to carry it out. */
 export type NodeWrite = {
@@ -54,6 +56,8 @@ type Watchers = {
 /** For a crash around a write: before it is sent, or after it landed and before its answer. */
 export type WriteHook = (life: Life) => "before" | "after" | undefined;
 
+/** Longer than a node takes from a read to the write that it decides. */
+const RESTORE_STOPS_MS = 2_000;
 const CALLS_IN_ONE_MOMENT_MAX = 5_000;
 
 export class SimKeystone {
@@ -65,6 +69,7 @@ export class SimKeystone {
   readonly #name: string;
   #rows: ReadonlyMap<string, ProjectObject>;
   #watchers: Watchers | undefined;
+  #stoppedUntilMs = 0;
   #asked = { event: 0, count: 0 };
 
   constructor(
@@ -104,14 +109,22 @@ export class SimKeystone {
   }
 
   backup(): ReadonlyMap<string, ProjectObject> {
-    return this.model.snapshot().rows;
+    const { rows } = this.model.snapshot();
+    this.#takenMs.set(rows, this.#parts.timeline.nowMs);
+    return rows;
   }
 
-  /** A restore stops Keystone for a while: what was under way has landed by then, and lands no later. */
+  readonly #takenMs = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
+
+  /**
+   * A restore stops Keystone for a while: what was under way has landed by then, and lands no later. Nor does anything that
+   * was decided by a read before it: a raise of the canary in that very moment would hide the restore (seed 123).
+   */
   restore(rows: ReadonlyMap<string, ProjectObject>): void {
     this.landLate();
+    this.#stoppedUntilMs = this.#parts.timeline.nowMs + RESTORE_STOPS_MS;
     this.model.restore({ rows });
-    this.#look("restore");
+    this.#look("restore", this.#takenMs.get(rows));
   }
 
   /** Every late write lands now. */
@@ -201,6 +214,7 @@ export class SimKeystone {
   #fault(call: ModelCall): ModelFault | undefined {
     const { chance, happened, timeline } = this.#parts;
     const { unreachableRate, slowRate, slowMs, unknownRate, lateMs } = this.trouble;
+    if (timeline.nowMs < this.#stoppedUntilMs) return { fault: "unreachable" };
     if (unreachableRate > 0 && chance.is(unreachableRate)) {
       happened.count("Keystone down");
       return { fault: "unreachable" };
@@ -219,14 +233,15 @@ export class SimKeystone {
   }
 
   /** Finds what changed, and tells the watchers by whose hand. */
-  #look(hand: Hand): void {
+  #look(hand: Hand, takenMs?: number): void {
     const before = this.#rows;
     this.#rows = this.model.snapshot().rows;
     const atMs = this.#parts.timeline.nowMs;
+    const taken = takenMs === undefined ? {} : { takenMs };
     for (const [id, row] of this.#rows)
-      if (before.get(id) !== row) this.#told({ id, before: before.get(id), after: row, hand, atMs });
+      if (before.get(id) !== row) this.#told({ id, before: before.get(id), after: row, hand, atMs, ...taken });
     for (const [id, row] of before)
-      if (!this.#rows.has(id)) this.#told({ id, before: row, after: undefined, hand, atMs });
+      if (!this.#rows.has(id)) this.#told({ id, before: row, after: undefined, hand, atMs, ...taken });
   }
 
   #told(change: Change): void {

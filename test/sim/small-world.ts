@@ -3,7 +3,7 @@
 import { expect } from "vitest";
 import type { ProjectObject } from "../../src/keystone/api.ts";
 import { converge, heal } from "./convergence.ts";
-import { acceptDomain, foundMesh, grant, type Shared, shareDomain } from "./founding.ts";
+import { acceptAtOnce, acceptDomain, foundMesh, foundMeshAtOnce, grant, type Shared, shareDomain } from "./founding.ts";
 import { prepareIdentities } from "./identities.ts";
 import { rememberSignatures } from "./signatures.ts";
 import type { SimCloud } from "./sim-cloud.ts";
@@ -21,6 +21,7 @@ const CALM: Swarm = {
   forgeMs: 1,
   scanMs: 5_000,
   syncMs: 15_000,
+  heartbeatMs: 10_000,
   graceMs: 0,
   driftMaxMs: 60_000,
   clockErrorMs: 0,
@@ -33,6 +34,9 @@ const CALM: Swarm = {
   mirrorRate: 1,
   faults: [],
 };
+
+/** Beyond this many clouds everything that can is done at once. */
+const LARGE = 20;
 
 export class SmallWorld {
   readonly simulation: Simulation;
@@ -50,9 +54,11 @@ export class SmallWorld {
     rememberSignatures();
     await prepareIdentities(count + 2);
     const simulation = new Simulation({ seed: "scenario", swarm: { ...CALM, clouds: count, ...swarm } });
-    const clouds = await foundMesh(simulation, count);
+    const isLarge = count > LARGE;
+    const clouds = await (isLarge ? foundMeshAtOnce : foundMesh)(simulation, count);
     const shared = await shareDomain(simulation, clouds[0] as SimCloud, { projects: simulation.swarm.projects });
-    for (const cloud of clouds.slice(1)) await acceptDomain(simulation, cloud, shared);
+    if (isLarge) await acceptAtOnce(simulation, clouds.slice(1), shared);
+    else for (const cloud of clouds.slice(1)) await acceptDomain(simulation, cloud, shared);
     for (const cloud of clouds.slice(1, signers + 1)) await grant(simulation, shared, cloud);
     const world = new SmallWorld(simulation, clouds, shared);
     await world.settle();

@@ -38,6 +38,7 @@ export type Swarm = {
   readonly forgeMs: number;
   readonly scanMs: number;
   readonly syncMs: number;
+  readonly heartbeatMs: number;
   readonly graceMs: number;
   readonly driftMaxMs: number;
   /** Greatest error of a clock, in milliseconds. */
@@ -55,12 +56,12 @@ export type Swarm = {
 const FAULT_RATE = 0.35; // Five or six kinds in one seed.
 
 export function drawSwarm(chance: Chance): Swarm {
-  const clouds = chance.is(0.02) ? chance.between(9, 14) : chance.pick([2, 2, 3, 3, 3, 4, 4, 5, 6, 8]);
+  const clouds = chance.is(0.005) ? chance.between(9, 14) : chance.pick([2, 2, 3, 3, 3, 4, 4, 5, 6, 8]);
   return {
     clouds,
     domains: chance.pick([1, 1, 1, 2, 3]),
     projects: chance.between(1, 5),
-    safetyMs: chance.between(40_000, 160_000),
+    safetyMs: chance.between(30_000, 110_000),
     editMs: chance.pick([1_500, 3_000, 6_000]),
     operatorMs: chance.pick([5_000, 15_000, 40_000]),
     faultMs: chance.pick([8_000, 20_000, 40_000]),
@@ -86,5 +87,6 @@ export function drawSwarm(chance: Chance): Swarm {
     unknownRate: chance.pick([0.05, 0.2]),
     mirrorRate: chance.pick([1, 1, 0.8, 0.5]),
     faults: FAULTS.filter((fault) => chance.is(fault === "gossipDead" || fault === "twin" ? 0.12 : FAULT_RATE)),
+    heartbeatMs: chance.pick([10_000, 30_000, 30_000]), // Every one is signed, spread and opened by all: a tenth of a seed's time.
   };
 }

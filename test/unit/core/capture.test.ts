@@ -6,7 +6,7 @@ import { holdId } from "../../../src/core/capture-holds.ts";
 import type { Decision, DomainView, Held, Intent, RecordView, Seen } from "../../../src/core/keystone-view.ts";
 import type { Scope } from "../../../src/core/kinds.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";
-import { DOMAIN, OWNER, SELF } from "../../fixtures/cloud.ts";
+import { creation, DOMAIN, OWNER, SELF } from "../../fixtures/cloud.ts";
 import { DOMAIN_ROW, deleted, domainView, held, project, record, row } from "../../fixtures/keystone-side.ts";
 import { idOf } from "../../fixtures/peers.ts";
 
@@ -64,6 +64,31 @@ const intent = (fields: Intent["fields"], action: Intent["action"] = "update"): 
   sinceMs: 1 as UnixMs,
 });
 const known = { seen: { [A]: row("a") }, mesh: { [A]: project("a") } };
+
+describe("what was taken for this cloud's own", () => {
+  const { set, kind, values } = row("a");
+  const own = { [A]: { ...row("a"), set, kind, values, present: false, ours: false, isOwn: true as const } };
+
+  it("stays that when somebody else names its ID", () => {
+    expect(look({ held: [held(A, "a")], seen: own, mesh: { [A]: project("a") } }).seen.has(A)).toBe(false);
+  });
+
+  it("is shared as soon as this node hears that it shared it itself", () => {
+    const mesh = { [A]: record({ by: SELF, fields: creation("a") }) };
+    const { seen, writes } = look({ held: [held(A, "b")], seen: own, mesh, scopes: ALL });
+    expect(seen.get(A)).toMatchObject({ present: true, ours: true, values: { name: "b" } });
+    expect(seen.get(A)?.isOwn).toBeUndefined();
+    expect(writes).toEqual([]); // What differs is a base: nobody knows since when.
+  });
+
+  it("is shared as well where the owner took its creation over, when it revoked this node's scope", () => {
+    const anew = { ...creation("a"), for: { origin: SELF.peerId, at: [1, 0] } };
+    const mesh = { [A]: record({ by: OWNER, fields: anew }) };
+    expect(look({ held: [held(A, "a")], seen: own, mesh }).seen.get(A)?.present).toBe(true);
+    const others = { [A]: record({ by: OWNER, fields: { ...anew, for: { origin: OWNER.peerId, at: [1, 0] } } }) };
+    expect(look({ held: [held(A, "a")], seen: own, mesh: others }).seen.has(A)).toBe(false);
+  });
+});
 
 describe("what is new", () => {
   const made = { held: [held(A, "new", { tags: ["b", "a"], parentId: B })] };
@@ -145,6 +170,11 @@ describe("an edit", () => {
   it("is no edit where the mesh says the same, or we wrote it", () => {
     expect(words({ ...renamed, mesh: { [A]: project("b") }, scopes: ALL })).toEqual([]);
     expect(words({ ...renamed, scopes: ALL, intents: { [A]: intent({ name: "b" }) } })).toEqual([]);
+  });
+
+  it("is none where an earlier write of ours lands after a later one was answered", () => {
+    const late = { ...intent({ name: "c" }), earlier: [intent({ name: "b" })] };
+    expect(words({ ...renamed, mesh: { [A]: project("d") }, scopes: ALL, intents: { [A]: late } })).toEqual([]);
   });
 
   it("beside a write of ours that landed late is told from it", () => {

@@ -387,6 +387,9 @@ describe("deleting", () => {
   it("leaves what no record counts for, and says so", () => {
     expect(standing({ mesh: {}, here: { [A]: ROW_A } }, A)?.state).toBe("orphaned");
     expect(steps({ mesh: {}, here: { [A]: ROW_A } })).toEqual([]);
+    // A revoke took the word of who made it away; what others said of it still counts, and makes no project of it.
+    const half = { mesh: { [A]: record({ fields: { name: "other" } }) }, here: { [A]: ROW_A } };
+    expect([standing(half, A)?.state, ...steps(half)]).toEqual(["orphaned"]);
   });
 });
 

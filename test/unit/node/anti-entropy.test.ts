@@ -95,6 +95,25 @@ describe("a session", () => {
     expect(node.antiEntropy.progress()).toEqual([]);
   });
 
+  it("offers nothing that a crash could still take back", async () => {
+    const [a, b] = [await wire.add(one), await wire.add(two)];
+    const disk = Promise.withResolvers<void>();
+    const write = a.store.write.bind(a.store);
+    vi.spyOn(a.store, "write").mockImplementation(async (batch) => {
+      await disk.promise;
+      await write(batch);
+    });
+    const [entry] = projects(1);
+    const writing = a.keeper.receive(entry === undefined ? [] : [wireOf(entry)]);
+    const session = a.antiEntropy.sync(two.peerId);
+    for (let turns = 0; turns < 200; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect([a.keeper.replica.recordCount - b.keeper.replica.recordCount, b.received.count]).toEqual([1, 0]);
+    disk.resolve();
+    await writing;
+    expect(await session).toBe(true);
+    expect(b.keeper.replica.root()).toBe(a.keeper.replica.root());
+  });
+
   it("is given up when it takes too long, and when the node stops", async () => {
     const node = await wire.add(one);
     hold();

@@ -59,7 +59,7 @@ function listener() {
       return health.take(heartbeat, { ...moment(heardAt), isDirect: !isRelayed });
     },
     alarms: (at: number) => health.duplicates(moment(at)).map(({ peerId, toldBy }) => [peerId, toldBy]),
-    offset: (at: number, of = beta) => health.offsets(moment(at)).get(of),
+    offset: (at: number, of = beta) => health.offsets([of], moment(at)).get(of),
   };
 }
 
