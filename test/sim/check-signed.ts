@@ -25,8 +25,10 @@ export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entr
     // What a person did, and nobody had signed when the backup was taken that brought it back, is still an edit.
     const isNew = hand === "restore" && kept === "admin" && !wasSigned(simulation, entry, field);
     // Known to be open: a restored node heals by the members that it reaches. What it had made by the word of one that it
-    // can't reach has no record then, and passes for made by hand.
-    const isRediscovered = hand === "node" && checks.restored.has(cloud) && entry.fields.domain_id !== undefined;
+    // can't reach has no record then, and passes for made by hand (seed 85). So does what it had signed itself, where nobody
+    // that it reaches has that word (seed 565).
+    const isMade = hand === "node" || (hand === "restore" && kept !== undefined);
+    const isRediscovered = isMade && checks.restored.has(cloud) && entry.fields.domain_id !== undefined;
     if (hand !== "admin" && !isTwins && !isNew && !isRediscovered)
       simulation.fail(
         "only what was done by hand is signed",

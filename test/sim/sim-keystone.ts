@@ -56,6 +56,8 @@ type Watchers = {
 /** For a crash around a write: before it is sent, or after it landed and before its answer. */
 export type WriteHook = (life: Life) => "before" | "after" | undefined;
 
+/** Longer than a node takes from a read to the write that it decides. */
+const RESTORE_STOPS_MS = 2_000;
 const CALLS_IN_ONE_MOMENT_MAX = 5_000;
 
 export class SimKeystone {
@@ -67,6 +69,7 @@ export class SimKeystone {
   readonly #name: string;
   #rows: ReadonlyMap<string, ProjectObject>;
   #watchers: Watchers | undefined;
+  #stoppedUntilMs = 0;
   #asked = { event: 0, count: 0 };
 
   constructor(
@@ -113,9 +116,13 @@ export class SimKeystone {
 
   readonly #takenMs = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
 
-  /** A restore stops Keystone for a while: what was under way has landed by then, and lands no later. */
+  /**
+   * A restore stops Keystone for a while: what was under way has landed by then, and lands no later. Nor does anything that
+   * was decided by a read before it: a raise of the canary in that very moment would hide the restore (seed 123).
+   */
   restore(rows: ReadonlyMap<string, ProjectObject>): void {
     this.landLate();
+    this.#stoppedUntilMs = this.#parts.timeline.nowMs + RESTORE_STOPS_MS;
     this.model.restore({ rows });
     this.#look("restore", this.#takenMs.get(rows));
   }
@@ -207,6 +214,7 @@ export class SimKeystone {
   #fault(call: ModelCall): ModelFault | undefined {
     const { chance, happened, timeline } = this.#parts;
     const { unreachableRate, slowRate, slowMs, unknownRate, lateMs } = this.trouble;
+    if (timeline.nowMs < this.#stoppedUntilMs) return { fault: "unreachable" };
     if (unreachableRate > 0 && chance.is(unreachableRate)) {
       happened.count("Keystone down");
       return { fault: "unreachable" };
