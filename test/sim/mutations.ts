@@ -151,12 +151,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "return dueMs !== undefined;",
   },
   {
-    name: "a-later-answer-closes-all",
-    file: "src/core/intents.ts",
-    find: "return ofWrites(sentWrites(intent).slice(1));",
-    replace: "return null;",
-  },
-  {
     name: "offers-before-durable",
     file: "src/node/sync-conversation.ts",
     find: "      await keeper.durable();",
