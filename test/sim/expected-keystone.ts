@@ -123,7 +123,12 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }
     }
     // Made by the other of two nodes beside this Keystone, or by a word that all who held it lost with their disks (seed
     // 1059), and so taken for people's own: the node says that it is a conflict, and leaves it to people.
-    if ((cloud.hasTwin || cloud.wasRestored) && cloud.running?.node.memory.seen.get(id)?.isOwn === true) continue;
+    // So is what people made here and did not share, when somebody names its ID in a record (seed 573).
+    if (
+      (cloud.hasTwin || cloud.wasRestored || cloud.isMadeByHand(id)) &&
+      cloud.running?.node.memory.seen.get(id)?.isOwn === true
+    )
+      continue;
     if (row.domainId !== domainId) continue; // Another domain's: an ID is no secret, and this one is left alone.
     const difference = differenceInProject(row, fields, names.get(id) ?? trim(String(fields.name)));
     if (difference !== undefined) return `${id}: ${difference}; ${shownAs(cloud, set, id)}`;

@@ -37,6 +37,7 @@ export const KINDS = [
   "marked name written",
   "grant",
   "revoke",
+  "revoke half known",
   "regrant",
   "opt-out",
   "local switch",

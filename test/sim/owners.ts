@@ -6,7 +6,7 @@ import { KeystoneError } from "../../src/keystone/api.ts";
 import { ControlError } from "../../src/node/control.ts";
 import type { Chance } from "./chance.ts";
 import type { Shared } from "./founding.ts";
-import { revoke } from "./revoking.ts";
+import { overtake, revoke } from "./revoking.ts";
 import type { SimCloud } from "./sim-cloud.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -23,7 +23,11 @@ export async function rule(simulation: Simulation, shared: Shared, chance: Chanc
   const scopes = SCOPES.filter((scope) => held?.since.has(scope));
   if (scopes.length > 0 && chance.is(0.5)) {
     const taken = { from: to.peerId, scopes: scopes.filter(() => chance.is(0.6)) };
-    return attempt(simulation, () => revoke(simulation, shared, taken));
+    const isOvertaken = chance.is(0.5);
+    return attempt(simulation, async () => {
+      const words = await revoke(simulation, shared, taken);
+      if (isOvertaken) overtake(simulation, shared.owner, others, words);
+    });
   }
   const wanted = SCOPES.filter((scope) => scopes.includes(scope) || chance.is(0.6));
   if (wanted.length === scopes.length) return;

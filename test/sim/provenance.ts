@@ -48,6 +48,11 @@ export class Provenance {
     return this.#came.get(`${id} ${field}`)?.findLast((came) => came.value === text);
   }
 
+  /** By whose hand it last came to stand here. */
+  madeBy(id: string): Hand | undefined {
+    return this.#came.get(`${id} deleted`)?.findLast(({ value }) => value === "false")?.hand;
+  }
+
   /** When anybody last changed it; 0 for never. */
   changedMs(id: string): number {
     return this.#changedMs.get(id) ?? 0;

@@ -1,8 +1,13 @@
-// Revoking, as the owner's operator does it: the core says what is written anew, the node signs it all in one batch.
+// Revoking, as the owner's operator does it: the core says what is written anew, the node signs it all in one batch. In a
+// large domain that batch is many messages, which overtake each other: `overtake` has the revoke itself come first.
+import { wireOf } from "../../src/core/codec.ts";
+import type { Entry } from "../../src/core/entry.ts";
 import type { Scope } from "../../src/core/kinds.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
 import { revocation } from "../../src/core/revocation.ts";
+import { encodeBatches } from "../../src/core/sync-messages.ts";
 import type { Shared } from "./founding.ts";
+import type { SimCloud } from "./sim-cloud.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** Takes scopes from a signer. `undoDeletes` names projects whose delete by that signer is undone. */
@@ -10,9 +15,9 @@ export async function revoke(
   simulation: Simulation,
   { owner, set }: Shared,
   taken: { from: PeerId; scopes: readonly Scope[]; undoDeletes?: ReadonlySet<string> },
-): Promise<void> {
+): Promise<readonly Entry[]> {
   const keeper = owner.membered?.keeper;
-  if (keeper === undefined || taken.scopes.length === 0) return;
+  if (keeper === undefined || taken.scopes.length === 0) return [];
   const { from: peerId, scopes, undoDeletes = new Set<string>() } = taken;
   simulation.checks.operating.add(owner);
   const writing = keeper.write((next) => {
@@ -22,5 +27,19 @@ export async function revoke(
     return found.writes;
   });
   simulation.checks.operating.delete(owner);
-  await writing;
+  return writing;
+}
+
+/** Other clouds hear of a revoke before the words that its owner wrote anew for it. */
+export function overtake(
+  { happened }: Simulation,
+  owner: SimCloud,
+  others: readonly SimCloud[],
+  words: readonly Entry[],
+): void {
+  const authority = words.filter(({ kind }) => kind === "authority");
+  const [bytes] = encodeBatches(authority.map(wireOf));
+  if (bytes === undefined || words.length === authority.length) return;
+  happened.count("revoke half known");
+  for (const cloud of others) cloud.hearFrom(owner, bytes);
 }

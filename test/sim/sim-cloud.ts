@@ -101,6 +101,10 @@ export class SimCloud {
     return this.#simulation.clouds.some(({ isTwin, keystone }) => isTwin && keystone === this.keystone);
   }
 
+  isMadeByHand(id: string): boolean {
+    return this.#simulation.checks.provenance.get(this.keystone)?.madeBy(id) === "admin";
+  }
+
   /** What comes to this node as gossip from a member. */
   hearFrom(member: SimCloud, bytes: Uint8Array): void {
     const mesh = this.#simulation.board.at(this.place);
