@@ -64,6 +64,7 @@ export class KeystoneCheck {
     const foreign = (why: string) => ({ checker: "nothing outside the shared domains is touched", why });
     if (isCanary(write, before)) return undefined;
     if (before === undefined && !write.method.startsWith("create")) return undefined; // It is gone: Keystone will say so.
+    if (before !== undefined && write.method.startsWith("create")) return undefined; // Refused: the ID is taken (seed 703).
     if (cloud.replica === undefined) return undefined; // Sent before a crash: nobody knows any more by what.
     const domainId =
       write.method === "createDomain"
