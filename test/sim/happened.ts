@@ -37,7 +37,6 @@ export const KINDS = [
   "marked name written",
   "grant",
   "revoke",
-  "revoke half known",
   "regrant",
   "opt-out",
   "local switch",

@@ -26,7 +26,7 @@ export async function rule(simulation: Simulation, shared: Shared, chance: Chanc
     const isOvertaken = chance.is(0.5);
     return attempt(simulation, async () => {
       const words = await revoke(simulation, shared, taken);
-      if (isOvertaken) overtake(simulation, shared.owner, others, words);
+      if (isOvertaken) overtake(shared.owner, others, words);
     });
   }
   const wanted = SCOPES.filter((scope) => scopes.includes(scope) || chance.is(0.6));

@@ -31,15 +31,9 @@ export async function revoke(
 }
 
 /** Other clouds hear of a revoke before the words that its owner wrote anew for it. */
-export function overtake(
-  { happened }: Simulation,
-  owner: SimCloud,
-  others: readonly SimCloud[],
-  words: readonly Entry[],
-): void {
+export function overtake(owner: SimCloud, others: readonly SimCloud[], words: readonly Entry[]): void {
   const authority = words.filter(({ kind }) => kind === "authority");
   const [bytes] = encodeBatches(authority.map(wireOf));
   if (bytes === undefined || words.length === authority.length) return;
-  happened.count("revoke half known");
   for (const cloud of others) cloud.hearFrom(owner, bytes);
 }
