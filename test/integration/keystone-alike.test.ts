@@ -13,7 +13,7 @@ import { type Keystones, startKeystones } from "../fixtures/keystones.ts";
 import { runs } from "../fixtures/runs.ts";
 import { createModelKeystone } from "../model/keystone.ts";
 
-const STEPS = Number(process.env.KEYMESH_ALIKE_STEPS ?? 150);
+const STEPS = Number(process.env.KEYMESH_ALIKE_STEPS ?? 250);
 /** Steps from one look at all that both hold to the next; their answers are compared at each. */
 const LOOK_EVERY = 5;
 const PROJECTS = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
