@@ -1,4 +1,5 @@
 // What two nodes say in an anti-entropy session, and in a gossip message: canonical dag-cbor, checked whole.
+// Long, because it begins with the format, told so that another implementation can be written from it.
 //
 // A session is one stream of /keymesh/<mesh ID>/sync/2. Whoever opened it asks and the other answers, strictly in turns,
 // until the asking side closes it. Each message is a frame: its length in bytes as an unsigned varint, then the bytes.

@@ -1,4 +1,5 @@
 // The node: store, replica, mesh and Keystone loop wired together. Everything that crosses between them crosses here.
+// Long, because it hands each part what it needs of the others, and decides nothing itself that could stand elsewhere.
 import { type MeshId, parseMeshId } from "../core/codec.ts";
 import type { Entry } from "../core/entry.ts";
 import { isHeartbeat } from "../core/heartbeat.ts";
