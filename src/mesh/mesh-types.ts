@@ -23,6 +23,8 @@ export type Knock = {
   readonly firstMs: UnixMs;
   readonly lastMs: UnixMs;
   readonly count: number;
+  /** What it calls itself: anybody may claim any name. */
+  readonly claimedName: string | undefined;
 };
 
 /** A member and the multiaddrs (with or without /p2p/) it may be reached at, best first. */
@@ -51,6 +53,8 @@ export type MeshHandlers = {
 
 export type MeshOptions = {
   readonly identity: Identity;
+  /** What to call ourselves where we knock; nothing if left out. */
+  readonly name?: string;
   /** Multiaddrs to listen at, such as /ip4/0.0.0.0/tcp/4001; port 0 for any. */
   readonly listen: readonly string[];
   /** Multiaddrs to tell others instead of those listened at, such as those outside a NAT. */

@@ -5,6 +5,7 @@ import type { MeshId } from "../core/codec.ts";
 import { SYNC_ANSWER_TIMEOUT_MS, SYNC_SESSIONS_PER_PEER_MAX } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
+import { Claims } from "./claimed-name.ts";
 import { toError } from "./frames.ts";
 import { Gate } from "./gate.ts";
 import { Gossip } from "./gossip.ts";
@@ -23,18 +24,20 @@ import { notAdmitted, serveWelcome, WELCOME_PROTOCOL } from "./welcome-protocol.
 export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const knocks = new Knocks();
   const strikes = new Strikes();
+  const claims = new Claims();
   const isBlocked = (peerId: PeerId) => options.isBlocked?.(peerId) === true;
   const gate = new Gate({
     admits: (peerId) => options.isMember(peerId) && !isBlocked(peerId) && !strikes.isRefused(peerId, options.now()),
     onKnock: (peerId, address) => {
+      const claimedName = claims.take(peerId);
       if (options.isMember(peerId) || isBlocked(peerId)) return; // Refused for its strikes, or blocked: no admission helps.
-      const { knock, tell } = knocks.record(peerId, address, options.now());
+      const { knock, tell } = knocks.record(peerId, address, options.now(), claimedName);
       if (!tell) return;
-      options.log.info({ peerId, address, count: knock.count }, "a peer that nobody admitted was refused");
+      options.log.info({ peerId, address, claimedName, count: knock.count }, "a peer that nobody admitted was refused");
       options.handlers.onKnock?.(knock);
     },
   });
-  return new MeshNode({ options, gate, knocks, strikes, host: await startHost(options, gate) });
+  return new MeshNode({ options, gate, knocks, strikes, host: await startHost(options, gate, claims) });
 }
 
 type Parts = {
