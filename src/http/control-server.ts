@@ -7,6 +7,7 @@ import type { Log } from "../core/log.ts";
 import { type Control, ControlError } from "../node/control.ts";
 import { isErrno } from "../node/errno.ts";
 import { BAD_REQUEST, VERBS } from "./control-verbs.ts";
+import { Metrics } from "./metrics.ts";
 
 export type ControlServer = { close(): Promise<void> };
 
@@ -26,6 +27,11 @@ export async function serveControl(options: {
   const app = fastify({ logger: false, bodyLimit: CONTROL_BODY_BYTES_MAX, forceCloseConnections: true });
   for (const { path, serve } of Object.values(VERBS))
     app.post(`/v1/${path}`, (request) => serve(control, request.body ?? {}));
+  const metrics = new Metrics(control);
+  app.get("/metrics", async (_request, reply) => {
+    const text = await metrics.text();
+    return reply.type(metrics.contentType).send(text);
+  });
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ code: "NO_VERB", message: `this node knows no ${request.method} ${request.url}` }),
   );
