@@ -3,7 +3,9 @@ import { Client } from "undici";
 import { z } from "zod";
 import { CONTROL_ANSWER_TIMEOUT_MS } from "../core/limits.ts";
 import { type Control, ControlError } from "../node/control.ts";
+import { signerView } from "./control-shapes.ts";
 import { VERBS, type Verb } from "./control-verbs.ts";
+import { signerPath } from "./signer-route.ts";
 
 export type ControlClient = Control & { close(): Promise<void> };
 
@@ -17,13 +19,14 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
   const timeouts = { headersTimeout: CONTROL_ANSWER_TIMEOUT_MS, bodyTimeout: CONTROL_ANSWER_TIMEOUT_MS };
   const client = new Client("http://keymesh", { socketPath: node.socketPath, allowH2: false, ...timeouts });
   async function ask<Body, Answer>(verb: Verb<Body, Answer>, body: Body): Promise<Answer> {
-    const { status, text } = await send(client, { path: `/v1/${verb.path}`, body: JSON.stringify(body) }).catch(
-      (error: unknown) => {
-        throw unanswered(error, node.data);
-      },
-    );
-    return readAnswer(verb, status, text);
+    return readAnswer(verb, await sent({ path: `/v1/${verb.path}`, body: JSON.stringify(body) }));
   }
+  const read = async <Answer>(path: string, answer: z.ZodType<Answer>): Promise<Answer> =>
+    readAnswer({ path, answer }, await sent({ path }));
+  const sent = (request: Request) =>
+    send(client, request).catch((error: unknown) => {
+      throw unanswered(error, node.data);
+    });
   return {
     status: () => ask(VERBS.status, {}),
     createMesh: (options) => ask(VERBS.createMesh, options),
@@ -33,12 +36,26 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     unblock: (options) => ask(VERBS.unblock, options),
     members: () => ask(VERBS.members, {}),
     pending: () => ask(VERBS.pending, {}),
-    shareDomain: (options) => ask(VERBS.shareDomain, options),
+    shareDomain: ({ with: peers, ...options }) =>
+      ask(VERBS.shareDomain, {
+        ...options,
+        ...(peers === undefined ? {} : { with: peers === "everyone" ? peers : [...peers] }),
+      }),
+    unshareDomain: (options) => ask(VERBS.unshareDomain, options),
     acceptDomain: (options) => ask(VERBS.acceptDomain, options),
     ignoreDomain: (options) => ask(VERBS.ignoreDomain, options),
     switchDomain: (options) => ask(VERBS.switchDomain, options),
     switchProject: (options) => ask(VERBS.switchProject, options),
     optOut: (options) => ask(VERBS.optOut, options),
+    revoke: ({ scopes, undoDeletes, ...options }) =>
+      ask(VERBS.revoke, {
+        ...options,
+        ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+        ...(undoDeletes === undefined ? {} : { undoDeletes: [...undoDeletes] }),
+      }),
+    transferDomain: (options) => ask(VERBS.transferDomain, options),
+    takeDomain: (options) => ask(VERBS.takeDomain, options),
+    signer: (question) => read(signerPath(question), signerView),
     grant: ({ scopes, ...options }) => ask(VERBS.grant, { ...options, scopes: [...scopes] }),
     domains: () => ask(VERBS.domains, {}),
     projects: (options) => ask(VERBS.projects, options),
@@ -50,16 +67,20 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
   };
 }
 
-async function send(
-  client: Client,
-  request: { path: string; body: string },
-): Promise<{ status: number; text: string }> {
-  const headers = { "content-type": "application/json" };
-  const { statusCode, body } = await client.request({ ...request, method: "POST", headers });
+/** With a body it is a POST, without one a GET. */
+type Request = { readonly path: string; readonly body?: string };
+type Sent = { readonly status: number; readonly text: string };
+
+async function send(client: Client, request: Request): Promise<Sent> {
+  const how =
+    request.body === undefined
+      ? ({ method: "GET" } as const)
+      : ({ method: "POST", headers: { "content-type": "application/json" } } as const);
+  const { statusCode, body } = await client.request({ ...request, ...how });
   return { status: statusCode, text: await body.text() };
 }
 
-function readAnswer<Body, Answer>(verb: Verb<Body, Answer>, status: number, text: string): Answer {
+function readAnswer<Answer>(verb: Pick<Verb<unknown, Answer>, "path" | "answer">, { status, text }: Sent): Answer {
   const raw = parseJson(text);
   if (status === 200) {
     const answer = verb.answer.safeParse(raw);

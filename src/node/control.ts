@@ -74,6 +74,8 @@ export type StatusView = {
     /** What is wrong and what to do; null if nothing is. */
     readonly why: string | null;
   };
+  /** What this node does just now to a whole domain that it owns; null if nothing. */
+  readonly work: WorkView | null;
   /** What needs an operator now, whatever else is well. */
   readonly alarms: readonly AlarmView[];
   /** What clouds switched off for themselves, this one among them. */
@@ -82,6 +84,14 @@ export type StatusView = {
   readonly blocked: readonly BlockView[];
   /** Refusals so far, by peer ID (or `-` where nobody is known) and code. */
   readonly rejections: readonly { readonly peerId: string; readonly code: string; readonly count: number }[];
+};
+export type WorkView = {
+  readonly what: "revoke" | "take" | "share anew";
+  readonly domainId: string;
+  /** Records gone through in this pass, of how many. */
+  readonly done: number;
+  readonly of: number;
+  readonly sinceMs: number;
 };
 export type BlockView = { readonly peerId: string; readonly name: string; readonly sinceMs: number };
 export type MemberView = {
@@ -133,6 +143,69 @@ export type DomainView = {
   readonly note: string | null;
   /** What other clouds said that they do with it. */
   readonly clouds: readonly CloudWordsView[];
+  /** Whom its owner named to hold it; null for all members. */
+  readonly audience: readonly string[] | null;
+  /** At its owner: whom the last change of the audience concerns and who could not be told yet. */
+  readonly untold: readonly string[];
+  /** Whom its owner wants to have it next, until that one takes it. */
+  readonly passingTo: string | null;
+};
+/** A project, or the domain itself, in an answer about a revoke. */
+export type NamedView = { readonly id: string; readonly name: string };
+/** What a revoke comes to. Lists hold at most REVOKE_LISTED_MAX; what is counted is the whole. */
+export type RevokeView = {
+  readonly id: string;
+  readonly name: string;
+  readonly peerId: string;
+  readonly peerName: string;
+  /** The scopes that are taken, and those that it keeps. */
+  readonly taken: readonly Scope[];
+  readonly left: readonly Scope[];
+  /** What the signer said and what stays, as the owner's own word. */
+  readonly stays: { readonly records: number; readonly fields: number };
+  /** What changes by it: `after` is null where nothing is left beneath. */
+  readonly goesCount: number;
+  readonly goes: readonly (NamedView & {
+    readonly kind: string;
+    readonly field: string;
+    readonly before: unknown;
+    readonly after: unknown;
+  })[];
+  /** Deletes of the signer's that stay done. */
+  readonly deletedCount: number;
+  readonly deleted: readonly NamedView[];
+  /** Deletes of the signer's that end: asked for, or not carried out here yet. */
+  readonly undeletedCount: number;
+  readonly undeleted: readonly NamedView[];
+  /** Whether it was done; otherwise this is what would be. */
+  readonly done: boolean;
+};
+/** What ending a share, or passing a domain on, comes to. */
+export type LetGoView = {
+  readonly id: string;
+  readonly name: string;
+  /** Who loses it, or who is to have it next. */
+  readonly peers: readonly { readonly peerId: string; readonly name: string; readonly agreement: AgreementMode }[];
+  /** Of those, who could not be told yet. */
+  readonly untold: readonly string[];
+  readonly projects: number;
+  readonly done: boolean;
+};
+/** Who a peer is to a domain: the answer of GET /v1/signers/{peerId}?domain=ID. */
+export type SignerView = {
+  readonly peerId: string;
+  readonly domainId: string;
+  readonly member: boolean;
+  /** Whether anything that it signs about this domain counts. */
+  readonly maySign: boolean;
+  readonly scopes: readonly Scope[];
+  /** Since when each scope counts, as Unix milliseconds and counter; an owner has none. */
+  readonly since: { readonly [scope: string]: StampView };
+  /** The domain's present owner; null if this node knows no such domain, or several that it did not choose between. */
+  readonly owner: string | null;
+  /** Whether this cloud accepted, or shares, that domain. */
+  readonly agreement: AgreementMode;
+  readonly why: string;
 };
 export type CloudWordsView = {
   readonly peerId: string;
@@ -214,6 +287,28 @@ export class ControlError extends Error {
   }
 }
 
+export type ShareOptions = {
+  readonly domain: string;
+  readonly with?: readonly string[] | "everyone";
+  readonly anew?: boolean;
+  readonly confirmed?: boolean;
+};
+export type AcceptOptions = {
+  readonly domain: string;
+  readonly owner?: string;
+  readonly mode?: AgreementMode;
+  readonly name?: string;
+  readonly replace?: boolean;
+};
+export type RevokeRequest = {
+  readonly domain: string;
+  readonly peerId: string;
+  readonly scopes?: readonly Scope[];
+  /** IDs of projects that the peer deleted and that are to live again. */
+  readonly undoDeletes?: readonly string[];
+  readonly confirmed?: boolean;
+};
+
 /** The verbs of a running node. Each either does the whole of it, durably, or throws a ControlError and has done nothing. */
 export interface Control {
   status(): Promise<StatusView>;
@@ -226,9 +321,16 @@ export interface Control {
   unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }>;
   members(): Promise<MemberView[]>;
   pending(): Promise<PendingView[]>;
-  /** Shares a domain of the local Keystone, by ID or name. */
-  shareDomain(options: { domain: string }): Promise<DomainView>;
-  acceptDomain(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView>;
+  /**
+   * Shares a domain of the local Keystone, by ID or name. `with`: peers that may hold it, or everyone; without it a first
+   * share is with everyone, and a later one changes nothing about that. `confirmed`: also where that cuts somebody off.
+   * `anew`: one that this cloud accepted and whose owner is gone.
+   */
+  shareDomain(options: ShareOptions): Promise<DomainView>;
+  /** Stops sharing a domain: what others hold of it is their own from then on. Without `confirmed` only says what would be. */
+  unshareDomain(options: { domain: string; confirmed?: boolean }): Promise<LetGoView>;
+  /** `replace`: instead of the one of this ID that was accepted from another owner. */
+  acceptDomain(options: AcceptOptions): Promise<DomainView>;
   /** Says once and for all that this cloud wants nothing of a domain, and so lets go of one that it followed. */
   ignoreDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
   /** Switches a domain off, or on again, in this cloud only. */
@@ -237,6 +339,13 @@ export interface Control {
   /** Goes this cloud's own way with a project, or follows the mesh again. */
   optOut(options: { id: string; out: boolean }): Promise<SwitchView>;
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView>;
+  /** Takes scopes away, all by default. Without `confirmed` only says what would stay and what not. */
+  revoke(options: RevokeRequest): Promise<RevokeView>;
+  /** Points to a next owner, who takes the domain with `takeDomain`. Without `confirmed` only says what would be. */
+  transferDomain(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView>;
+  takeDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
+  /** Whether a peer is a member, and may sign for a domain. Errors: BAD_PEER_ID, BAD_DOMAIN_ID, TOO_MANY_QUESTIONS. */
+  signer(options: { peerId: string; domain: string }): Promise<SignerView>;
   domains(): Promise<DomainView[]>;
   projects(options: { domain?: string }): Promise<ProjectView[]>;
   explain(options: { id: string }): Promise<ExplainView>;

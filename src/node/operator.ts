@@ -7,10 +7,15 @@ import type {
   DomainView,
   ExplainView,
   HoldView,
+  LetGoView,
   MemberView,
   PendingView,
   PlanView,
   ProjectView,
+  RevokeRequest,
+  RevokeView,
+  ShareOptions,
+  SignerView,
   StatusView,
   SwitchView,
 } from "./control.ts";
@@ -20,8 +25,10 @@ import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
 import type { Node } from "./node.ts";
+import { OwnerDesk } from "./owner-desk.ts";
 import { ProjectDesk } from "./project-desk.ts";
 import { SwitchDesk } from "./switch-desk.ts";
+import { TakeoverDesk } from "./takeover-desk.ts";
 
 export class Operator implements Control {
   readonly #node: Node;
@@ -29,6 +36,8 @@ export class Operator implements Control {
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
   readonly #switches: SwitchDesk;
+  readonly #owned: OwnerDesk;
+  readonly #takeovers: TakeoverDesk;
   readonly #holds: HoldDesk;
 
   constructor(node: Node) {
@@ -37,6 +46,8 @@ export class Operator implements Control {
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
     this.#switches = new SwitchDesk(node, this.#domains);
+    this.#owned = new OwnerDesk(node, this.#domains);
+    this.#takeovers = new TakeoverDesk(node, this.#domains);
     this.#holds = new HoldDesk(node);
   }
 
@@ -70,6 +81,7 @@ export class Operator implements Control {
         lastScanMs: membered?.loop.lastScanMs ?? null,
         events: memory.state.events,
       },
+      work: this.#node.ownerWork.view,
       ...healthOf(this.#node),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
@@ -105,8 +117,12 @@ export class Operator implements Control {
     return this.#members.pending();
   }
 
-  shareDomain(options: { domain: string }): Promise<DomainView> {
-    return this.#domains.share(options);
+  shareDomain(options: ShareOptions): Promise<DomainView> {
+    return options.anew === true ? this.#takeovers.shareAnew(options) : this.#owned.share(options);
+  }
+
+  unshareDomain(options: { domain: string; confirmed?: boolean }): Promise<LetGoView> {
+    return this.#owned.unshare(options);
   }
 
   acceptDomain(options: Parameters<Control["acceptDomain"]>[0]): Promise<DomainView> {
@@ -130,7 +146,23 @@ export class Operator implements Control {
   }
 
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView> {
-    return this.#domains.grant(options);
+    return this.#owned.grant(options);
+  }
+
+  revoke(options: RevokeRequest): Promise<RevokeView> {
+    return this.#owned.revoke(options);
+  }
+
+  transferDomain(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView> {
+    return this.#takeovers.pass(options);
+  }
+
+  takeDomain(options: { domain: string; owner?: string }): Promise<DomainView> {
+    return this.#takeovers.take(options);
+  }
+
+  async signer(options: { peerId: string; domain: string }): Promise<SignerView> {
+    return this.#node.signers.ask(options);
   }
 
   domains(): Promise<DomainView[]> {
