@@ -7,7 +7,11 @@ import { signerView } from "./control-shapes.ts";
 import { VERBS, type Verb } from "./control-verbs.ts";
 import { signerPath } from "./signer-route.ts";
 
-export type ControlClient = Control & { close(): Promise<void> };
+export type ControlClient = Control & {
+  /** The node's metrics in Prometheus' text format. */
+  metrics(): Promise<string>;
+  close(): Promise<void>;
+};
 
 const refusal = z.object({ code: z.string(), message: z.string() });
 
@@ -19,10 +23,13 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
   const timeouts = { headersTimeout: CONTROL_ANSWER_TIMEOUT_MS, bodyTimeout: CONTROL_ANSWER_TIMEOUT_MS };
   const client = new Client("http://keymesh", { socketPath: node.socketPath, allowH2: false, ...timeouts });
   async function ask<Body, Answer>(verb: Verb<Body, Answer>, body: Body): Promise<Answer> {
-    return readAnswer(verb, await sent({ path: `/v1/${verb.path}`, body: JSON.stringify(body) }));
+    const { status, text } = await sent({ method: "POST", path: `/v1/${verb.path}`, body: JSON.stringify(body) });
+    return readAnswer(verb, status, text);
   }
-  const read = async <Answer>(path: string, answer: z.ZodType<Answer>): Promise<Answer> =>
-    readAnswer({ path, answer }, await sent({ path }));
+  async function read<Answer>(path: string, answer: z.ZodType<Answer>): Promise<Answer> {
+    const { status, text } = await sent({ method: "GET", path });
+    return readAnswer({ path, answer }, status, text);
+  }
   const sent = (request: Request) =>
     send(client, request).catch((error: unknown) => {
       throw unanswered(error, node.data);
@@ -63,35 +70,43 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     plan: () => ask(VERBS.plan, {}),
     holds: () => ask(VERBS.holds, {}),
     decideHold: (options) => ask(VERBS.decideHold, options),
+    metrics: async () => {
+      const { status, text } = await sent({ method: "GET", path: "/metrics" });
+      if (status !== 200) throw refused(text, "metrics");
+      return text;
+    },
     close: () => client.close(),
   };
 }
 
-/** With a body it is a POST, without one a GET. */
-type Request = { readonly path: string; readonly body?: string };
-type Sent = { readonly status: number; readonly text: string };
+type Request = { readonly method: "GET" | "POST"; readonly path: string; readonly body?: string };
 
-async function send(client: Client, request: Request): Promise<Sent> {
-  const how =
-    request.body === undefined
-      ? ({ method: "GET" } as const)
-      : ({ method: "POST", headers: { "content-type": "application/json" } } as const);
-  const { statusCode, body } = await client.request({ ...request, ...how });
+async function send(client: Client, request: Request): Promise<{ status: number; text: string }> {
+  const headers = request.body === undefined ? {} : { "content-type": "application/json" };
+  const { statusCode, body } = await client.request({ ...request, headers });
   return { status: statusCode, text: await body.text() };
 }
 
-function readAnswer<Answer>(verb: Pick<Verb<unknown, Answer>, "path" | "answer">, { status, text }: Sent): Answer {
-  const raw = parseJson(text);
-  if (status === 200) {
-    const answer = verb.answer.safeParse(raw);
-    if (answer.success) return answer.data;
-  } else {
-    const refused = refusal.safeParse(raw);
-    if (refused.success) throw new ControlError(refused.data.code, refused.data.message);
-  }
-  throw new ControlError(
+function readAnswer<Answer>(
+  verb: Pick<Verb<unknown, Answer>, "path" | "answer">,
+  status: number,
+  text: string,
+): Answer {
+  if (status !== 200) throw refused(text, verb.path);
+  const answer = verb.answer.safeParse(parseJson(text));
+  if (answer.success) return answer.data;
+  throw senseless(verb.path);
+}
+
+function refused(text: string, what: string): ControlError {
+  const said = refusal.safeParse(parseJson(text));
+  return said.success ? new ControlError(said.data.code, said.data.message) : senseless(what);
+}
+
+function senseless(what: string): ControlError {
+  return new ControlError(
     "BAD_ANSWER",
-    `the node's answer to ${verb.path} makes no sense here: use the keymesh command of the version that runs`,
+    `the node's answer to ${what} makes no sense here: use the keymesh command of the version that runs`,
   );
 }
 

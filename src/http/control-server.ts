@@ -7,6 +7,7 @@ import type { Log } from "../core/log.ts";
 import { type Control, ControlError } from "../node/control.ts";
 import { isErrno } from "../node/errno.ts";
 import { BAD_REQUEST, VERBS } from "./control-verbs.ts";
+import { Metrics } from "./metrics.ts";
 import { serveSigners } from "./signer-route.ts";
 
 export type ControlServer = { close(): Promise<void> };
@@ -28,6 +29,11 @@ export async function serveControl(options: {
   for (const { path, serve } of Object.values(VERBS))
     app.post(`/v1/${path}`, (request) => serve(control, request.body ?? {}));
   serveSigners(app, control);
+  const metrics = new Metrics(control);
+  app.get("/metrics", async (_request, reply) => {
+    const text = await metrics.text();
+    return reply.type(metrics.contentType).send(text);
+  });
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ code: "NO_VERB", message: `this node knows no ${request.method} ${request.url}` }),
   );
