@@ -8,17 +8,15 @@ import type {
   DomainView,
   ExplainView,
   HoldView,
-  LetGoView,
   MemberView,
   PendingView,
   PlanView,
   ProjectView,
-  RevokeView,
-  SignerView,
   StatusView,
   SwitchedView,
   SwitchView,
 } from "../node/control.ts";
+import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
 
 const text = z.string();
 const count = z.number();

@@ -9,14 +9,9 @@ import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import type { DomainChain } from "../core/transfers.ts";
 import type { DomainObject } from "../keystone/api.ts";
 import { agree, replacePin } from "./agreement.ts";
-import {
-  type AcceptOptions,
-  type CloudWordsView,
-  ControlError,
-  type DomainView,
-  type SwitchedView,
-} from "./control.ts";
-import { agreedDomains, domainView } from "./domain-views.ts";
+import { type CloudWordsView, ControlError, type DomainView, type SwitchedView } from "./control.ts";
+import type { AcceptOptions } from "./control-domains.ts";
+import { agreedDomains, cutDomains, domainView } from "./domain-views.ts";
 import { type LocalWords, localWords } from "./local-words.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
@@ -120,10 +115,29 @@ export class DomainDesk {
 
   async list(): Promise<DomainView[]> {
     const { keeper } = memberedOf(this.#node);
-    return keeper.replica
-      .domainChains()
-      .filter(({ present }) => (keeper.replica.set(present)?.size ?? 0) > 0)
-      .map((chain) => this.row(chain));
+    const { replica } = keeper;
+    const held = replica.domainChains().filter(({ present }) => (replica.set(present)?.size ?? 0) > 0);
+    return [...held.map((chain) => this.row(chain)), ...cutDomains(replica).map((cut) => this.#cutRow(cut))];
+  }
+
+  /** A domain that its owner shares with this cloud no more. */
+  #cutRow({ chain, mode }: ReturnType<typeof cutDomains>[number]): DomainView {
+    const owner = setOwner(chain.present) ?? chain.firstOwner;
+    const here = this.#node.memory.seen.get(chain.domainId)?.values.name;
+    return {
+      id: chain.domainId,
+      name: here ?? "",
+      owner,
+      ownerName: this.#node.nameOf(owner),
+      signers: {},
+      agreement: mode,
+      projects: 0,
+      localName: null,
+      ...{ off: false, projectsOff: 0, optedOut: 0 },
+      blocked: this.#node.blocks.has(owner),
+      note: "its owner shares it with this cloud no more: what is here stays as it is, and is this cloud's own",
+      ...{ clouds: [], audience: [], untold: [], passingTo: null },
+    };
   }
 
   /** Errors: UNKNOWN_DOMAIN. */

@@ -1,31 +1,28 @@
 // The operator's verbs, on a running node. Each does the whole of it, durably, or says why not and has done nothing.
 // One desk for each subject; here stands what speaks of the whole node.
 import type { Scope } from "../core/kinds.ts";
+import { AudienceDesk } from "./audience-desk.ts";
 import type {
   BlockView,
   Control,
   DomainView,
   ExplainView,
   HoldView,
-  LetGoView,
   MemberView,
   PendingView,
   PlanView,
   ProjectView,
-  RevokeRequest,
-  RevokeView,
-  ShareOptions,
-  SignerView,
   StatusView,
   SwitchView,
 } from "./control.ts";
+import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
 import { DomainDesk } from "./domain-desk.ts";
+import { GrantDesk } from "./grant-desk.ts";
 import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
 import type { Node } from "./node.ts";
-import { OwnerDesk } from "./owner-desk.ts";
 import { ProjectDesk } from "./project-desk.ts";
 import { SwitchDesk } from "./switch-desk.ts";
 import { TakeoverDesk } from "./takeover-desk.ts";
@@ -36,7 +33,8 @@ export class Operator implements Control {
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
   readonly #switches: SwitchDesk;
-  readonly #owned: OwnerDesk;
+  readonly #audiences: AudienceDesk;
+  readonly #grants: GrantDesk;
   readonly #takeovers: TakeoverDesk;
   readonly #holds: HoldDesk;
 
@@ -46,7 +44,8 @@ export class Operator implements Control {
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
     this.#switches = new SwitchDesk(node, this.#domains);
-    this.#owned = new OwnerDesk(node, this.#domains);
+    this.#audiences = new AudienceDesk(node, this.#domains);
+    this.#grants = new GrantDesk(node, this.#domains);
     this.#takeovers = new TakeoverDesk(node, this.#domains);
     this.#holds = new HoldDesk(node);
   }
@@ -118,11 +117,11 @@ export class Operator implements Control {
   }
 
   shareDomain(options: ShareOptions): Promise<DomainView> {
-    return options.anew === true ? this.#takeovers.shareAnew(options) : this.#owned.share(options);
+    return options.anew === true ? this.#takeovers.shareAnew(options) : this.#audiences.share(options);
   }
 
   unshareDomain(options: { domain: string; confirmed?: boolean }): Promise<LetGoView> {
-    return this.#owned.unshare(options);
+    return this.#audiences.unshare(options);
   }
 
   acceptDomain(options: Parameters<Control["acceptDomain"]>[0]): Promise<DomainView> {
@@ -146,11 +145,11 @@ export class Operator implements Control {
   }
 
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView> {
-    return this.#owned.grant(options);
+    return this.#grants.grant(options);
   }
 
   revoke(options: RevokeRequest): Promise<RevokeView> {
-    return this.#owned.revoke(options);
+    return this.#grants.revoke(options);
   }
 
   transferDomain(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView> {

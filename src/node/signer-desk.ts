@@ -8,7 +8,8 @@ import { SIGNER_ANSWERS_MAX, SIGNER_UNKNOWN_BURST, SIGNER_UNKNOWN_PER_SECOND } f
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import { type KeystoneId, parseKeystoneId } from "../core/set-name.ts";
 import type { DomainChain } from "../core/transfers.ts";
-import { type AgreementMode, ControlError, type SignerView, type StampView } from "./control.ts";
+import { type AgreementMode, ControlError, type StampView } from "./control.ts";
+import type { SignerView } from "./control-domains.ts";
 import { wordOf } from "./domain-views.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";

@@ -7,7 +7,8 @@ import { domainSet, type KeystoneId, parseSetName, type SetName, setOwner } from
 import { copyable, copying, mayTake, sharingAnew, takeover } from "../core/takeover.ts";
 import type { DomainChain } from "../core/transfers.ts";
 import { replacePin } from "./agreement.ts";
-import { ControlError, type DomainView, type LetGoView } from "./control.ts";
+import { ControlError, type DomainView } from "./control.ts";
+import type { LetGoView } from "./control-domains.ts";
 import type { DomainDesk } from "./domain-desk.ts";
 import { agreedDomains, domainView } from "./domain-views.ts";
 import { hearFirst } from "./heard-first.ts";
