@@ -81,6 +81,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
     ...blockedRow(status, nowMs),
+    ...workRow(status, nowMs),
     ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
   return [
@@ -93,6 +94,12 @@ export function statusText(status: StatusView, nowMs: number): string {
   ]
     .filter((part) => part !== "")
     .join("\n\n");
+}
+
+function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
+  if (work === null) return [];
+  const { what, domainId, done, of, sinceMs } = work;
+  return [["work", `${what} ${domainId}: ${done} of ${counted(of, "record")}, since ${ago(sinceMs, nowMs)}`]];
 }
 
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {

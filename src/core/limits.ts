@@ -319,3 +319,25 @@ export const RULED_DOMAINS_PER_OWNER_MAX = 100;
 /** New entries within so many milliseconds from which on a node is busy, and its heap may grow: a session's first page has as many. */
 export const HEAP_BUSY_ENTRIES = 500;
 export const HEAP_LOOK_MS = 10_000;
+
+// --- Owning a domain -----------------------------------------------------------------------------------------------
+/** Records looked at in one batch of a revoke or a takeover: some 20 ms of signing and joining, then others have their turn. */
+export const OWNER_BATCH_RECORDS = 250;
+/** Passes over a domain before the last batch of a revoke takes the rest, however fast its signer goes on writing. */
+export const OWNER_PASSES_MAX = 3;
+/** Values and projects that the answer of a revoke lists by name; it counts the others. */
+export const REVOKE_LISTED_MAX = 1_000;
+/** Milliseconds from its start for which a node that reaches nobody yet waits before it speaks as an owner: a first dial takes less. */
+export const OWNER_HEAR_WAIT_MS = 10_000;
+/** Milliseconds between two looks for somebody to hear, and between tries to go on with what a crash broke off. */
+export const OWNER_LOOK_MS = 250;
+export const OWNER_RESUME_MS = 10_000;
+/** Peers that are still to be told who may hold a domain, over all domains: each member of the largest mesh, ten times. */
+export const WORDS_TO_TELL_MAX = 10_000;
+
+// --- Who may sign --------------------------------------------------------------------------------------------------
+/** Answers about signers that are kept: a hundred clouds times a hundred domains. */
+export const SIGNER_ANSWERS_MAX = 10_000;
+/** Questions about peers that nobody ever admitted: a second, and at once. An honest service meets few. */
+export const SIGNER_UNKNOWN_PER_SECOND = 20;
+export const SIGNER_UNKNOWN_BURST = 100;

@@ -32,7 +32,7 @@ export type RosterBody = {
   readonly voters: readonly PeerId[];
   readonly retired: readonly PeerId[];
   readonly thresholds: { readonly admit: number };
-  /** A key kept offline that stands in for a voter while there are few (ADR 0009). No member. Left out if there is none. */
+  /** A key kept offline that stands in for a voter while there are few (ADR 0010). No member. Left out if there is none. */
   readonly recovery?: PeerId;
 };
 export type Roster = RosterBody & { readonly hash: string };

@@ -16,6 +16,7 @@ import type {
   SwitchedView,
   SwitchView,
 } from "../node/control.ts";
+import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
 
 const text = z.string();
 const count = z.number();
@@ -86,6 +87,16 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     offsetMs: count.nullable(),
     why: text.nullable(),
   }),
+  work: z
+    .looseObject({
+      what: z.enum(["revoke", "take", "share anew"]),
+      domainId: text,
+      done: count,
+      of: count,
+      sinceMs: count,
+    })
+    .nullable()
+    .default(null), // A node of before does nothing of the kind.
   alarms: z.array(
     z.looseObject({
       kind: z.enum(["duplicateKey", "rivalRoster"]),
@@ -142,6 +153,47 @@ export const domainView: z.ZodType<DomainView> = z.looseObject({
   blocked: z.boolean(),
   note: text.nullable(),
   clouds: z.array(cloudWordsView),
+  audience: texts.nullable().default(null), // A node of before tells neither of these.
+  untold: texts.default([]),
+  passingTo: text.nullable().default(null),
+});
+
+const named = { id: text, name: text };
+const nameds = z.array(z.looseObject(named));
+export const revokeView: z.ZodType<RevokeView> = z.looseObject({
+  ...named,
+  peerId: text,
+  peerName: text,
+  taken: z.array(scope),
+  left: z.array(scope),
+  stays: z.looseObject({ records: count, fields: count }),
+  goesCount: count,
+  goes: z.array(z.looseObject({ ...named, kind: text, field: text, before: z.unknown(), after: z.unknown() })),
+  deletedCount: count,
+  deleted: nameds,
+  undeletedCount: count,
+  undeleted: nameds,
+  done: z.boolean(),
+});
+
+export const letGoView: z.ZodType<LetGoView> = z.looseObject({
+  ...named,
+  peers: z.array(z.looseObject({ peerId: text, name: text, agreement: agreementMode })),
+  untold: texts,
+  projects: count,
+  done: z.boolean(),
+});
+
+export const signerView: z.ZodType<SignerView> = z.looseObject({
+  peerId: text,
+  domainId: text,
+  member: z.boolean(),
+  maySign: z.boolean(),
+  scopes: z.array(scope),
+  since: z.record(text, z.tuple([count, count])),
+  owner: text.nullable(),
+  agreement: agreementMode,
+  why: text,
 });
 
 export const projectView: z.ZodType<ProjectView> = z.looseObject({

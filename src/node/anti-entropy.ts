@@ -57,7 +57,8 @@ export class AntiEntropy {
   /** Pairs of roots, ours and a peer's, that a whole session left as they were: another would change nothing either. */
   readonly #stuck = new Map<PeerId, string>();
   #cancelRound: CancelTimer | undefined;
-  #wholeSessions = 0;
+  /** Members with whom a session of ours ran to its end since start. */
+  readonly #heard = new Set<PeerId>();
   #planWaitsSinceMs: UnixMs | undefined;
   readonly #stopping = new AbortController();
 
@@ -102,7 +103,12 @@ export class AntiEntropy {
 
   /** Whether a session ran to its end since start: a restored node plans nothing before. */
   get hasPulled(): boolean {
-    return this.#wholeSessions > 0;
+    return this.#heard.size > 0;
+  }
+
+  /** Whether a session with this member ran to its end since start: then all that it holds for us is here. */
+  hasHeard(peer: PeerId): boolean {
+    return this.#heard.has(peer);
   }
 
   /** Whether a plan may be made: not while a session is bringing half of something, unless sessions never let it. */
@@ -152,6 +158,16 @@ export class AntiEntropy {
     );
   }
 
+  /** Gives a member an owner's word that it may hear though it may not hold the set. True if it took it. */
+  async tell(peer: PeerId, entries: readonly Entry[]): Promise<boolean> {
+    try {
+      return !(await this.#converse(peer, pushSteps(entries))).isRefused;
+    } catch (error) {
+      if (!this.#isStopped) this.#options.log.debug({ peer, error }, "a peer could not be told: it is tried again");
+      return false;
+    }
+  }
+
   /** What a member says in a heartbeat of the sets that everyone holds. Twice another root in a row, and a session begins. */
   noteHeartbeat(peer: PeerId, publicRoot: string): void {
     const ours = this.#options.keeper.replica.publicRoot();
@@ -191,7 +207,7 @@ export class AntiEntropy {
       if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
       if (asking.wasEqual === true) this.#roots.set(peer, { root: this.#rootFor(peer), atMs: now() });
       if (isRefused || !asking.isWhole) return false;
-      this.#wholeSessions += 1;
+      this.#heard.add(peer);
       return true;
     } catch (error) {
       if (!this.#isStopped) log.debug({ peer, error }, "an anti-entropy session ended early: what it got is kept");

@@ -1,6 +1,14 @@
 // What a running node does for its operator: the verbs of the command line, and the shapes that they answer with.
 // Other programs rely on these shapes: keys may be added, never renamed or removed.
 import type { Scope } from "../core/kinds.ts";
+import type {
+  AcceptOptions,
+  LetGoView,
+  RevokeRequest,
+  RevokeView,
+  ShareOptions,
+  SignerView,
+} from "./control-domains.ts";
 import type { MembershipControl } from "./control-membership.ts";
 
 export type KeystoneState =
@@ -81,6 +89,8 @@ export type StatusView = {
     /** What is wrong and what to do; null if nothing is. */
     readonly why: string | null;
   };
+  /** What this node does just now to a whole domain that it owns; null if nothing. */
+  readonly work: WorkView | null;
   /** What needs an operator now, whatever else is well. */
   readonly alarms: readonly AlarmView[];
   /** What clouds switched off for themselves, this one among them. */
@@ -89,6 +99,14 @@ export type StatusView = {
   readonly blocked: readonly BlockView[];
   /** Refusals so far, by peer ID (or `-` where nobody is known) and code. */
   readonly rejections: readonly { readonly peerId: string; readonly code: string; readonly count: number }[];
+};
+export type WorkView = {
+  readonly what: "revoke" | "take" | "share anew";
+  readonly domainId: string;
+  /** Records gone through in this pass, of how many. */
+  readonly done: number;
+  readonly of: number;
+  readonly sinceMs: number;
 };
 export type BlockView = { readonly peerId: string; readonly name: string; readonly sinceMs: number };
 export type MemberView = {
@@ -145,6 +163,12 @@ export type DomainView = {
   readonly note: string | null;
   /** What other clouds said that they do with it. */
   readonly clouds: readonly CloudWordsView[];
+  /** Whom its owner named to hold it; null for all members. */
+  readonly audience: readonly string[] | null;
+  /** At its owner: whom the last change of the audience concerns and who could not be told yet. */
+  readonly untold: readonly string[];
+  /** Whom its owner wants to have it next, until that one takes it. */
+  readonly passingTo: string | null;
 };
 export type CloudWordsView = {
   readonly peerId: string;
@@ -236,9 +260,16 @@ export interface Control extends MembershipControl {
   unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }>;
   members(): Promise<MemberView[]>;
   pending(): Promise<PendingView[]>;
-  /** Shares a domain of the local Keystone, by ID or name. */
-  shareDomain(options: { domain: string }): Promise<DomainView>;
-  acceptDomain(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView>;
+  /**
+   * Shares a domain of the local Keystone, by ID or name. `with`: peers that may hold it, or everyone; without it a first
+   * share is with everyone, and a later one changes nothing about that. `confirmed`: also where that cuts somebody off.
+   * `anew`: one that this cloud accepted and whose owner is gone.
+   */
+  shareDomain(options: ShareOptions): Promise<DomainView>;
+  /** Stops sharing a domain: what others hold of it is their own from then on. Without `confirmed` only says what would be. */
+  unshareDomain(options: { domain: string; confirmed?: boolean }): Promise<LetGoView>;
+  /** `replace`: instead of the one of this ID that was accepted from another owner. */
+  acceptDomain(options: AcceptOptions): Promise<DomainView>;
   /** Says once and for all that this cloud wants nothing of a domain, and so lets go of one that it followed. */
   ignoreDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
   /** Switches a domain off, or on again, in this cloud only. */
@@ -247,6 +278,13 @@ export interface Control extends MembershipControl {
   /** Goes this cloud's own way with a project, or follows the mesh again. */
   optOut(options: { id: string; out: boolean }): Promise<SwitchView>;
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView>;
+  /** Takes scopes away, all by default. Without `confirmed` only says what would stay and what not. */
+  revoke(options: RevokeRequest): Promise<RevokeView>;
+  /** Points to a next owner, who takes the domain with `takeDomain`. Without `confirmed` only says what would be. */
+  transferDomain(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView>;
+  takeDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
+  /** Whether a peer is a member, and may sign for a domain. Errors: BAD_PEER_ID, BAD_DOMAIN_ID, TOO_MANY_QUESTIONS. */
+  signer(options: { peerId: string; domain: string }): Promise<SignerView>;
   domains(): Promise<DomainView[]>;
   projects(options: { domain?: string }): Promise<ProjectView[]>;
   explain(options: { id: string }): Promise<ExplainView>;

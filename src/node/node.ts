@@ -31,12 +31,15 @@ import {
   standingOf,
   welcomeBytes,
 } from "./membership-desk.ts";
+import { OwnerWork } from "./owner-work.ts";
 import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { SignerDesk } from "./signer-desk.ts";
 import { StandingRules } from "./standing-rules.ts";
 import type { Verify } from "./verify-entries.ts";
+import { WordTeller } from "./word-teller.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -67,6 +70,10 @@ export type Membered = {
   readonly heartbeats: Heartbeats;
   readonly clock: ClockWatch;
   readonly rules: StandingRules;
+  /** Tells peers that a domain's audience changed for them. */
+  readonly words: WordTeller;
+  /** By `World.uptimeMs`: when this process came to be in the mesh. */
+  readonly enteredMs: number;
 };
 
 export class Node {
@@ -118,6 +125,12 @@ export class Node {
     if (this.#blocks === undefined) throw new Error("the blocks are loaded before anything asks for them");
     return this.#blocks;
   }
+
+  /** What this node does to whole domains that it owns. */
+  readonly ownerWork: OwnerWork = new OwnerWork(this);
+
+  /** Answers who may sign for what. */
+  readonly signers: SignerDesk = new SignerDesk(this);
 
   /** The verbs that bring this node into a mesh. */
   readonly entrance: Entrance = new Entrance({
@@ -193,6 +206,7 @@ export class Node {
   }
 
   async stop(): Promise<void> {
+    this.ownerWork.stop();
     await this.#membered?.loop.stop();
     this.#membered?.heartbeats.stop();
     this.#held?.stop();
@@ -280,13 +294,18 @@ export class Node {
       },
     });
     this.#held = held;
-    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules };
+    const connected = () => this.mesh.connected();
+    const words = await WordTeller.load({ store: this.store, keeper, antiEntropy, log, connected });
+    const enteredMs = world.uptimeMs();
+    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules, words, enteredMs };
     keeper.listen({
       onHeld: () => held.schedule(),
       onNews: (news, signedHere) => {
         if (signedHere) this.#publish(news);
         this.#noteEntries?.(news.length);
-        loop.poke();
+        this.signers.noteNews(news);
+        // What an owner writes anew changes no value: one plan at its end is enough.
+        if (!signedHere || this.ownerWork.view === null) loop.poke();
       },
       onMembership: () => this.#onMembership(),
       onSettled: () => loop.poke(),
@@ -297,6 +316,7 @@ export class Node {
     antiEntropy.start();
     heartbeats.start();
     loop.start();
+    void this.ownerWork.resume();
     return this.#membered;
   }
 
@@ -376,6 +396,9 @@ export class Node {
   #onConnect(peerId: PeerId): void {
     this.options.log.info({ peerId, name: this.nameOf(peerId) }, "connected to a member");
     void this.#membered?.antiEntropy.sync(peerId);
+    this.#membered?.words.tell(peerId).catch((error: unknown) => {
+      this.options.log.error({ error, peerId }, "what a peer was to be told could not be written down");
+    });
   }
 
   #onMembership(): void {
