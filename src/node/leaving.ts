@@ -89,7 +89,7 @@ function refusalOf(refused: Extract<Leave, { ok: false }>, replica: Replica): Co
     .join(", ");
   return new ControlError(
     "OWNS_DOMAINS",
-    `this cloud owns ${owned}, and nobody could follow it: keymesh domain transfer ID PEERID hands one to another member, keymesh domain unshare ID ends it`,
+    `this cloud owns ${owned}, and nobody could follow it: keymesh domain transfer ID PEERID --yes hands one to another member, keymesh domain unshare ID --yes ends it`,
   );
 }
 

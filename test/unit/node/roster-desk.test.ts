@@ -6,8 +6,8 @@ import { admissionFields, bodyOf, proposalFields, type Roster } from "../../../s
 import { CONTROL_SET } from "../../../src/core/set-name.ts";
 import type { ControlError } from "../../../src/node/control.ts";
 import { rivalAlarms } from "../../../src/node/health-view.ts";
-import { DOMAIN, MEMBERS, OWNER, ROSTER, SELF, SIGNERS, START_MS, say } from "../../fixtures/cloud.ts";
-import { peerOf, rosterAfter, sorted, type TestPeer } from "../../fixtures/peers.ts";
+import { creation, DOMAIN, OWNER, ROSTER, SELF, SIGNERS, START_MS, say } from "../../fixtures/cloud.ts";
+import { idOf, peerOf, rosterAfter, sorted, type TestPeer } from "../../fixtures/peers.ts";
 import { type QuietNode, startQuietNode } from "../../fixtures/quiet-node.ts";
 
 const [C, D] = SIGNERS as [TestPeer, TestPeer];
@@ -271,12 +271,25 @@ describe("a rival with a majority", () => {
   });
 });
 
-it("who was retired, or left, plans nothing any more and says so", async () => {
+it("a cloud that was retired is its own again: nothing is written there any more, and status says so", async () => {
   const { node, roster } = await nodeUnder({ voters: [C.peerId] });
   await using quiet = node;
+  const project = (digit: string, at: number) => say(OWNER, { id: idOf(digit), at, fields: creation(`web ${digit}`) });
+  await quiet.hear([
+    say(OWNER, { kind: "authority", id: DOMAIN, at: 0, fields: { audience: null } }),
+    say(OWNER, { kind: "domain", id: DOMAIN, at: 0, fields: { name: "shared", description: "", enabled: true } }),
+    project("1", 1),
+  ]);
+  await quiet.operator.acceptDomain({ domain: DOMAIN });
+  const isThere = async (digit: string) => (await quiet.model.admin.getProject(idOf(digit))) !== undefined;
+  await quiet.until(async () => expect(await isThere("1")).toBe(true));
   await quiet.hear(signed(rosterAfter(roster, { members: sorted([OWNER, C, D]), retired: [SELF.peerId] }), 50, C));
   expect((await quiet.operator.status()).mesh?.standing).toBe("retired");
+  await quiet.hear([project("2", 60)]);
+  const scannedMs = (await quiet.operator.status()).keystone.lastScanMs ?? 0;
+  const laterMs = scannedMs + 10_000; // Ten scans, each of which would plan.
+  await quiet.until(async () => expect((await quiet.operator.status()).keystone.lastScanMs).toBeGreaterThan(laterMs));
+  expect(await isThere("2")).toBe(false);
   expect(await codeOf(quiet.operator.changePolicy({ name: "mine" }))).toBe("NOT_A_MEMBER");
   expect(await codeOf(quiet.operator.leave())).toBe("NOT_A_MEMBER");
-  expect(MEMBERS).toContain(SELF);
 });
