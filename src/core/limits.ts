@@ -223,8 +223,17 @@ export const PROJECT_TAG_LENGTH_MAX = 255;
 // --- Operating -----------------------------------------------------------------------------------------------------
 /** Holds shown and kept; a further one is counted in the last. */
 export const HOLDS_MAX = 1_000;
-/** Distinct rejection counters (peer and code) kept in memory. */
+/** Distinct rejection counters (peer and code) kept in memory: two dozen codes for each of 400 offenders. */
 export const REJECTION_COUNTERS_MAX = 10_000;
+/** Characters of what is remembered of the last refusal of each counter. 2 MB for all of them. */
+export const REJECTION_DETAIL_LENGTH_MAX = 200;
+/** Words of one signer that lost or don't count, and that no record keeps: for `project explain`, since the node's start. */
+export const LOST_ENTRIES_MAX = 200;
+/** Bytes of those of one signer, so that large entries hold no more than small ones; and of all signers' together. */
+export const LOST_BYTES_MAX = 256 * 1024;
+export const LOST_BYTES_IN_ALL_MAX = 8 * 1024 * 1024;
+/** Rivals of one field, and claims of other owners, that `project explain` lists: the latest. */
+export const EXPLAIN_RIVALS_MAX = 20;
 /** Bytes of one request to the control socket. */
 export const CONTROL_BODY_BYTES_MAX = 1024 * 1024;
 

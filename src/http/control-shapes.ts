@@ -59,6 +59,18 @@ export const switchView: z.ZodType<SwitchView> = z.looseObject({
   optedOut: z.boolean(),
 });
 
+const rejectionView = z.looseObject({
+  peerId: text,
+  name: text.default(""), // A node of before tells the peer ID, the code and the count.
+  code: text,
+  why: text.default(""),
+  count,
+  firstMs: count.default(0),
+  lastMs: count.default(0),
+  detail: text.default(""),
+  via: text.default(""),
+});
+
 export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
@@ -97,7 +109,9 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   ),
   switched: z.array(switchedView),
   blocked: z.array(blockView),
-  rejections: z.array(z.looseObject({ peerId: text, code: text, count })),
+  rejections: z.array(rejectionView),
+  struck: z.array(z.looseObject({ peerId: text, name: text, untilMs: count })).default([]), // A node of before tells neither.
+  knocks: z.array(z.looseObject({ peerId: text, count, lastMs: count })).default([]),
 });
 
 export const memberView: z.ZodType<MemberView> = z.looseObject({

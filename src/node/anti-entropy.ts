@@ -56,6 +56,8 @@ export class AntiEntropy {
   readonly #differing = new Map<PeerId, number>();
   /** Pairs of roots, ours and a peer's, that a whole session left as they were: another would change nothing either. */
   readonly #stuck = new Map<PeerId, string>();
+  /** Our root after a whole session that ended with a peer's still another, though all of ours was offered. */
+  readonly #unmoved = new Map<PeerId, string>();
   #cancelRound: CancelTimer | undefined;
   #wholeSessions = 0;
   #planWaitsSinceMs: UnixMs | undefined;
@@ -191,6 +193,7 @@ export class AntiEntropy {
       if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
       if (asking.wasEqual === true) this.#roots.set(peer, { root: this.#rootFor(peer), atMs: now() });
       if (isRefused || !asking.isWhole) return false;
+      this.#lookAtDifference(peer, { isEqual: asking.wasEqual === true, pulled });
       this.#wholeSessions += 1;
       return true;
     } catch (error) {
@@ -200,6 +203,21 @@ export class AntiEntropy {
       this.#asking.delete(peer);
       onEnd();
     }
+  }
+
+  /**
+   * A whole session brings all that one side lacks to the other. Where the next one finds us as we were, and the peer
+   * still apart with nothing for us, it hides some of its records or refuses some of ours.
+   */
+  #lookAtDifference(peer: PeerId, { isEqual, pulled }: { isEqual: boolean; pulled: number }): void {
+    const { keeper, refuse } = this.#options;
+    const ours = this.#rootFor(peer);
+    const isUnmoved = pulled === 0 && this.#unmoved.get(peer) === ours;
+    // While something waits for our clock, or the peer is pulling, the difference says nothing.
+    if (isEqual || keeper.replica.heldCount > 0 || this.#serving.has(peer)) this.#unmoved.delete(peer);
+    else this.#unmoved.set(peer, ours);
+    if (!isUnmoved || !this.#unmoved.has(peer)) return;
+    refuse([{ code: "KEEPS_DIFFERING", detail: `a whole session left its root another than ours, ${ours}` }], peer);
   }
 
   async #give(peer: PeerId, entries: readonly Entry[]): Promise<void> {

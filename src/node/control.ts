@@ -80,8 +80,26 @@ export type StatusView = {
   readonly switched: readonly SwitchedView[];
   /** Peers that this cloud's operator blocked. */
   readonly blocked: readonly BlockView[];
-  /** Refusals so far, by peer ID (or `-` where nobody is known) and code. */
-  readonly rejections: readonly { readonly peerId: string; readonly code: string; readonly count: number }[];
+  /** Refusals so far, by peer ID (or `-` where there was no room for one more) and code, the most first. */
+  readonly rejections: readonly RejectionView[];
+  /** Peers whose connections are refused for what they kept sending, until then. */
+  readonly struck: readonly { readonly peerId: string; readonly name: string; readonly untilMs: number }[];
+  /** Peers that nobody admitted and that were refused at the connection, the latest first: `pending` has more of each. */
+  readonly knocks: readonly { readonly peerId: string; readonly count: number; readonly lastMs: number }[];
+};
+/** What of one peer was refused for one reason, since this node's start. Times are Unix milliseconds. */
+export type RejectionView = {
+  readonly peerId: string;
+  readonly name: string;
+  readonly code: string;
+  /** What the code means. */
+  readonly why: string;
+  readonly count: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** What the last one was, and the peer that brought it. */
+  readonly detail: string;
+  readonly via: string;
 };
 export type BlockView = { readonly peerId: string; readonly name: string; readonly sinceMs: number };
 export type MemberView = {

@@ -21,6 +21,7 @@ import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
+import { refusalsOf } from "./refusal-views.ts";
 import { SwitchDesk } from "./switch-desk.ts";
 
 export class Operator implements Control {
@@ -41,7 +42,7 @@ export class Operator implements Control {
   }
 
   async status(): Promise<StatusView> {
-    const { options, identity, mesh, memory, membered, refusals } = this.#node;
+    const { options, identity, mesh, memory, membered } = this.#node;
     const replica = membered?.keeper.replica;
     const roster = replica?.membership.roster;
     const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
@@ -73,7 +74,7 @@ export class Operator implements Control {
       ...healthOf(this.#node),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
-      rejections: refusals.list(),
+      ...refusalsOf(this.#node),
     };
   }
 

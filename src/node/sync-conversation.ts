@@ -76,11 +76,12 @@ async function carryOut(
   }
 }
 
-/** What a broken session says against the peer, if it does: frames and lengths that no honest peer sends. */
+/** What a broken session says against the peer, if it does: frames and lengths that no honest peer sends, and silence. */
 function rejectionOf(error: unknown): Rejection | undefined {
   if (!(error instanceof MeshError)) return undefined;
   const { code, message: detail } = error;
   if (code === "SYNC_OVERSIZED") return { code: "OVERSIZED", detail };
   if (code === "SYNC_ROUNDS") return { code: "ENDLESS", detail };
+  if (code === "SYNC_TIMEOUT") return { code: "NO_ANSWER", detail };
   return code === "SYNC_MALFORMED" ? { code: "MALFORMED", detail } : undefined;
 }
