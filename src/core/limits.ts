@@ -86,6 +86,8 @@ export const SYNC_ANSWER_TIMEOUT_MS = 20_000;
 export const SYNC_SESSION_MAX_MS = 600_000;
 /** Milliseconds that planning waits for sessions to end: a slow peer must not keep Keystone from what we hold. */
 export const SYNC_PLAN_WAIT_MAX_MS = 60_000;
+/** Milliseconds without news after which a session makes no plan wait: a page comes in one, and a silent member must not keep a cloud still. */
+export const SYNC_PLAN_STALL_MS = 5_000;
 /** Milliseconds that a domain may wait to be settled after a revoke before it shows as held: a member that is away comes back sooner. */
 export const SETTLE_WAIT_MAX_MS = 600_000;
 /** Sync sessions served at once, in all and for one peer. */

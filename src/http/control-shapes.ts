@@ -166,14 +166,39 @@ export const projectView: z.ZodType<ProjectView> = z.looseObject({
   state: projectState,
 });
 
+const stamp = z.tuple([count, count]);
+const rivals = z
+  .array(
+    z.looseObject({
+      value: z.unknown(),
+      stamp,
+      origin: text,
+      originName: text,
+      counts: z.boolean(),
+      reason: text,
+      why: text,
+    }),
+  )
+  .default([]); // A node of before tells none.
+
 export const explainView: z.ZodType<ExplainView> = z.looseObject({
   id: text,
   kind: text,
   set: text,
   fields: z.record(
     text,
-    z.looseObject({ value: z.unknown(), stamp: z.tuple([count, count]), origin: text, originName: text }),
+    z.looseObject({
+      value: z.unknown(),
+      stamp,
+      origin: text,
+      originName: text,
+      writtenFor: z.looseObject({ origin: text, originName: text, stamp }).nullable().default(null),
+      here: text.nullable().default(null),
+      rivals,
+    }),
   ),
+  noValue: z.record(text, z.looseObject({ rivals })).default({}),
+  claims: z.array(z.looseObject({ set: text, owner: text, ownerName: text })).default([]),
   keystone: fields.nullable(),
   state: projectState,
   why: text,

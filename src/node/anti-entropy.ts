@@ -3,7 +3,13 @@
 // interrupted session got is kept.
 import { toString as render } from "uint8arrays";
 import type { Entry } from "../core/entry.ts";
-import { SYNC_ASKING_MAX, SYNC_HEARTBEATS_DIFFER, SYNC_PLAN_WAIT_MAX_MS, SYNC_REPLY_GAP_MS } from "../core/limits.ts";
+import {
+  SYNC_ASKING_MAX,
+  SYNC_HEARTBEATS_DIFFER,
+  SYNC_PLAN_STALL_MS,
+  SYNC_PLAN_WAIT_MAX_MS,
+  SYNC_REPLY_GAP_MS,
+} from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { NONCE_BYTES } from "../core/range-salt.ts";
@@ -12,6 +18,7 @@ import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { pushSteps, SyncAsking } from "../core/sync-asking.ts";
 import type { Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
+import { type Bringing, PlanWait } from "./plan-wait.ts";
 import { PushQueue } from "./push-queue.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
 import { Slots } from "./slots.ts";
@@ -41,13 +48,17 @@ export type SyncProgress = {
   readonly sinceMs: UnixMs;
 };
 
+type Asking = Bringing & { readonly asking: SyncAsking; readonly sinceMs: UnixMs };
+
 export class AntiEntropy {
   readonly #options: AntiEntropyOptions;
   readonly #pushes: PushQueue;
   readonly #slots = new Slots(SYNC_ASKING_MAX);
   /** Sessions under way, and those that wait for a place. */
   readonly #sessions = new Map<PeerId, Promise<boolean>>();
-  readonly #asking = new Map<PeerId, { readonly asking: SyncAsking; readonly sinceMs: UnixMs }>();
+  readonly #asking = new Map<PeerId, Asking>();
+  /** Peers whose last session broke off: a plan waits for the next one only once it brought something. */
+  readonly #brokenOff = new Set<PeerId>();
   readonly #views = new Map<PeerId, SharedView>();
   /** Peers that are pulling from us now: what they lack they fetch themselves. */
   readonly #serving = new Map<PeerId, number>();
@@ -60,7 +71,7 @@ export class AntiEntropy {
   readonly #unmoved = new Map<PeerId, string>();
   #cancelRound: CancelTimer | undefined;
   #wholeSessions = 0;
-  #planWaitsSinceMs: UnixMs | undefined;
+  readonly #planWait = new PlanWait();
   readonly #stopping = new AbortController();
 
   constructor(options: AntiEntropyOptions) {
@@ -109,13 +120,7 @@ export class AntiEntropy {
 
   /** Whether a plan may be made: not while a session is bringing half of something, unless sessions never let it. */
   mayPlan(): boolean {
-    const nowMs = this.#options.now();
-    if (this.#asking.size === 0) {
-      this.#planWaitsSinceMs = undefined;
-      return true;
-    }
-    this.#planWaitsSinceMs ??= nowMs;
-    return nowMs - this.#planWaitsSinceMs >= SYNC_PLAN_WAIT_MAX_MS;
+    return this.#planWait.mayPlan(this.#asking.values(), this.#options.now());
   }
 
   #round(): void {
@@ -187,12 +192,17 @@ export class AntiEntropy {
       unsettled: () => keeper.replica.unsettled().filter(({ set }) => keeper.replica.mayHold(set, peer)),
       mayOffer: () => !this.#serving.has(peer),
     });
-    this.#asking.set(peer, { asking, sinceMs: now() });
+    const state: Asking = { asking, sinceMs: now(), newsMs: this.#brokenOff.has(peer) ? undefined : now() };
+    this.#asking.set(peer, state);
+    this.#brokenOff.add(peer); // Until it ends whole.
     try {
-      const { pulled, isRefused } = await this.#converse(peer, asking.session());
+      const { pulled, isRefused } = await this.#converse(peer, asking.session(), () => {
+        state.newsMs = now();
+      });
       if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
       if (asking.wasEqual === true) this.#roots.set(peer, { root: this.#rootFor(peer), atMs: now() });
       if (isRefused || !asking.isWhole) return false;
+      this.#brokenOff.delete(peer);
       this.#lookAtDifference(peer, { isEqual: asking.wasEqual === true, pulled });
       this.#wholeSessions += 1;
       return true;
@@ -224,8 +234,9 @@ export class AntiEntropy {
     await this.#converse(peer, pushSteps(entries));
   }
 
-  #converse(peer: PeerId, steps: Parameters<typeof converse>[1]): Promise<Conversed> {
-    return converse(peer, steps, { ...this.#options, stopping: this.#stopping.signal });
+  #converse(peer: PeerId, steps: Parameters<typeof converse>[1], onNews?: () => void): Promise<Conversed> {
+    const news = onNews === undefined ? {} : { onNews };
+    return converse(peer, steps, { ...this.#options, ...news, stopping: this.#stopping.signal });
   }
 
   /**

@@ -192,8 +192,18 @@ export type ExplainView = {
       readonly stamp: StampView;
       readonly origin: string;
       readonly originName: string;
+      /** For whom its owner wrote it anew, and at which stamp that one said it; null where the origin said it itself. */
+      readonly writtenFor: { readonly origin: string; readonly originName: string; readonly stamp: StampView } | null;
+      /** Why this cloud's Keystone holds another value; null where it doesn't, or can't be asked. */
+      readonly here: string | null;
+      /** Words that lost, or don't count, the latest first. */
+      readonly rivals: readonly RivalView[];
     };
   };
+  /** Fields of which no word counts, with the words that were said. */
+  readonly noValue: { readonly [field: string]: { readonly rivals: readonly RivalView[] } };
+  /** Other owners' sets that hold a record of this ID. Only the one that this cloud follows is applied. */
+  readonly claims: readonly { readonly set: string; readonly owner: string; readonly ownerName: string }[];
   readonly keystone: { readonly [field: string]: unknown } | null;
   readonly state: ProjectState;
   readonly why: string;
@@ -204,6 +214,16 @@ export type ExplainView = {
     readonly off: boolean;
     readonly optedOut: boolean;
   }[];
+};
+/** A word on a field that is not its value. `reason` is stable, `why` says it in words. */
+export type RivalView = {
+  readonly value: unknown;
+  readonly stamp: StampView;
+  readonly origin: string;
+  readonly originName: string;
+  readonly counts: boolean;
+  readonly reason: string;
+  readonly why: string;
 };
 export type PlanView = {
   readonly action: "create" | "update" | "delete";

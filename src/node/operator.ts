@@ -15,6 +15,7 @@ import type {
   SwitchView,
 } from "./control.ts";
 import { DomainDesk } from "./domain-desk.ts";
+import { ExplainDesk } from "./explain-desk.ts";
 import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
@@ -29,6 +30,7 @@ export class Operator implements Control {
   readonly #members: MemberDesk;
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
+  readonly #explains: ExplainDesk;
   readonly #switches: SwitchDesk;
   readonly #holds: HoldDesk;
 
@@ -37,6 +39,7 @@ export class Operator implements Control {
     this.#members = new MemberDesk(node);
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
+    this.#explains = new ExplainDesk(node);
     this.#switches = new SwitchDesk(node, this.#domains);
     this.#holds = new HoldDesk(node);
   }
@@ -143,7 +146,7 @@ export class Operator implements Control {
   }
 
   explain(options: { id: string }): Promise<ExplainView> {
-    return this.#projects.explain(options);
+    return this.#explains.explain(options);
   }
 
   plan(): Promise<PlanView[]> {
