@@ -31,14 +31,15 @@ export function addGoing(member: Command, shell: Shell): void {
       "Leaves the mesh: the others end their connections with this node, and it writes nothing to Keystone any more; what is there stays, and is this cloud's own. Refused while this cloud owns domains, which nobody could follow any more.",
     )
     .addHelpText("after", "\nExample:\n  keymesh member leave")
-    .action((_options: object, command: Command) =>
-      askNode(
-        placeOf(command, shell),
-        (node) => node.leave(),
-        ({ mesh, told }) =>
-          line`Left mesh ${mesh}, and told ${counted(told, "member")}. To come back: keymesh member admit there, then keymesh join here`,
-      ),
-    );
+    .action((_options: object, command: Command) => askNode(placeOf(command, shell), (node) => node.leave(), leftText));
+}
+
+function leftText({ mesh, told }: { mesh: string; told: number }): string {
+  const heard =
+    told > 0
+      ? `, and told ${counted(told, "member")}`
+      : ". No member has confirmed that it heard: a voter there can run keymesh member retire";
+  return line`Left mesh ${mesh}${heard}. To come back: keymesh member admit there, then keymesh join here`;
 }
 
 export function retiredText(retired: ProposalView & { readonly leftBehind: LeftBehindView }, peerId: string): string {

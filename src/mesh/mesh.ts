@@ -5,7 +5,10 @@ import type { MeshId } from "../core/codec.ts";
 import { SYNC_ANSWER_TIMEOUT_MS, SYNC_SESSIONS_PER_PEER_MAX } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
+
+import type { UnixMs } from "../core/stamp.ts";
 import { Claims } from "./claimed-name.ts";
+
 import { toError } from "./frames.ts";
 import { Gate } from "./gate.ts";
 import { Gossip } from "./gossip.ts";
@@ -170,6 +173,10 @@ class MeshNode implements Mesh {
       "this member keeps sending malformed messages: refused for an hour",
     );
     void this.#keeper.close(peerId);
+  }
+
+  struck(): { readonly peerId: PeerId; readonly untilMs: UnixMs }[] {
+    return this.#parts.strikes.refused(this.#parts.options.now());
   }
 
   stop(): Promise<void> {

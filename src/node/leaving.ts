@@ -1,6 +1,6 @@
 // How members go: retired by the voters, or by their own word; what each leaves behind, and when it may not go yet.
 import { scopesOf } from "../core/authority.ts";
-import { LEAVE_TELLS_MAX } from "../core/limits.ts";
+import { LEAVE_TELLS_MAX, LEAVE_TRIES_MAX, REDIAL_MIN_MS } from "../core/limits.ts";
 import { type Leave, leave, ownedDomains } from "../core/next-roster.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Replica } from "../core/replica.ts";
@@ -53,13 +53,18 @@ export class LeavingDesk {
 
   /** How many have it: who ends the connection instead of a session has heard it by gossip. */
   async #tell(connected: readonly PeerId[]): Promise<number> {
-    const { antiEntropy } = memberedOf(this.#node);
-    const told = await Promise.all(
-      connected
-        .slice(0, LEAVE_TELLS_MAX)
-        .map(async (peerId) => (await antiEntropy.sync(peerId)) || !this.#node.mesh.connected().includes(peerId)),
-    );
+    const told = await Promise.all(connected.slice(0, LEAVE_TELLS_MAX).map((peerId) => this.#hears(peerId)));
     return told.filter(Boolean).length;
+  }
+
+  async #hears(peerId: PeerId): Promise<boolean> {
+    const { antiEntropy } = memberedOf(this.#node);
+    const { mesh, options } = this.#node;
+    for (let tries = 0; tries < LEAVE_TRIES_MAX; tries += 1) {
+      if ((await antiEntropy.sync(peerId)) || !mesh.connected().includes(peerId)) return true;
+      await new Promise<void>((resolve) => void options.world.after(REDIAL_MIN_MS, resolve));
+    }
+    return false;
   }
 }
 
