@@ -84,6 +84,22 @@ describe("a voter among three", () => {
     });
   });
 
+  it("puts nobody out by a proposal from before it was admitted, unless it says so", async () => {
+    const { node, roster } = await nodeUnder(threeVoters);
+    await using quiet = node;
+    const { operator } = quiet;
+    const stale = rosterAfter(roster, { name: "next" });
+    await quiet.hear(signed(stale, 20, C));
+    await operator.admit({ peerId: NEWCOMER.peerId, name: "newcomer" });
+    expect((await operator.proposals())[0]?.changes).toMatchObject({ gone: [{ name: "newcomer" }] });
+    expect(await codeOf(operator.sign({ proposal: stale.hash }))).toBe("STALE_PROPOSAL");
+    expect((await operator.changePolicy({ name: "next" })).hash, "made anew it keeps the newcomer").not.toBe(
+      stale.hash,
+    );
+    expect(await operator.sign({ proposal: stale.hash, stale: true, rival: true })).toMatchObject({ state: "current" });
+    expect((await operator.members()).map(({ peerId }) => peerId)).not.toContain(NEWCOMER.peerId);
+  });
+
   it("admits with others where the policy asks for two, and sees until then who is awaited", async () => {
     const { node, roster } = await nodeUnder({ ...threeVoters, thresholds: { admit: 2 } });
     await using quiet = node;
