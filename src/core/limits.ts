@@ -124,6 +124,12 @@ export const FOREIGN_BEATS_MIN = 3;
 export const DUPLICATE_CLEAR_MS = 300_000;
 /** Milliseconds for which our own heartbeats name such a key after we last heard it twice. */
 export const DUPLICATE_TOLD_MS = 60_000;
+/** Voters below which the recovery key stands in for one: from three on a lost key leaves a majority. */
+export const RECOVERY_VOTERS_BELOW = 3;
+/** Characters of a roster's hash that name it to a verb, at least: 8 tell apart all that a mesh ever has. */
+export const ROSTER_NAME_LENGTH_MIN = 8;
+/** Bytes of a file with a recovery key that we read: the key has 83, the rest is what people write around it. */
+export const RECOVERY_KEY_BYTES_MAX = 1_024;
 /** Milliseconds that `join` waits for the roster before it says that the node goes on alone. */
 export const JOIN_WAIT_MS = 20_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */
