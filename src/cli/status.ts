@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { StatusView } from "../node/control.ts";
 import { switchesText } from "./domain.ts";
 import { askNode, type Place, placeOf } from "./place.ts";
+import { refusalsText } from "./refusals.ts";
 import type { Shell } from "./shell.ts";
 import { syncText } from "./sync-progress.ts";
 import { sheet, table } from "./table.ts";
@@ -81,7 +82,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     syncText(status.sync, nowMs),
     eventsText(keystone, nowMs),
     switchedText(status),
-    rejectionsText(status),
+    refusalsText(status, nowMs),
   ]
     .filter((part) => part !== "")
     .join("\n\n");
@@ -140,10 +141,4 @@ function switchedText({ switched }: StatusView): string {
     switchesText(words),
   ]);
   return `What clouds switched off for themselves:\n${table(["DOMAIN", "CLOUD", "FOLLOWS"], rows)}`;
-}
-
-function rejectionsText({ rejections }: StatusView): string {
-  if (rejections.length === 0) return "";
-  const rows = rejections.map(({ peerId, code, count }) => [shortPeer(peerId), code, String(count)]);
-  return `Refused from peers so far:\n${table(["PEER", "CODE", "COUNT"], rows)}`;
 }

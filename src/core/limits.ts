@@ -86,6 +86,8 @@ export const SYNC_ANSWER_TIMEOUT_MS = 20_000;
 export const SYNC_SESSION_MAX_MS = 600_000;
 /** Milliseconds that planning waits for sessions to end: a slow peer must not keep Keystone from what we hold. */
 export const SYNC_PLAN_WAIT_MAX_MS = 60_000;
+/** Milliseconds without news after which a session makes no plan wait: a page comes in one, and a silent member must not keep a cloud still. */
+export const SYNC_PLAN_STALL_MS = 5_000;
 /** Milliseconds that a domain may wait to be settled after a revoke before it shows as held: a member that is away comes back sooner. */
 export const SETTLE_WAIT_MAX_MS = 600_000;
 /** Sync sessions served at once, in all and for one peer. */
@@ -229,8 +231,17 @@ export const PROJECT_TAG_LENGTH_MAX = 255;
 // --- Operating -----------------------------------------------------------------------------------------------------
 /** Holds shown and kept; a further one is counted in the last. */
 export const HOLDS_MAX = 1_000;
-/** Distinct rejection counters (peer and code) kept in memory. */
+/** Distinct rejection counters (peer and code) kept in memory: two dozen codes for each of 400 offenders. */
 export const REJECTION_COUNTERS_MAX = 10_000;
+/** Characters of what is remembered of the last refusal of each counter. 2 MB for all of them. */
+export const REJECTION_DETAIL_LENGTH_MAX = 200;
+/** Words of one signer that lost or don't count, and that no record keeps: for `project explain`, since the node's start. */
+export const LOST_ENTRIES_MAX = 200;
+/** Bytes of those of one signer, so that large entries hold no more than small ones; and of all signers' together. */
+export const LOST_BYTES_MAX = 256 * 1024;
+export const LOST_BYTES_IN_ALL_MAX = 8 * 1024 * 1024;
+/** Rivals of one field, and claims of other owners, that `project explain` lists: the latest. */
+export const EXPLAIN_RIVALS_MAX = 20;
 /** Bytes of one request to the control socket. */
 export const CONTROL_BODY_BYTES_MAX = 1024 * 1024;
 

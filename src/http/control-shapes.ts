@@ -60,6 +60,18 @@ export const switchView: z.ZodType<SwitchView> = z.looseObject({
   optedOut: z.boolean(),
 });
 
+const rejectionView = z.looseObject({
+  peerId: text,
+  name: text.default(""), // A node of before tells the peer ID, the code and the count.
+  code: text,
+  why: text.default(""),
+  count,
+  firstMs: count.default(0),
+  lastMs: count.default(0),
+  detail: text.default(""),
+  via: text.default(""),
+});
+
 export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
@@ -108,7 +120,9 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   ),
   switched: z.array(switchedView),
   blocked: z.array(blockView),
-  rejections: z.array(z.looseObject({ peerId: text, code: text, count })),
+  rejections: z.array(rejectionView),
+  struck: z.array(z.looseObject({ peerId: text, name: text, untilMs: count })).default([]), // A node of before tells neither.
+  knocks: z.array(z.looseObject({ peerId: text, count, lastMs: count })).default([]),
 });
 
 export const memberView: z.ZodType<MemberView> = z.looseObject({
@@ -204,14 +218,39 @@ export const projectView: z.ZodType<ProjectView> = z.looseObject({
   state: projectState,
 });
 
+const stamp = z.tuple([count, count]);
+const rivals = z
+  .array(
+    z.looseObject({
+      value: z.unknown(),
+      stamp,
+      origin: text,
+      originName: text,
+      counts: z.boolean(),
+      reason: text,
+      why: text,
+    }),
+  )
+  .default([]); // A node of before tells none.
+
 export const explainView: z.ZodType<ExplainView> = z.looseObject({
   id: text,
   kind: text,
   set: text,
   fields: z.record(
     text,
-    z.looseObject({ value: z.unknown(), stamp: z.tuple([count, count]), origin: text, originName: text }),
+    z.looseObject({
+      value: z.unknown(),
+      stamp,
+      origin: text,
+      originName: text,
+      writtenFor: z.looseObject({ origin: text, originName: text, stamp }).nullable().default(null),
+      here: text.nullable().default(null),
+      rivals,
+    }),
   ),
+  noValue: z.record(text, z.looseObject({ rivals })).default({}),
+  claims: z.array(z.looseObject({ set: text, owner: text, ownerName: text })).default([]),
   keystone: fields.nullable(),
   state: projectState,
   why: text,

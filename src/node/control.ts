@@ -1,5 +1,6 @@
 // What a running node does for its operator: the verbs of the command line, and the shapes that they answer with.
-// Other programs rely on these shapes: keys may be added, never renamed or removed.
+// Other programs rely on these shapes: keys may be added, never renamed or removed. Long, because the shapes of all verbs
+// are read together; those of an owner's verbs stand in control-domains.ts.
 import type { Scope } from "../core/kinds.ts";
 import type {
   AcceptOptions,
@@ -90,8 +91,26 @@ export type StatusView = {
   readonly switched: readonly SwitchedView[];
   /** Peers that this cloud's operator blocked. */
   readonly blocked: readonly BlockView[];
-  /** Refusals so far, by peer ID (or `-` where nobody is known) and code. */
-  readonly rejections: readonly { readonly peerId: string; readonly code: string; readonly count: number }[];
+  /** Refusals so far, by peer ID (or `-` where there was no room for one more) and code, the most first. */
+  readonly rejections: readonly RejectionView[];
+  /** Peers whose connections are refused for what they kept sending, until then. */
+  readonly struck: readonly { readonly peerId: string; readonly name: string; readonly untilMs: number }[];
+  /** Peers that nobody admitted and that were refused at the connection, the latest first: `pending` has more of each. */
+  readonly knocks: readonly { readonly peerId: string; readonly count: number; readonly lastMs: number }[];
+};
+/** What of one peer was refused for one reason, since this node's start. Times are Unix milliseconds. */
+export type RejectionView = {
+  readonly peerId: string;
+  readonly name: string;
+  readonly code: string;
+  /** What the code means. */
+  readonly why: string;
+  readonly count: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** What the last one was, and the peer that brought it. */
+  readonly detail: string;
+  readonly via: string;
 };
 export type WorkView = {
   readonly what: "revoke" | "take" | "share anew";
@@ -198,8 +217,18 @@ export type ExplainView = {
       readonly stamp: StampView;
       readonly origin: string;
       readonly originName: string;
+      /** For whom its owner wrote it anew, and at which stamp that one said it; null where the origin said it itself. */
+      readonly writtenFor: { readonly origin: string; readonly originName: string; readonly stamp: StampView } | null;
+      /** Why this cloud's Keystone holds another value; null where it doesn't, or can't be asked. */
+      readonly here: string | null;
+      /** Words that lost, or don't count, the latest first. */
+      readonly rivals: readonly RivalView[];
     };
   };
+  /** Fields of which no word counts, with the words that were said. */
+  readonly noValue: { readonly [field: string]: { readonly rivals: readonly RivalView[] } };
+  /** Other owners' sets that hold a record of this ID. Only the one that this cloud follows is applied. */
+  readonly claims: readonly { readonly set: string; readonly owner: string; readonly ownerName: string }[];
   readonly keystone: { readonly [field: string]: unknown } | null;
   readonly state: ProjectState;
   readonly why: string;
@@ -210,6 +239,16 @@ export type ExplainView = {
     readonly off: boolean;
     readonly optedOut: boolean;
   }[];
+};
+/** A word on a field that is not its value. `reason` is stable, `why` says it in words. */
+export type RivalView = {
+  readonly value: unknown;
+  readonly stamp: StampView;
+  readonly origin: string;
+  readonly originName: string;
+  readonly counts: boolean;
+  readonly reason: string;
+  readonly why: string;
 };
 export type PlanView = {
   readonly action: "create" | "update" | "delete";

@@ -99,7 +99,9 @@ export class Node {
     this.store = parts.store;
     this.refusals = new Refusals({
       log: options.log,
+      now: options.world.now,
       strike: (relay, rejection) => this.#mesh?.strike(relay, rejection),
+      isKnown: (peerId) => this.#membered?.keeper.replica.isKnownPeer(peerId) === true,
     });
   }
 
@@ -250,6 +252,7 @@ export class Node {
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
       isBlocked: (peerId) => this.blocks.has(peerId),
+      refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
       acceptByRule: () => rules.apply(),
       mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),

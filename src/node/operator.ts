@@ -17,6 +17,7 @@ import type {
 } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
 import { DomainDesk } from "./domain-desk.ts";
+import { ExplainDesk } from "./explain-desk.ts";
 import { GrantDesk } from "./grant-desk.ts";
 import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
@@ -24,6 +25,7 @@ import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
+import { refusalsOf } from "./refusal-views.ts";
 import { SwitchDesk } from "./switch-desk.ts";
 import { TakeoverDesk } from "./takeover-desk.ts";
 
@@ -32,6 +34,7 @@ export class Operator implements Control {
   readonly #members: MemberDesk;
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
+  readonly #explains: ExplainDesk;
   readonly #switches: SwitchDesk;
   readonly #audiences: AudienceDesk;
   readonly #grants: GrantDesk;
@@ -43,6 +46,7 @@ export class Operator implements Control {
     this.#members = new MemberDesk(node);
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
+    this.#explains = new ExplainDesk(node);
     this.#switches = new SwitchDesk(node, this.#domains);
     this.#audiences = new AudienceDesk(node, this.#domains);
     this.#grants = new GrantDesk(node, this.#domains);
@@ -51,7 +55,7 @@ export class Operator implements Control {
   }
 
   async status(): Promise<StatusView> {
-    const { options, identity, mesh, memory, membered, refusals } = this.#node;
+    const { options, identity, mesh, memory, membered } = this.#node;
     const replica = membered?.keeper.replica;
     const roster = replica?.membership.roster;
     const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
@@ -84,7 +88,7 @@ export class Operator implements Control {
       ...healthOf(this.#node),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
-      rejections: refusals.list(),
+      ...refusalsOf(this.#node),
     };
   }
 
@@ -173,7 +177,7 @@ export class Operator implements Control {
   }
 
   explain(options: { id: string }): Promise<ExplainView> {
-    return this.#projects.explain(options);
+    return this.#explains.explain(options);
   }
 
   plan(): Promise<PlanView[]> {
