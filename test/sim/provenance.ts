@@ -48,9 +48,10 @@ export class Provenance {
     return this.#came.get(`${id} ${field}`)?.findLast((came) => came.value === text);
   }
 
-  /** By whose hand it last came to stand here. */
+  /** By whose hand it came to stand here; through restores, by whose it had been before. */
   madeBy(id: string): Hand | undefined {
-    return this.#came.get(`${id} deleted`)?.findLast(({ value }) => value === "false")?.hand;
+    const came = this.#came.get(`${id} deleted`)?.findLast(({ value }) => value === "false");
+    return came?.hand === "restore" ? came.kept : came?.hand;
   }
 
   /** When anybody last changed it; 0 for never. */

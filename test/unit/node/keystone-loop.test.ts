@@ -146,6 +146,24 @@ describe("a Keystone that was put back to an older copy", () => {
     expect(await cloud.model.admin.getProject(A)).toMatchObject({ description: "by hand" });
   });
 
+  it("is healed though it is put back once more in the very moment in which healing ends", async () => {
+    const cloud = await settled();
+    const backup = cloud.model.snapshot();
+    const canary = await canaryId(cloud);
+    await moveOn(cloud);
+    cloud.model.restore(backup);
+    let restores = 0;
+    cloud.model.faults = ({ write, id }) => {
+      if (write && id === canary && restores === 0) {
+        restores += 1;
+        cloud.model.restore(backup);
+      }
+      return undefined;
+    };
+    await cloud.settle();
+    expect([restores, await state(cloud), cloud.signed(), events(cloud)]).toEqual([1, MOVED, [], ["restored", "ok"]]);
+  });
+
   it("takes a delete by hand for a delete, once it was confirmed", async () => {
     const cloud = await settled();
     await cloud.model.admin.deleteProject(B);
