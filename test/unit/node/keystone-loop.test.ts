@@ -164,6 +164,24 @@ describe("a Keystone that was put back to an older copy", () => {
     expect([restores, await state(cloud), cloud.signed(), events(cloud)]).toEqual([1, MOVED, [], ["restored", "ok"]]);
   });
 
+  it("signs nothing of an older copy that was put in place of the present one for the time of a scan", async () => {
+    const cloud = await settled();
+    const older = cloud.model.snapshot();
+    const canary = await canaryId(cloud);
+    await moveOn(cloud);
+    const present = cloud.model.snapshot();
+    cloud.model.restore(older);
+    let listed = 0;
+    cloud.model.faults = ({ method, id }) => {
+      if (method === "listProjects") listed += 1;
+      if (listed === 1 && id === canary) cloud.model.restore(present);
+      return undefined;
+    };
+    await cloud.turn();
+    await cloud.settle();
+    expect([listed > 1, await state(cloud), cloud.signed()]).toEqual([true, MOVED, []]);
+  });
+
   it("takes a delete by hand for a delete, once it was confirmed", async () => {
     const cloud = await settled();
     await cloud.model.admin.deleteProject(B);
