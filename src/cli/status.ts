@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { StatusView } from "../node/control.ts";
 import { switchesText } from "./domain.ts";
 import { askNode, type Place, placeOf } from "./place.ts";
+import { refusalsText } from "./refusals.ts";
 import type { Shell } from "./shell.ts";
 import { syncText } from "./sync-progress.ts";
 import { sheet, table } from "./table.ts";
@@ -72,6 +73,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
     ...blockedRow(status, nowMs),
+    ...workRow(status, nowMs),
     ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
   return [
@@ -80,10 +82,16 @@ export function statusText(status: StatusView, nowMs: number): string {
     syncText(status.sync, nowMs),
     eventsText(keystone, nowMs),
     switchedText(status),
-    rejectionsText(status),
+    refusalsText(status, nowMs),
   ]
     .filter((part) => part !== "")
     .join("\n\n");
+}
+
+function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
+  if (work === null) return [];
+  const { what, domainId, done, of, sinceMs } = work;
+  return [["work", `${what} ${domainId}: ${done} of ${counted(of, "record")}, since ${ago(sinceMs, nowMs)}`]];
 }
 
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
@@ -133,10 +141,4 @@ function switchedText({ switched }: StatusView): string {
     switchesText(words),
   ]);
   return `What clouds switched off for themselves:\n${table(["DOMAIN", "CLOUD", "FOLLOWS"], rows)}`;
-}
-
-function rejectionsText({ rejections }: StatusView): string {
-  if (rejections.length === 0) return "";
-  const rows = rejections.map(({ peerId, code, count }) => [shortPeer(peerId), code, String(count)]);
-  return `Refused from peers so far:\n${table(["PEER", "CODE", "COUNT"], rows)}`;
 }
