@@ -339,7 +339,8 @@ export class Node {
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
     // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
     const { replica } = this.#membered.keeper;
-    return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
+    if (news.length === 0 || !news.every(({ set }) => replica.isPublic(set))) return "ignore";
+    return news.every(({ stamp }) => stamp.origin === from) ? "first-hand" : "accept";
   }
 
   #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
