@@ -5,8 +5,11 @@ import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { Identity } from "./identity.ts";
 
-/** What becomes of a gossip message: accepted is relayed, ignored is not, rejected counts against who relayed it. */
-export type GossipVerdict = "accept" | "ignore" | "reject";
+/**
+ * What becomes of a gossip message: accepted is relayed, ignored is not, rejected counts against who relayed it. What was
+ * accepted first-hand, from who signed it, is relayed only where somebody may have missed it.
+ */
+export type GossipVerdict = "accept" | "first-hand" | "ignore" | "reject";
 
 /** Structured logging, in pino's order of arguments. Secrets never reach it. */
 export type MeshLog = {

@@ -198,6 +198,7 @@ class MeshNode implements Mesh {
     await Promise.all(this.#keeper.peers().map((peerId) => this.#keeper.close(peerId)));
     const gossip = new Gossip({
       components: host.services.gossipParts.components,
+      self: this.peerId,
       meshId,
       log: options.log,
       now: () => options.now(),

@@ -377,13 +377,14 @@ export class Node {
     // Before the roster has come nothing can be judged: what is passed over now, the first session brings.
     if (this.#membered?.keeper.replica.membership.roster === undefined) return "ignore";
     if (batch === undefined) return this.#membered.heartbeats.take(bytes, from);
-    const { news, rejections } = await this.#membered.keeper.receive(batch.value);
+    const { news, rejections } = await this.#membered.keeper.receiveGossip(batch.value);
     this.refusals.take(rejections, from);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
     // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
     const { replica } = this.#membered.keeper;
-    return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
+    if (news.length === 0 || !news.every(({ set }) => replica.isPublic(set))) return "ignore";
+    return news.every(({ stamp }) => stamp.origin === from) ? "first-hand" : "accept";
   }
 
   #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
