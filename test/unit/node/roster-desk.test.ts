@@ -72,7 +72,9 @@ describe("a voter among three", () => {
       ...signed(theirs, 20, C),
       say(D, { set: CONTROL_SET, kind: "proposal", id: D.peerId, at: 21, fields: proposalFields(other) }),
     ]);
+    expect((await operator.status()).mesh).toMatchObject({ proposals: 2, toSign: 2 });
     expect(await operator.sign({ proposal: other.hash.slice(0, 8) })).toMatchObject({ state: "open", missing: 1 });
+    expect((await operator.status()).mesh).toMatchObject({ proposals: 2, toSign: 1 });
     expect(await codeOf(operator.sign({ proposal: theirs.hash }))).toBe("SIGNED_ANOTHER");
     expect(await codeOf(operator.changePolicy({ name: "third" }))).toBe("SIGNED_ANOTHER");
     expect(await codeOf(operator.sign({ proposal: "0".repeat(64) }))).toBe("UNKNOWN_PROPOSAL");
