@@ -32,6 +32,7 @@ export async function captureScan(
       intents: memory.intents,
       decisions: memory.decisions(),
       missingAtOnceMax,
+      ...(options.drift === undefined ? {} : { drift: options.drift }),
     });
     writes.push(...captured.writes);
     holds.push(...captured.holds);
