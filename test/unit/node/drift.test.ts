@@ -1,6 +1,7 @@
 // Edits by hand that a cloud has no scope for: put back, or left and shown until the mesh says something else.
 import { describe, expect, it } from "vitest";
-import { Cloud, creation, OWNER, say } from "../../fixtures/cloud.ts";
+import type { Fields } from "../../../src/core/entry.ts";
+import { Cloud, creation, DOMAIN, OWNER, SELF, START_MS, say } from "../../fixtures/cloud.ts";
 import { idOf } from "../../fixtures/peers.ts";
 
 const A = idOf("1");
@@ -41,6 +42,27 @@ describe("an edit by hand without the scope", () => {
     await cloud.model.admin.updateProject(A, { description: "as made" });
     await cloud.settle();
     expect(standing(cloud), "what was changed back is drift no more").toMatchObject({ state: "applied" });
+  });
+
+  it("is an edit for all where the grant came while the scan ran that found it", async () => {
+    const cloud = await cloudWith({});
+    const list = cloud.model.listProjects;
+    const since: Fields = { update: [START_MS + 50, 0] };
+    const grant = say(OWNER, { kind: "authority", id: DOMAIN, at: 50, fields: { [`signer/${SELF.peerId}`]: since } });
+    let isGranted = false;
+    Object.assign(cloud.model, {
+      listProjects: async (domainId: string) => {
+        const found = await list(domainId);
+        if (!isGranted) await cloud.hear([grant]);
+        isGranted = true;
+        return found;
+      },
+    });
+    await cloud.restart(); // From here on it asks the listing above.
+    await cloud.model.admin.updateProject(A, { name: "by hand" });
+    await cloud.settle();
+    expect([isGranted, (await here(cloud)).name]).toEqual([true, "by hand"]);
+    expect(cloud.signed().map(({ fields }) => fields)).toEqual([{ name: "by hand" }]);
   });
 
   it("that is a disable stays, reported or not; nobody else hears of any of it", async () => {
