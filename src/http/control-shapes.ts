@@ -76,7 +76,9 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
   version: text,
-  mesh: z.looseObject({ id: text, name: text }).nullable(),
+  mesh: z
+    .looseObject({ id: text, name: text, standing: z.enum(["member", "left", "retired", "outside"]).default("member") })
+    .nullable(),
   members: count,
   connected: texts,
   addresses: texts,
@@ -109,7 +111,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     .default(null), // A node of before does nothing of the kind.
   alarms: z.array(
     z.looseObject({
-      kind: z.enum(["duplicateKey"]),
+      kind: z.enum(["duplicateKey", "rivalRoster"]),
       peerId: text,
       name: text,
       sinceMs: count,
@@ -134,6 +136,7 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
   addresses: texts,
   root: text.nullable(),
   inSync: z.boolean(),
+  refusesUs: z.boolean().default(false), // A node of before says nothing of it.
   heartbeat: z
     .looseObject({ heardMs: count, offsetMs: count, keystone: text, version: text, records: count })
     .nullable(),
@@ -142,6 +145,7 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
 export const pendingView: z.ZodType<PendingView> = z.looseObject({
   peerId: text,
   name: text.nullable(),
+  was: z.enum(["retired", "member"]).nullable().default(null),
   address: text,
   firstMs: count,
   lastMs: count,

@@ -16,22 +16,30 @@ import type {
   SwitchView,
 } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
+import type { MembershipControl } from "./control-membership.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { ExplainDesk } from "./explain-desk.ts";
 import { GrantDesk } from "./grant-desk.ts";
 import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
+import { LeavingDesk } from "./leaving.ts";
 import { MemberDesk } from "./member-desk.ts";
+import { standingOf } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
+
 import { refusalsOf } from "./refusal-views.ts";
+import { RosterDesk } from "./roster-desk.ts";
+
 import { SwitchDesk } from "./switch-desk.ts";
 import { TakeoverDesk } from "./takeover-desk.ts";
 
 export class Operator implements Control {
   readonly #node: Node;
   readonly #members: MemberDesk;
+  readonly #rosters: RosterDesk;
+  readonly #leaving: LeavingDesk;
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
   readonly #explains: ExplainDesk;
@@ -44,6 +52,8 @@ export class Operator implements Control {
   constructor(node: Node) {
     this.#node = node;
     this.#members = new MemberDesk(node);
+    this.#rosters = new RosterDesk(node);
+    this.#leaving = new LeavingDesk(node, this.#rosters);
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
     this.#explains = new ExplainDesk(node);
@@ -63,7 +73,14 @@ export class Operator implements Control {
       peerId: identity.peerId,
       name: options.config.name,
       version: options.version,
-      mesh: replica === undefined ? null : { id: replica.meshId, name: roster?.name ?? "" },
+      mesh:
+        replica === undefined
+          ? null
+          : {
+              id: replica.meshId,
+              name: roster?.name ?? "",
+              standing: standingOf(replica.membership, replica.self),
+            },
       members: replica?.membership.members.size ?? 0,
       connected: mesh.connected(),
       addresses: mesh.addresses(),
@@ -92,7 +109,7 @@ export class Operator implements Control {
     };
   }
 
-  createMesh(options: { name: string }): Promise<{ id: string; name: string }> {
+  createMesh(options: { name: string; recovery?: string }): Promise<{ id: string; name: string }> {
     return this.#members.createMesh(options);
   }
 
@@ -100,8 +117,42 @@ export class Operator implements Control {
     return this.#members.join(options);
   }
 
-  admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }> {
+  admit(options: { peerId: string; name?: string }): ReturnType<MembershipControl["admit"]> {
     return this.#members.admit(options);
+  }
+
+  retire(options: { peerId: string; rival?: boolean }): ReturnType<MembershipControl["retire"]> {
+    return this.#leaving.retire(options);
+  }
+
+  leave(): ReturnType<MembershipControl["leave"]> {
+    return this.#leaving.leave();
+  }
+
+  async proposals(): ReturnType<MembershipControl["proposals"]> {
+    return this.#rosters.proposals();
+  }
+
+  sign(options: Parameters<MembershipControl["sign"]>[0]): ReturnType<MembershipControl["sign"]> {
+    return this.#rosters.sign(options);
+  }
+
+  follow(options: { roster: string }): ReturnType<MembershipControl["follow"]> {
+    return this.#rosters.follow(options);
+  }
+
+  async policy(): ReturnType<MembershipControl["policy"]> {
+    return this.#rosters.policy();
+  }
+
+  changePolicy(
+    options: Parameters<MembershipControl["changePolicy"]>[0],
+  ): ReturnType<MembershipControl["changePolicy"]> {
+    return this.#rosters.changePolicy(options);
+  }
+
+  async history(): ReturnType<MembershipControl["history"]> {
+    return this.#rosters.history();
   }
 
   block(options: { peerId: string }): Promise<BlockView> {
