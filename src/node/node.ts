@@ -266,6 +266,7 @@ export class Node {
       deletesPerOriginMax: config.deletesPerOriginMax,
       missingAtOnceMax: config.missingAtOnceMax,
       scanDutyFactor: config.scanDutyFactor,
+      ...(config.drift === undefined ? {} : { drift: config.drift }),
       now: world.now,
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
