@@ -85,7 +85,8 @@ export class SimMesh implements Mesh {
   }
 
   admits(peerId: PeerId): boolean {
-    return this.options.isMember(peerId) && !this.#strikes.isRefused(peerId, this.options.now());
+    const { isMember, isBlocked, now } = this.options;
+    return isMember(peerId) && isBlocked?.(peerId) !== true && !this.#strikes.isRefused(peerId, now());
   }
 
   // --- connections ---
@@ -137,7 +138,7 @@ export class SimMesh implements Mesh {
   /** The gate: whether a peer that dialled may stay; a stranger's knock is noted. */
   letsIn(from: SimMesh): boolean {
     if (this.admits(from.peerId)) return true;
-    if (this.options.isMember(from.peerId)) return false;
+    if (this.options.isMember(from.peerId) || this.options.isBlocked?.(from.peerId) === true) return false;
     this.#board.happened.count("knock refused");
     const { knock, tell } = this.#knocks.record(from.peerId, from.addresses()[0] ?? "", this.options.now());
     if (tell) this.options.handlers.onKnock?.(knock);
