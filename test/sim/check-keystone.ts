@@ -84,7 +84,8 @@ export class KeystoneCheck {
     if (write.method === "deleteProject") return this.#judgeDelete(cloud, key);
     if (before !== undefined && write.method.startsWith("update") && this.#changesNothing(body, before))
       return { checker: "apply is idempotent", why: "it changes nothing" };
-    const anew = stepBack(this.#simulation, cloud, { key, body });
+    const held = before as unknown as Body | undefined;
+    const anew = held === undefined ? undefined : stepBack(this.#simulation, cloud, { key, body, before: held });
     if (anew !== undefined)
       return { checker: "no Keystone flaps by a half-known revoke", why: `${cloud.name} lacks ${textOf(anew)}` };
     return this.#judgeFields(cloud, key, body, before);
