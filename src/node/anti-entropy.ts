@@ -3,13 +3,7 @@
 // interrupted session got is kept.
 import { toString as render } from "uint8arrays";
 import type { Entry } from "../core/entry.ts";
-import {
-  SYNC_ASKING_MAX,
-  SYNC_HEARTBEATS_DIFFER,
-  SYNC_PLAN_STALL_MS,
-  SYNC_PLAN_WAIT_MAX_MS,
-  SYNC_REPLY_GAP_MS,
-} from "../core/limits.ts";
+import { SYNC_ASKING_MAX, SYNC_HEARTBEATS_DIFFER, SYNC_REPLY_GAP_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { NONCE_BYTES } from "../core/range-salt.ts";
