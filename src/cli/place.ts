@@ -2,8 +2,7 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { visibleJson } from "../core/visible-text.ts";
-import { connectControl } from "../http/control-client.ts";
-import type { Control } from "../node/control.ts";
+import { type ControlClient, connectControl } from "../http/control-client.ts";
 import { type DataPaths, dataPaths } from "../node/data-directory.ts";
 import type { Shell } from "./shell.ts";
 
@@ -20,7 +19,7 @@ export function placeOf(command: Command, shell: Shell): Place {
 /** Asks the node that runs on this data directory, and shows its answer: as JSON for programs, else as `render` says. */
 export async function askNode<Answer>(
   place: Place,
-  ask: (node: Control) => Promise<Answer>,
+  ask: (node: ControlClient) => Promise<Answer>,
   render: (answer: Answer) => string,
 ): Promise<void> {
   const node = connectControl({ socketPath: place.paths.socket, data: place.paths.data });

@@ -7,6 +7,7 @@ import { addInit } from "./init.ts";
 import { addJoin } from "./join.ts";
 import { addMember } from "./member.ts";
 import { addMesh } from "./mesh.ts";
+import { addMetrics } from "./metrics.ts";
 import { addPlan } from "./plan.ts";
 import { addProject } from "./project.ts";
 import { reportFailure } from "./report.ts";
@@ -29,6 +30,7 @@ const VERBS: readonly AddVerb[] = [
   addPlan,
   addHold,
   addStatus,
+  addMetrics,
 ];
 
 /** Carries out one call and says its exit code: 0, 1 if it was refused or failed, 2 if it was called wrongly. Never throws. */

@@ -126,10 +126,26 @@ export const FOREIGN_BEATS_MIN = 3;
 export const DUPLICATE_CLEAR_MS = 300_000;
 /** Milliseconds for which our own heartbeats name such a key after we last heard it twice. */
 export const DUPLICATE_TOLD_MS = 60_000;
+/** Voters below which the recovery key stands in for one: from three on a lost key leaves a majority. */
+export const RECOVERY_VOTERS_BELOW = 3;
+/** Rosters of a history that don't stand: whoever may sign could sign any number. The latest versions are told. */
+export const HISTORY_ASIDE_MAX = 100;
+/** Members that a leaving node tells itself, one session each: the others hear it from them. */
+export const LEAVE_TELLS_MAX = 4;
+/** Tries to tell one of them, half a second apart: it may be hearing it by gossip, and ending the connection, just now. */
+export const LEAVE_TRIES_MAX = 6;
+/** Characters of a roster's hash that name it to a verb, at least: 8 tell apart all that a mesh ever has. */
+export const ROSTER_NAME_LENGTH_MIN = 8;
+/** Bytes of a file with a recovery key that we read: the key has 83, the rest is what people write around it. */
+export const RECOVERY_KEY_BYTES_MAX = 1_024;
 /** Milliseconds that `join` waits for the roster before it says that the node goes on alone. */
 export const JOIN_WAIT_MS = 20_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */
 export const KNOCKS_MAX = 100;
+/** Bytes of a name claimed in a handshake: a cloud's longest, four bytes each, and what marks it. */
+export const CLAIM_BYTES_MAX = 4 * 64 + 32;
+/** Claims noted between a handshake and the gate's question: as many handshakes as may be under way at once. */
+export const CLAIMS_MAX = 100;
 /** Milliseconds between dials to a member that is away: doubled from the first to the last, for ever. */
 export const REDIAL_MIN_MS = 500;
 export const REDIAL_MAX_MS = 60_000;
@@ -316,3 +332,25 @@ export const RULED_DOMAINS_PER_OWNER_MAX = 100;
 /** New entries within so many milliseconds from which on a node is busy, and its heap may grow: a session's first page has as many. */
 export const HEAP_BUSY_ENTRIES = 500;
 export const HEAP_LOOK_MS = 10_000;
+
+// --- Owning a domain -----------------------------------------------------------------------------------------------
+/** Records looked at in one batch of a revoke or a takeover: some 20 ms of signing and joining, then others have their turn. */
+export const OWNER_BATCH_RECORDS = 250;
+/** Passes over a domain before the last batch of a revoke takes the rest, however fast its signer goes on writing. */
+export const OWNER_PASSES_MAX = 3;
+/** Values and projects that the answer of a revoke lists by name; it counts the others. */
+export const REVOKE_LISTED_MAX = 1_000;
+/** Milliseconds from its start for which a node that reaches nobody yet waits before it speaks as an owner: a first dial takes less. */
+export const OWNER_HEAR_WAIT_MS = 10_000;
+/** Milliseconds between two looks for somebody to hear, and between tries to go on with what a crash broke off. */
+export const OWNER_LOOK_MS = 250;
+export const OWNER_RESUME_MS = 10_000;
+/** Peers that are still to be told who may hold a domain, over all domains: each member of the largest mesh, ten times. */
+export const WORDS_TO_TELL_MAX = 10_000;
+
+// --- Who may sign --------------------------------------------------------------------------------------------------
+/** Answers about signers that are kept: a hundred clouds times a hundred domains. */
+export const SIGNER_ANSWERS_MAX = 10_000;
+/** Questions about peers that nobody ever admitted: a second, and at once. An honest service meets few. */
+export const SIGNER_UNKNOWN_PER_SECOND = 20;
+export const SIGNER_UNKNOWN_BURST = 100;

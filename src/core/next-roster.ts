@@ -15,6 +15,8 @@ export type RosterChanges = {
   readonly retire?: readonly PeerId[];
   /** Retired peers to bring back as members. */
   readonly reinstate?: readonly PeerId[];
+  /** The key that stands in for a lost voter's; null for none. */
+  readonly recovery?: PeerId | null;
 };
 export type NextRoster =
   | { readonly ok: true; readonly roster: Roster }
@@ -28,6 +30,7 @@ export type NextRoster =
         | "VOTER_NOT_A_MEMBER"
         | "NO_VOTERS"
         | "BAD_THRESHOLD" // more than there are voters, or none
+        | "RECOVERY_IS_A_MEMBER" // a key that has a vote of its own can't stand in for another's
         | "TOO_MANY_MEMBERS";
       readonly peerId?: PeerId;
     };
@@ -52,7 +55,10 @@ export function successor(roster: Roster, changes: RosterChanges, membership: Me
   const admit = changes.admit ?? Math.min(roster.thresholds.admit, voters.length);
   if (admit < 1 || admit > voters.length) return { ok: false, code: "BAD_THRESHOLD" };
   if (members.size > MEMBERS_MAX) return { ok: false, code: "TOO_MANY_MEMBERS" };
-  const { hash, ...body } = roster;
+  const { hash, recovery: before, ...body } = roster;
+  const recovery = changes.recovery === undefined ? before : (changes.recovery ?? undefined);
+  if (recovery !== undefined && members.has(recovery))
+    return { ok: false, code: "RECOVERY_IS_A_MEMBER", peerId: recovery };
   const same: RosterBody = {
     ...body,
     name: changes.name ?? roster.name,
@@ -60,18 +66,25 @@ export function successor(roster: Roster, changes: RosterChanges, membership: Me
     voters,
     retired: sorted([...roster.retired, ...retire].filter((peerId) => !reinstate.has(peerId))),
     thresholds: { ...roster.thresholds, admit },
+    ...(recovery === undefined ? {} : { recovery }),
   };
   if (rosterHash(same) === hash) return { ok: false, code: "NOTHING_CHANGES" };
   const next: RosterBody = { ...same, version: roster.version + 1, previous: hash };
   return { ok: true, roster: { ...next, hash: rosterHash(next) } };
 }
 
-/** The present sets of the domains that a peer owns: it can't leave while there are any, because nobody could follow it. */
+/**
+ * The present sets of the domains that a peer owns and others may hold: it can't leave while there are any, because
+ * nobody could follow it. One that it unshared is nobody else's affair.
+ */
 export function ownedDomains(replica: Replica, peerId: PeerId): SetName[] {
   return replica
     .domainChains()
     .map(({ present }) => present)
-    .filter((name) => ownerIn(name) === peerId && (replica.set(name)?.size ?? 0) > 0);
+    .filter((name) => {
+      const set = replica.set(name);
+      return ownerIn(name) === peerId && set !== undefined && set.size > 0 && set.authority?.audience?.length !== 0;
+    });
 }
 
 export type Leave =

@@ -23,7 +23,7 @@ import {
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
 import { type IndexedSet, IndexView, SetIndex } from "./set-index.ts";
-import { CONTROL_SET, type KeystoneId, ownerOf, parseSetName, type SetName } from "./set-name.ts";
+import { CONTROL_SET, type KeystoneId, ownerOf, parseSetName, type SetName, setOwner } from "./set-name.ts";
 import { type SettledMarks, Settlement } from "./settlement.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
 import { type DomainChain, domainChain, type FinalTransfers, Transfers } from "./transfers.ts";
@@ -337,7 +337,9 @@ export class Replica {
    */
   mayBring(name: SetName, peer: PeerId): boolean {
     const authority = this.#sets.get(name)?.authority;
-    if (!this.#mayMeet(peer) || !this.mayHold(name, this.self)) return false;
+    if (!this.#mayMeet(peer)) return false;
+    if (peer === setOwner(name)) return true; // Who was left out is let in again by the owner's own word.
+    if (!this.mayHold(name, this.self)) return false;
     return authority?.audience === undefined || isInAudience(authority, peer);
   }
 

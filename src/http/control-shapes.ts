@@ -16,6 +16,7 @@ import type {
   SwitchedView,
   SwitchView,
 } from "../node/control.ts";
+import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
 
 const text = z.string();
 const count = z.number();
@@ -75,7 +76,9 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
   version: text,
-  mesh: z.looseObject({ id: text, name: text }).nullable(),
+  mesh: z
+    .looseObject({ id: text, name: text, standing: z.enum(["member", "left", "retired", "outside"]).default("member") })
+    .nullable(),
   members: count,
   connected: texts,
   addresses: texts,
@@ -96,9 +99,19 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     offsetMs: count.nullable(),
     why: text.nullable(),
   }),
+  work: z
+    .looseObject({
+      what: z.enum(["revoke", "take", "share anew"]),
+      domainId: text,
+      done: count,
+      of: count,
+      sinceMs: count,
+    })
+    .nullable()
+    .default(null), // A node of before does nothing of the kind.
   alarms: z.array(
     z.looseObject({
-      kind: z.enum(["duplicateKey"]),
+      kind: z.enum(["duplicateKey", "rivalRoster"]),
       peerId: text,
       name: text,
       sinceMs: count,
@@ -123,6 +136,7 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
   addresses: texts,
   root: text.nullable(),
   inSync: z.boolean(),
+  refusesUs: z.boolean().default(false), // A node of before says nothing of it.
   heartbeat: z
     .looseObject({ heardMs: count, offsetMs: count, keystone: text, version: text, records: count })
     .nullable(),
@@ -131,6 +145,7 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
 export const pendingView: z.ZodType<PendingView> = z.looseObject({
   peerId: text,
   name: text.nullable(),
+  was: z.enum(["retired", "member"]).nullable().default(null),
   address: text,
   firstMs: count,
   lastMs: count,
@@ -152,6 +167,47 @@ export const domainView: z.ZodType<DomainView> = z.looseObject({
   blocked: z.boolean(),
   note: text.nullable(),
   clouds: z.array(cloudWordsView),
+  audience: texts.nullable().default(null), // A node of before tells neither of these.
+  untold: texts.default([]),
+  passingTo: text.nullable().default(null),
+});
+
+const named = { id: text, name: text };
+const nameds = z.array(z.looseObject(named));
+export const revokeView: z.ZodType<RevokeView> = z.looseObject({
+  ...named,
+  peerId: text,
+  peerName: text,
+  taken: z.array(scope),
+  left: z.array(scope),
+  stays: z.looseObject({ records: count, fields: count }),
+  goesCount: count,
+  goes: z.array(z.looseObject({ ...named, kind: text, field: text, before: z.unknown(), after: z.unknown() })),
+  deletedCount: count,
+  deleted: nameds,
+  undeletedCount: count,
+  undeleted: nameds,
+  done: z.boolean(),
+});
+
+export const letGoView: z.ZodType<LetGoView> = z.looseObject({
+  ...named,
+  peers: z.array(z.looseObject({ peerId: text, name: text, agreement: agreementMode })),
+  untold: texts,
+  projects: count,
+  done: z.boolean(),
+});
+
+export const signerView: z.ZodType<SignerView> = z.looseObject({
+  peerId: text,
+  domainId: text,
+  member: z.boolean(),
+  maySign: z.boolean(),
+  scopes: z.array(scope),
+  since: z.record(text, z.tuple([count, count])),
+  owner: text.nullable(),
+  agreement: agreementMode,
+  why: text,
 });
 
 export const projectView: z.ZodType<ProjectView> = z.looseObject({

@@ -1,8 +1,7 @@
 // The control protocol: one POST /v1/<path> per verb, with a JSON body and a JSON answer. Server and client both read
 // this table, so a verb stands in one place.
 import { z } from "zod";
-import { parsePeerId } from "../core/peer-id.ts";
-import { type Control, ControlError } from "../node/control.ts";
+import { MEMBERS_MAX, SET_RECORDS_MAX } from "../core/limits.ts";
 import {
   agreementMode,
   blockView,
@@ -10,51 +9,27 @@ import {
   domainView,
   explainView,
   holdView,
+  letGoView,
   memberView,
   pendingView,
   planView,
   projectView,
+  revokeView,
   scope,
   statusView,
   switchView,
 } from "./control-shapes.ts";
-
-/** One verb: what its body and answer look like, and what the node does for it. */
-export type Verb<Body, Answer> = {
-  readonly path: string;
-  readonly body: z.ZodType<Body>;
-  readonly answer: z.ZodType<Answer>;
-  readonly carryOut: (control: Control, body: Body) => Promise<Answer>;
-};
-
-/** The code of a body that a verb doesn't take. */
-export const BAD_REQUEST = "BAD_REQUEST";
-
-const nothing = z.strictObject({});
-const text = z.string().min(1);
-const peerId = z
-  .string()
-  .refine((id) => parsePeerId(id) !== undefined, "is no peer ID (12D3KooW and 44 characters more)");
+import { nothing, peerId, text, verb } from "./control-verb.ts";
+import { MEMBERSHIP_VERBS } from "./membership-verbs.ts";
 
 export const VERBS = {
+  ...MEMBERSHIP_VERBS,
   status: verb({ path: "status", body: nothing, answer: statusView, carryOut: (control) => control.status() }),
-  createMesh: verb({
-    path: "mesh/create",
-    body: z.strictObject({ name: text }),
-    answer: z.looseObject({ id: text, name: text }),
-    carryOut: (control, body) => control.createMesh(body),
-  }),
   join: verb({
     path: "join",
     body: z.strictObject({ address: text }),
     answer: z.looseObject({ id: text, name: text, members: z.number() }),
     carryOut: (control, body) => control.join(body),
-  }),
-  admit: verb({
-    path: "member/admit",
-    body: z.strictObject({ peerId, name: text.exactOptional() }),
-    answer: z.looseObject({ peerId: text }),
-    carryOut: (control, body) => control.admit(body),
   }),
   block: verb({
     path: "member/block",
@@ -82,9 +57,20 @@ export const VERBS = {
   }),
   shareDomain: verb({
     path: "domain/share",
-    body: z.strictObject({ domain: text }),
+    body: z.strictObject({
+      domain: text,
+      with: z.union([z.literal("everyone"), z.array(peerId).min(1).max(MEMBERS_MAX)]).exactOptional(),
+      anew: z.boolean().exactOptional(),
+      confirmed: z.boolean().exactOptional(),
+    }),
     answer: domainView,
     carryOut: (control, body) => control.shareDomain(body),
+  }),
+  unshareDomain: verb({
+    path: "domain/unshare",
+    body: z.strictObject({ domain: text, confirmed: z.boolean().exactOptional() }),
+    answer: letGoView,
+    carryOut: (control, body) => control.unshareDomain(body),
   }),
   acceptDomain: verb({
     path: "domain/accept",
@@ -93,6 +79,7 @@ export const VERBS = {
       owner: peerId.exactOptional(),
       mode: agreementMode.exactOptional(),
       name: text.exactOptional(),
+      replace: z.boolean().exactOptional(),
     }),
     answer: domainView,
     carryOut: (control, body) => control.acceptDomain(body),
@@ -127,6 +114,30 @@ export const VERBS = {
     answer: domainView,
     carryOut: (control, body) => control.grant(body),
   }),
+  revoke: verb({
+    path: "domain/revoke",
+    body: z.strictObject({
+      domain: text,
+      peerId,
+      scopes: z.array(scope).min(1).exactOptional(),
+      undoDeletes: z.array(text).max(SET_RECORDS_MAX).exactOptional(),
+      confirmed: z.boolean().exactOptional(),
+    }),
+    answer: revokeView,
+    carryOut: (control, body) => control.revoke(body),
+  }),
+  transferDomain: verb({
+    path: "domain/transfer",
+    body: z.strictObject({ domain: text, peerId, confirmed: z.boolean().exactOptional() }),
+    answer: letGoView,
+    carryOut: (control, body) => control.transferDomain(body),
+  }),
+  takeDomain: verb({
+    path: "domain/take",
+    body: z.strictObject({ domain: text, owner: peerId.exactOptional() }),
+    answer: domainView,
+    carryOut: (control, body) => control.takeDomain(body),
+  }),
   domains: verb({
     path: "domain/list",
     body: nothing,
@@ -154,16 +165,3 @@ export const VERBS = {
     carryOut: (control, body) => control.decideHold(body),
   }),
 };
-
-/** Checks a raw body and carries the verb out. Errors: ControlError BAD_REQUEST, and whatever the node throws. */
-export type Serve = (control: Control, raw: unknown) => Promise<unknown>;
-
-function verb<Body, Answer>(parts: Verb<Body, Answer>): Verb<Body, Answer> & { readonly serve: Serve } {
-  const serve: Serve = async (control, raw) => {
-    const body = parts.body.safeParse(raw);
-    if (body.success) return parts.carryOut(control, body.data);
-    const [issue] = body.error.issues;
-    throw new ControlError(BAD_REQUEST, `${parts.path}: ${issue?.path.join(".")} ${issue?.message}`);
-  };
-  return { ...parts, serve };
-}

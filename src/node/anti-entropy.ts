@@ -15,6 +15,7 @@ import type { Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
 import { type Bringing, PlanWait } from "./plan-wait.ts";
 import { PushQueue } from "./push-queue.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
+import { Serving } from "./serving.ts";
 import { Slots } from "./slots.ts";
 import { answererFor } from "./sync-answerer.ts";
 import { type Conversed, converse } from "./sync-conversation.ts";
@@ -54,8 +55,7 @@ export class AntiEntropy {
   /** Peers whose last session broke off: a plan waits for the next one only once it brought something. */
   readonly #brokenOff = new Set<PeerId>();
   readonly #views = new Map<PeerId, SharedView>();
-  /** Peers that are pulling from us now: what they lack they fetch themselves. */
-  readonly #serving = new Map<PeerId, number>();
+  readonly #serving = new Serving();
   readonly #again = new Map<PeerId, CancelTimer>();
   readonly #roots = new Map<PeerId, PeerRoot>();
   readonly #differing = new Map<PeerId, number>();
@@ -64,7 +64,8 @@ export class AntiEntropy {
   /** Our root after a whole session that ended with a peer's still another, though all of ours was offered. */
   readonly #unmoved = new Map<PeerId, string>();
   #cancelRound: CancelTimer | undefined;
-  #wholeSessions = 0;
+  /** Members with whom a session of ours ran to its end since start. */
+  readonly #heard = new Set<PeerId>();
   readonly #planWait = new PlanWait();
   readonly #stopping = new AbortController();
 
@@ -109,7 +110,12 @@ export class AntiEntropy {
 
   /** Whether a session ran to its end since start: a restored node plans nothing before. */
   get hasPulled(): boolean {
-    return this.#wholeSessions > 0;
+    return this.#heard.size > 0;
+  }
+
+  /** Whether a session with this member ran to its end since start: then all that it holds for us is here. */
+  hasHeard(peer: PeerId): boolean {
+    return this.#heard.has(peer);
   }
 
   /** Whether a plan may be made: not while a session is bringing half of something, unless sessions never let it. */
@@ -151,6 +157,16 @@ export class AntiEntropy {
       peer,
       entries.filter(({ set }) => this.#options.keeper.replica.mayHold(set, peer)),
     );
+  }
+
+  /** Gives a member an owner's word that it may hear though it may not hold the set. True if it took it. */
+  async tell(peer: PeerId, entries: readonly Entry[]): Promise<boolean> {
+    try {
+      return !(await this.#converse(peer, pushSteps(entries))).isRefused;
+    } catch (error) {
+      if (!this.#isStopped) this.#options.log.debug({ peer, error }, "a peer could not be told: it is tried again");
+      return false;
+    }
   }
 
   /** What a member says in a heartbeat of the sets that everyone holds. Twice another root in a row, and a session begins. */
@@ -196,9 +212,9 @@ export class AntiEntropy {
       if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
       if (asking.wasEqual === true) this.#roots.set(peer, { root: this.#rootFor(peer), atMs: now() });
       if (isRefused || !asking.isWhole) return false;
+      this.#heard.add(peer);
       this.#brokenOff.delete(peer);
       this.#lookAtDifference(peer, { isEqual: asking.wasEqual === true, pulled });
-      this.#wholeSessions += 1;
       return true;
     } catch (error) {
       if (!this.#isStopped) log.debug({ peer, error }, "an anti-entropy session ended early: what it got is kept");
@@ -242,22 +258,11 @@ export class AntiEntropy {
       ...this.#options,
       view: this.#viewFor(peer),
       onRoot: (root) => {
-        this.#noteServing(peer, ended);
+        this.#serving.note(peer, ended);
         this.#roots.set(peer, { root, atMs: this.#options.now() });
         if (root !== this.#rootFor(peer)) this.#chaseSoon(peer, root);
       },
     });
-  }
-
-  #noteServing(peer: PeerId, ended: AbortSignal): void {
-    if (ended.aborted) return;
-    this.#serving.set(peer, (this.#serving.get(peer) ?? 0) + 1);
-    const over = () => {
-      const left = (this.#serving.get(peer) ?? 1) - 1;
-      if (left > 0) this.#serving.set(peer, left);
-      else this.#serving.delete(peer);
-    };
-    ended.addEventListener("abort", over, { once: true });
   }
 
   /** Two nodes that differ must not chase each other, nor carry the same things both ways at once. */

@@ -1,6 +1,16 @@
 // What a running node does for its operator: the verbs of the command line, and the shapes that they answer with.
-// Other programs rely on these shapes: keys may be added, never renamed or removed.
+// Other programs rely on these shapes: keys may be added, never renamed or removed. Long, because the shapes of all verbs
+// are read together; those of an owner's verbs stand in control-domains.ts.
 import type { Scope } from "../core/kinds.ts";
+import type {
+  AcceptOptions,
+  LetGoView,
+  RevokeRequest,
+  RevokeView,
+  ShareOptions,
+  SignerView,
+} from "./control-domains.ts";
+import type { MembershipControl } from "./control-membership.ts";
 
 export type KeystoneState =
   | "ok"
@@ -17,7 +27,8 @@ export type StampView = readonly [wallMs: number, counter: number];
 
 export type ClockState = "right" | "off" | "unjudged";
 export type AlarmView = {
-  readonly kind: "duplicateKey";
+  /** Two processes use one key; or a second roster has a majority, signed by this peer. */
+  readonly kind: "duplicateKey" | "rivalRoster";
   readonly peerId: string;
   readonly name: string;
   /** Unix milliseconds: when it was first seen, and last. */
@@ -41,7 +52,12 @@ export type StatusView = {
   readonly peerId: string;
   readonly name: string;
   readonly version: string;
-  readonly mesh: { readonly id: string; readonly name: string } | null;
+  readonly mesh: {
+    readonly id: string;
+    readonly name: string;
+    /** `outside`: no member, though nobody said that it was retired or left. */
+    readonly standing: "member" | "left" | "retired" | "outside";
+  } | null;
   readonly members: number;
   readonly connected: readonly string[];
   readonly addresses: readonly string[];
@@ -74,6 +90,8 @@ export type StatusView = {
     /** What is wrong and what to do; null if nothing is. */
     readonly why: string | null;
   };
+  /** What this node does just now to a whole domain that it owns; null if nothing. */
+  readonly work: WorkView | null;
   /** What needs an operator now, whatever else is well. */
   readonly alarms: readonly AlarmView[];
   /** What clouds switched off for themselves, this one among them. */
@@ -101,6 +119,14 @@ export type RejectionView = {
   readonly detail: string;
   readonly via: string;
 };
+export type WorkView = {
+  readonly what: "revoke" | "take" | "share anew";
+  readonly domainId: string;
+  /** Records gone through in this pass, of how many. */
+  readonly done: number;
+  readonly of: number;
+  readonly sinceMs: number;
+};
 export type BlockView = { readonly peerId: string; readonly name: string; readonly sinceMs: number };
 export type MemberView = {
   readonly peerId: string;
@@ -111,6 +137,8 @@ export type MemberView = {
   readonly addresses: readonly string[];
   readonly root: string | null;
   readonly inSync: boolean;
+  /** Whether it answered our last dial by ending the connection: it doesn't know us as a member. */
+  readonly refusesUs: boolean;
   /** What it last said of itself; null if nothing came lately, and for this node itself. */
   readonly heartbeat: HeartbeatView | null;
 };
@@ -125,7 +153,10 @@ export type HeartbeatView = {
 };
 export type PendingView = {
   readonly peerId: string;
+  /** What it called itself when it knocked, or was called as a member; null if it said nothing. */
   readonly name: string | null;
+  /** Whether it was a member before. */
+  readonly was: "retired" | "member" | null;
   readonly address: string;
   readonly firstMs: number;
   readonly lastMs: number;
@@ -151,6 +182,12 @@ export type DomainView = {
   readonly note: string | null;
   /** What other clouds said that they do with it. */
   readonly clouds: readonly CloudWordsView[];
+  /** Whom its owner named to hold it; null for all members. */
+  readonly audience: readonly string[] | null;
+  /** At its owner: whom the last change of the audience concerns and who could not be told yet. */
+  readonly untold: readonly string[];
+  /** Whom its owner wants to have it next, until that one takes it. */
+  readonly passingTo: string | null;
 };
 export type CloudWordsView = {
   readonly peerId: string;
@@ -253,20 +290,25 @@ export class ControlError extends Error {
 }
 
 /** The verbs of a running node. Each either does the whole of it, durably, or throws a ControlError and has done nothing. */
-export interface Control {
+export interface Control extends MembershipControl {
   status(): Promise<StatusView>;
-  createMesh(options: { name: string }): Promise<{ id: string; name: string }>;
   /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
   join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
-  admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }>;
   /** Ends connections with a peer and plans nothing from the sets that it owns, here only. Blocked twice is blocked. */
   block(options: { peerId: string }): Promise<BlockView>;
   unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }>;
   members(): Promise<MemberView[]>;
   pending(): Promise<PendingView[]>;
-  /** Shares a domain of the local Keystone, by ID or name. */
-  shareDomain(options: { domain: string }): Promise<DomainView>;
-  acceptDomain(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView>;
+  /**
+   * Shares a domain of the local Keystone, by ID or name. `with`: peers that may hold it, or everyone; without it a first
+   * share is with everyone, and a later one changes nothing about that. `confirmed`: also where that cuts somebody off.
+   * `anew`: one that this cloud accepted and whose owner is gone.
+   */
+  shareDomain(options: ShareOptions): Promise<DomainView>;
+  /** Stops sharing a domain: what others hold of it is their own from then on. Without `confirmed` only says what would be. */
+  unshareDomain(options: { domain: string; confirmed?: boolean }): Promise<LetGoView>;
+  /** `replace`: instead of the one of this ID that was accepted from another owner. */
+  acceptDomain(options: AcceptOptions): Promise<DomainView>;
   /** Says once and for all that this cloud wants nothing of a domain, and so lets go of one that it followed. */
   ignoreDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
   /** Switches a domain off, or on again, in this cloud only. */
@@ -275,6 +317,13 @@ export interface Control {
   /** Goes this cloud's own way with a project, or follows the mesh again. */
   optOut(options: { id: string; out: boolean }): Promise<SwitchView>;
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView>;
+  /** Takes scopes away, all by default. Without `confirmed` only says what would stay and what not. */
+  revoke(options: RevokeRequest): Promise<RevokeView>;
+  /** Points to a next owner, who takes the domain with `takeDomain`. Without `confirmed` only says what would be. */
+  transferDomain(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView>;
+  takeDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
+  /** Whether a peer is a member, and may sign for a domain. Errors: BAD_PEER_ID, BAD_DOMAIN_ID, TOO_MANY_QUESTIONS. */
+  signer(options: { peerId: string; domain: string }): Promise<SignerView>;
   domains(): Promise<DomainView[]>;
   projects(options: { domain?: string }): Promise<ProjectView[]>;
   explain(options: { id: string }): Promise<ExplainView>;

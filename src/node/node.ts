@@ -23,13 +23,23 @@ import { Heartbeats, type HeartbeatsOptions } from "./heartbeats.ts";
 import { HeldRelease } from "./held-release.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
-import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
+import {
+  type MeshMemory,
+  membersToReach,
+  nameOfPeer,
+  ownCloudWrite,
+  standingOf,
+  welcomeBytes,
+} from "./membership-desk.ts";
+import { OwnerWork } from "./owner-work.ts";
 import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { SignerDesk } from "./signer-desk.ts";
 import { StandingRules } from "./standing-rules.ts";
 import type { Verify } from "./verify-entries.ts";
+import { WordTeller } from "./word-teller.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -60,6 +70,10 @@ export type Membered = {
   readonly heartbeats: Heartbeats;
   readonly clock: ClockWatch;
   readonly rules: StandingRules;
+  /** Tells peers that a domain's audience changed for them. */
+  readonly words: WordTeller;
+  /** By `World.uptimeMs`: when this process came to be in the mesh. */
+  readonly enteredMs: number;
 };
 
 export class Node {
@@ -81,6 +95,7 @@ export class Node {
     this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
   });
   #through: MeshMemory["through"] = null;
+  #isReentering = false;
 
   constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
@@ -113,6 +128,12 @@ export class Node {
     return this.#blocks;
   }
 
+  /** What this node does to whole domains that it owns. */
+  readonly ownerWork: OwnerWork = new OwnerWork(this);
+
+  /** Answers who may sign for what. */
+  readonly signers: SignerDesk = new SignerDesk(this);
+
   /** The verbs that bring this node into a mesh. */
   readonly entrance: Entrance = new Entrance({
     enter: (keeper, through) => {
@@ -120,6 +141,11 @@ export class Node {
       return this.#enter(keeper, keeper.replica.meshId);
     },
     openKeeper: (meshId) => this.#openKeeper(meshId),
+    reenter: (through) => {
+      this.#through = through;
+      this.#isReentering = true;
+      this.mesh.reach();
+    },
     node: this,
   });
 
@@ -147,12 +173,15 @@ export class Node {
     let replica = keeper?.replica;
     this.#mesh = await this.#openMesh({
       identity: this.identity,
+      name: config.name,
       listen: config.listen,
       announce: config.announce,
       isMember: (peerId) => this.#isMember(replica ?? this.#membered?.keeper.replica, peerId),
       isBlocked: (peerId) => blocks.has(peerId),
       membersToReach: () =>
-        this.#membered === undefined ? [] : membersToReach(this.#membered.keeper.replica, this.#through),
+        this.#membered === undefined
+          ? []
+          : membersToReach(this.#membered.keeper.replica, this.#through, { isReentering: this.#isReentering }),
       now: world.now,
       random: world.random,
       log,
@@ -163,8 +192,11 @@ export class Node {
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
         onDisconnect: (peerId) => log.info({ peerId, name: this.nameOf(peerId) }, "disconnected from a member"),
-        onKnock: ({ peerId, address }) =>
-          log.warn({ peerId, address }, "a peer that is no member knocks: keymesh member admit lets it in"),
+        onKnock: ({ peerId, address, claimedName }) =>
+          log.warn(
+            { peerId, address, claimedName },
+            "a peer that is no member knocks: keymesh member admit lets it in",
+          ),
       },
     });
     if (keeper !== undefined && meshId !== undefined) await this.#enter(keeper, meshId);
@@ -176,6 +208,7 @@ export class Node {
   }
 
   async stop(): Promise<void> {
+    this.ownerWork.stop();
     await this.#membered?.loop.stop();
     this.#membered?.heartbeats.stop();
     this.#held?.stop();
@@ -240,7 +273,8 @@ export class Node {
       isBlocked: (peerId) => this.blocks.has(peerId),
       refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
       acceptByRule: () => rules.apply(),
-      mayPlan: () => antiEntropy.mayPlan(),
+      // A cloud that left, or was retired, is its own again: nothing is written there any more.
+      mayPlan: () => antiEntropy.mayPlan() && standingOf(keeper.replica.membership, keeper.self) === "member",
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
     const heartbeats = this.#openHeartbeats(keeper, { antiEntropy, loop, refuse });
@@ -263,13 +297,18 @@ export class Node {
       },
     });
     this.#held = held;
-    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules };
+    const connected = () => this.mesh.connected();
+    const words = await WordTeller.load({ store: this.store, keeper, antiEntropy, log, connected });
+    const enteredMs = world.uptimeMs();
+    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules, words, enteredMs };
     keeper.listen({
       onHeld: () => held.schedule(),
       onNews: (news, signedHere) => {
         if (signedHere) this.#publish(news);
         this.#noteEntries?.(news.length);
-        loop.poke();
+        this.signers.noteNews(news);
+        // What an owner writes anew changes no value: one plan at its end is enough.
+        if (!signedHere || this.ownerWork.view === null) loop.poke();
       },
       onMembership: () => this.#onMembership(),
       onSettled: () => loop.poke(),
@@ -280,6 +319,7 @@ export class Node {
     antiEntropy.start();
     heartbeats.start();
     loop.start();
+    void this.ownerWork.resume();
     return this.#membered;
   }
 
@@ -323,7 +363,8 @@ export class Node {
   #isMember(replica: ReplicaKeeper["replica"] | undefined, peerId: PeerId): boolean {
     if (replica === undefined) return false;
     const { roster, members } = replica.membership;
-    return members.has(peerId) || (roster === undefined && this.#through?.peerId === peerId);
+    const isOut = roster === undefined || !members.has(replica.self);
+    return members.has(peerId) || (isOut && this.#through?.peerId === peerId);
   }
 
   async #onGossip(bytes: Uint8Array, from: PeerId): Promise<GossipVerdict> {
@@ -336,13 +377,14 @@ export class Node {
     // Before the roster has come nothing can be judged: what is passed over now, the first session brings.
     if (this.#membered?.keeper.replica.membership.roster === undefined) return "ignore";
     if (batch === undefined) return this.#membered.heartbeats.take(bytes, from);
-    const { news, rejections } = await this.#membered.keeper.receive(batch.value);
+    const { news, rejections } = await this.#membered.keeper.receiveGossip(batch.value);
     this.refusals.take(rejections, from);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
     // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
     const { replica } = this.#membered.keeper;
-    return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
+    if (news.length === 0 || !news.every(({ set }) => replica.isPublic(set))) return "ignore";
+    return news.every(({ stamp }) => stamp.origin === from) ? "first-hand" : "accept";
   }
 
   #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
@@ -358,10 +400,17 @@ export class Node {
   #onConnect(peerId: PeerId): void {
     this.options.log.info({ peerId, name: this.nameOf(peerId) }, "connected to a member");
     void this.#membered?.antiEntropy.sync(peerId);
+    this.#membered?.words.tell(peerId).catch((error: unknown) => {
+      this.options.log.error({ error, peerId }, "what a peer was to be told could not be written down");
+    });
   }
 
   #onMembership(): void {
-    for (const peerId of this.#membered?.keeper.replica.membership.members ?? []) this.mesh.forgetKnock(peerId);
+    const { members } = this.#membered?.keeper.replica.membership ?? { members: [] };
+    for (const peerId of members) {
+      this.mesh.forgetKnock(peerId);
+      if (peerId === this.identity.peerId) this.#isReentering = false;
+    }
     this.mesh.reach();
     this.mesh
       .recheck()

@@ -1,6 +1,7 @@
 // The operator's verbs, on a running node. Each does the whole of it, durably, or says why not and has done nothing.
 // One desk for each subject; here stands what speaks of the whole node.
 import type { Scope } from "../core/kinds.ts";
+import { AudienceDesk } from "./audience-desk.ts";
 import type {
   BlockView,
   Control,
@@ -14,33 +15,52 @@ import type {
   StatusView,
   SwitchView,
 } from "./control.ts";
+import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
+import type { MembershipControl } from "./control-membership.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { ExplainDesk } from "./explain-desk.ts";
+import { GrantDesk } from "./grant-desk.ts";
 import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
+import { LeavingDesk } from "./leaving.ts";
 import { MemberDesk } from "./member-desk.ts";
+import { standingOf } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
+
 import { refusalsOf } from "./refusal-views.ts";
+import { RosterDesk } from "./roster-desk.ts";
+
 import { SwitchDesk } from "./switch-desk.ts";
+import { TakeoverDesk } from "./takeover-desk.ts";
 
 export class Operator implements Control {
   readonly #node: Node;
   readonly #members: MemberDesk;
+  readonly #rosters: RosterDesk;
+  readonly #leaving: LeavingDesk;
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
   readonly #explains: ExplainDesk;
   readonly #switches: SwitchDesk;
+  readonly #audiences: AudienceDesk;
+  readonly #grants: GrantDesk;
+  readonly #takeovers: TakeoverDesk;
   readonly #holds: HoldDesk;
 
   constructor(node: Node) {
     this.#node = node;
     this.#members = new MemberDesk(node);
+    this.#rosters = new RosterDesk(node);
+    this.#leaving = new LeavingDesk(node, this.#rosters);
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
     this.#explains = new ExplainDesk(node);
     this.#switches = new SwitchDesk(node, this.#domains);
+    this.#audiences = new AudienceDesk(node, this.#domains);
+    this.#grants = new GrantDesk(node, this.#domains);
+    this.#takeovers = new TakeoverDesk(node, this.#domains);
     this.#holds = new HoldDesk(node);
   }
 
@@ -53,7 +73,14 @@ export class Operator implements Control {
       peerId: identity.peerId,
       name: options.config.name,
       version: options.version,
-      mesh: replica === undefined ? null : { id: replica.meshId, name: roster?.name ?? "" },
+      mesh:
+        replica === undefined
+          ? null
+          : {
+              id: replica.meshId,
+              name: roster?.name ?? "",
+              standing: standingOf(replica.membership, replica.self),
+            },
       members: replica?.membership.members.size ?? 0,
       connected: mesh.connected(),
       addresses: mesh.addresses(),
@@ -74,6 +101,7 @@ export class Operator implements Control {
         lastScanMs: membered?.loop.lastScanMs ?? null,
         events: memory.state.events,
       },
+      work: this.#node.ownerWork.view,
       ...healthOf(this.#node),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
@@ -81,7 +109,7 @@ export class Operator implements Control {
     };
   }
 
-  createMesh(options: { name: string }): Promise<{ id: string; name: string }> {
+  createMesh(options: { name: string; recovery?: string }): Promise<{ id: string; name: string }> {
     return this.#members.createMesh(options);
   }
 
@@ -89,8 +117,42 @@ export class Operator implements Control {
     return this.#members.join(options);
   }
 
-  admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }> {
+  admit(options: { peerId: string; name?: string }): ReturnType<MembershipControl["admit"]> {
     return this.#members.admit(options);
+  }
+
+  retire(options: { peerId: string; rival?: boolean }): ReturnType<MembershipControl["retire"]> {
+    return this.#leaving.retire(options);
+  }
+
+  leave(): ReturnType<MembershipControl["leave"]> {
+    return this.#leaving.leave();
+  }
+
+  async proposals(): ReturnType<MembershipControl["proposals"]> {
+    return this.#rosters.proposals();
+  }
+
+  sign(options: Parameters<MembershipControl["sign"]>[0]): ReturnType<MembershipControl["sign"]> {
+    return this.#rosters.sign(options);
+  }
+
+  follow(options: { roster: string }): ReturnType<MembershipControl["follow"]> {
+    return this.#rosters.follow(options);
+  }
+
+  async policy(): ReturnType<MembershipControl["policy"]> {
+    return this.#rosters.policy();
+  }
+
+  changePolicy(
+    options: Parameters<MembershipControl["changePolicy"]>[0],
+  ): ReturnType<MembershipControl["changePolicy"]> {
+    return this.#rosters.changePolicy(options);
+  }
+
+  async history(): ReturnType<MembershipControl["history"]> {
+    return this.#rosters.history();
   }
 
   block(options: { peerId: string }): Promise<BlockView> {
@@ -109,8 +171,12 @@ export class Operator implements Control {
     return this.#members.pending();
   }
 
-  shareDomain(options: { domain: string }): Promise<DomainView> {
-    return this.#domains.share(options);
+  shareDomain(options: ShareOptions): Promise<DomainView> {
+    return options.anew === true ? this.#takeovers.shareAnew(options) : this.#audiences.share(options);
+  }
+
+  unshareDomain(options: { domain: string; confirmed?: boolean }): Promise<LetGoView> {
+    return this.#audiences.unshare(options);
   }
 
   acceptDomain(options: Parameters<Control["acceptDomain"]>[0]): Promise<DomainView> {
@@ -134,7 +200,23 @@ export class Operator implements Control {
   }
 
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView> {
-    return this.#domains.grant(options);
+    return this.#grants.grant(options);
+  }
+
+  revoke(options: RevokeRequest): Promise<RevokeView> {
+    return this.#grants.revoke(options);
+  }
+
+  transferDomain(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView> {
+    return this.#takeovers.pass(options);
+  }
+
+  takeDomain(options: { domain: string; owner?: string }): Promise<DomainView> {
+    return this.#takeovers.take(options);
+  }
+
+  async signer(options: { peerId: string; domain: string }): Promise<SignerView> {
+    return this.#node.signers.ask(options);
   }
 
   domains(): Promise<DomainView[]> {

@@ -143,7 +143,7 @@ async function openstack(typed: string): Promise<string> {
   const keystone = keystonesSchema.parse(JSON.parse(status.stdout)).find((one) => one.cloud === cloud);
   if (keystone === undefined) throw new Error(`no such cloud: ${typed}`);
   const password = await readFile(keystone.passwordFile, "utf8");
-  const admin = new KeystoneAdmin({ url: keystone.url, password }, "adminProject");
+  const admin = new KeystoneAdmin({ url: keystone.url, password });
   const idOf = async (name: string, query: string) => {
     const { projects } = idsSchema.parse((await admin.do("GET", `/projects?${query}`)).body);
     return projects.find((project) => project.name === name)?.id ?? Promise.reject(new Error(`no ${name}: ${typed}`));

@@ -1,5 +1,6 @@
 // One cloud's Keystone: the model with its own rules (test/model), behind a connection that is slow, fails, or loses its
 // answer, and with a memory of who set what. Nodes come in by `connect`, people by `byHand`.
+import { CANARY_KEYS } from "../../src/core/canary.ts";
 import { type KeystoneApi, KeystoneError, type ProjectObject } from "../../src/keystone/api.ts";
 import { createModelKeystone, type ModelCall, type ModelFault, type ModelKeystone } from "../model/keystone.ts";
 import type { Chance } from "./chance.ts";
@@ -15,8 +16,10 @@ export type Change = {
   readonly after: ProjectObject | undefined;
   readonly hand: Hand;
   readonly atMs: number;
-  /** Of a restore: when the backup was taken. */
-  readonly takenMs?: number;
+  /** How many changes this Keystone had seen, this one among them. */
+  readonly number: number;
+  /** Of a restore: how many it had seen when the backup was taken. */
+  readonly taken?: number;
 };
 /** A write that a node sends, seen as Keystone is about to carry it out. */
 export type NodeWrite = {
@@ -56,8 +59,8 @@ type Watchers = {
 /** For a crash around a write: before it is sent, or after it landed and before its answer. */
 export type WriteHook = (life: Life) => "before" | "after" | undefined;
 
-/** Longer than a node takes from a read to the write that it decides. */
-const RESTORE_STOPS_MS = 2_000;
+/** For how long a restore stops Keystone: it may be done between two requests. */
+const RESTORE_STOPS_MS = [0, 0, 2_000] as const;
 const CALLS_IN_ONE_MOMENT_MAX = 5_000;
 
 export class SimKeystone {
@@ -110,21 +113,22 @@ export class SimKeystone {
 
   backup(): ReadonlyMap<string, ProjectObject> {
     const { rows } = this.model.snapshot();
-    this.#takenMs.set(rows, this.#parts.timeline.nowMs);
+    this.#taken.set(rows, this.#changes);
     return rows;
   }
 
-  readonly #takenMs = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
+  #changes = 0;
+  readonly #taken = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
 
   /**
-   * A restore stops Keystone for a while: what was under way has landed by then, and lands no later. Nor does anything that
-   * was decided by a read before it: a raise of the canary in that very moment would hide the restore (seed 123).
+   * What was under way has landed by then, and lands no later. What was decided by a read before it may come after it, as
+   * a raise of the canary does (seed 123).
    */
   restore(rows: ReadonlyMap<string, ProjectObject>): void {
     this.landLate();
-    this.#stoppedUntilMs = this.#parts.timeline.nowMs + RESTORE_STOPS_MS;
+    this.#stoppedUntilMs = this.#parts.timeline.nowMs + this.#parts.chance.pick(RESTORE_STOPS_MS);
     this.model.restore({ rows });
-    this.#look("restore", this.#takenMs.get(rows));
+    this.#look("restore", this.#taken.get(rows));
   }
 
   /** Every late write lands now. */
@@ -233,15 +237,17 @@ export class SimKeystone {
   }
 
   /** Finds what changed, and tells the watchers by whose hand. */
-  #look(hand: Hand, takenMs?: number): void {
+  #look(hand: Hand, taken?: number): void {
     const before = this.#rows;
     this.#rows = this.model.snapshot().rows;
     const atMs = this.#parts.timeline.nowMs;
-    const taken = takenMs === undefined ? {} : { takenMs };
-    for (const [id, row] of this.#rows)
-      if (before.get(id) !== row) this.#told({ id, before: before.get(id), after: row, hand, atMs, ...taken });
-    for (const [id, row] of before)
-      if (!this.#rows.has(id)) this.#told({ id, before: row, after: undefined, hand, atMs, ...taken });
+    const by = taken === undefined ? { hand, atMs } : { hand, atMs, taken };
+    const tell = (id: string, rows: { before: ProjectObject | undefined; after: ProjectObject | undefined }) => {
+      this.#changes += 1;
+      this.#told({ id, ...rows, ...by, number: this.#changes });
+    };
+    for (const [id, row] of this.#rows) if (before.get(id) !== row) tell(id, { before: before.get(id), after: row });
+    for (const [id, row] of before) if (!this.#rows.has(id)) tell(id, { before: row, after: undefined });
   }
 
   #told(change: Change): void {
@@ -249,6 +255,11 @@ export class SimKeystone {
     this.#parts.timeline.note(
       `${this.#name} ${hand} ${id.slice(0, 8)} ${after === undefined ? "gone" : `${after.name} ${after.enabled}`}`,
     );
+    const marks = CANARY_KEYS.map((key) => after?.extra[key]).filter((one) => typeof one === "string");
+    if (marks.length > 0)
+      this.#parts.timeline.tell(
+        `  ${this.#name}: the canary is at ${marks.map((one) => one.split(" ")[1]).join(" and ")}`,
+      );
     this.#watchers?.onChange(change);
   }
 }

@@ -233,6 +233,8 @@ describe("leaving", () => {
     replica.join(taker.write(taken.writes, c.signer, NOW).entries, CLOCK);
     expect(leave(replica)).toMatchObject({ ok: true });
     expect(leave(taker)).toMatchObject({ ok: false, code: "OWNS_DOMAINS" });
+    taker.write([{ set: next, kind: "authority", id: idOf("d"), fields: { audience: [] } }], c.signer, NOW);
+    expect(leave(taker), "unshared, it is nobody else's").toMatchObject({ ok: true });
   });
 
   it("is refused to who is no member, and to the last voter of others", () => {

@@ -40,6 +40,12 @@ describe("the control socket", () => {
     await client.close();
   });
 
+  it("gives its metrics to the command line and to a scrape", async () => {
+    const client = await serve(fakeControl());
+    expect(await client.metrics()).toContain("\nkeymesh_records 12\n");
+    await client.close();
+  });
+
   it("checks bodies before the node sees them", async () => {
     const control = fakeControl();
     const client = await serve(control);
