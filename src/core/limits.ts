@@ -95,6 +95,8 @@ export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;
 /** Sync sessions of our own at once, one for each peer: more would only share one core's verifying. The others wait. */
 export const SYNC_ASKING_MAX = 4;
+/** Those beside them with members whose last one broke off: as many silent ones as there are places must not take all. */
+export const SYNC_ASKING_DOUBTFUL_MAX = 1;
 /** Pushes of limited sets under way at once, in all; and entries that wait for one peer, above which anti-entropy brings them. */
 export const SYNC_PUSHING_MAX = 8;
 export const SYNC_PUSH_ENTRIES_MAX = 2_000;
