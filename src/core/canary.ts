@@ -61,18 +61,26 @@ export function judgeCanary(options: {
   found: CanaryFound;
   memory: CanaryMemory | undefined;
   self: PeerId;
+  /** Peer IDs that this node had before: what one of them signed is ours as far as we remember raising it, and no further. */
+  former?: ReadonlySet<PeerId>;
   remaining: number;
 }): CanaryVerdict {
-  const { found, memory, self, remaining } = options;
+  const { found, memory, self, former, remaining } = options;
   if (found.is === "unreadable") return "contested";
   if (found.is === "absent") return memory === undefined ? "first" : remaining > 0.5 ? "canaryMissing" : "wiped";
   if (found.is === "blank") return memory === undefined || memory.generation === 0 ? "first" : "canaryMissing";
-  if (found.mark.peerId !== self) return "contested";
-  const { generation } = found.mark;
+  const { peerId, generation } = found.mark;
+  if (peerId !== self && former?.has(peerId) !== true) return "contested";
+  // With a key that is given up nobody goes on raising, unless somebody has it who shouldn't.
+  if (peerId !== self && generation > highestKnown(memory)) return "contested";
   const isKnown = memory?.projectId === found.projectId;
   if (isKnown && (generation === memory.generation || generation === memory.raising)) return "ok";
   // Generations rise from one canary project to the next: an older one of ours that is back came from a backup.
   return generation <= (memory?.generation ?? 0) ? "restored" : "nodeRestored";
+}
+
+function highestKnown(memory: CanaryMemory | undefined): number {
+  return Math.max(memory?.generation ?? 0, memory?.raising ?? 0);
 }
 
 function canaryBytes(projectId: string, peerId: PeerId, generation: number): Uint8Array {

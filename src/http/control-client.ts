@@ -33,6 +33,7 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     createMesh: (options) => ask(VERBS.createMesh, options),
     join: (options) => ask(VERBS.join, options),
     admit: (options) => ask(VERBS.admit, options),
+    rotateIdentity: (options) => ask(VERBS.rotateIdentity, options),
     block: (options) => ask(VERBS.block, options),
     unblock: (options) => ask(VERBS.unblock, options),
     members: () => ask(VERBS.members, {}),

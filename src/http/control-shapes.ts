@@ -12,6 +12,7 @@ import type {
   PendingView,
   PlanView,
   ProjectView,
+  RotationView,
   StatusView,
   SwitchedView,
   SwitchView,
@@ -59,6 +60,27 @@ export const switchView: z.ZodType<SwitchView> = z.looseObject({
   optedOut: z.boolean(),
 });
 
+export const rotationView: z.ZodType<RotationView> = z.looseObject({
+  from: text,
+  to: text,
+  state: z.enum(["entering", "passing", "switching", "taking", "retiring", "done"]),
+  sinceMs: count,
+  doneMs: count.nullable(),
+  waitsFor: texts,
+  duties: z.array(
+    z.looseObject({
+      domainId: text,
+      domain: text,
+      owner: text,
+      ownerName: text,
+      lacks: z.array(scope),
+      leftOut: z.boolean(),
+      held: z.array(scope),
+      commands: texts,
+    }),
+  ),
+});
+
 export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
@@ -95,6 +117,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
       toldBy: text.nullable(),
     }),
   ),
+  rotation: rotationView.nullable().default(null), // A node of before tells none.
   switched: z.array(switchedView),
   blocked: z.array(blockView),
   rejections: z.array(z.looseObject({ peerId: text, code: text, count })),

@@ -14,6 +14,7 @@ import {
   pendingView,
   planView,
   projectView,
+  rotationView,
   scope,
   statusView,
   switchView,
@@ -55,6 +56,12 @@ export const VERBS = {
     body: z.strictObject({ peerId, name: text.exactOptional() }),
     answer: z.looseObject({ peerId: text }),
     carryOut: (control, body) => control.admit(body),
+  }),
+  rotateIdentity: verb({
+    path: "identity/rotate",
+    body: z.strictObject({ now: z.boolean().exactOptional() }),
+    answer: rotationView,
+    carryOut: (control, body) => control.rotateIdentity(body),
   }),
   block: verb({
     path: "member/block",

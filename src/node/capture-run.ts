@@ -23,6 +23,7 @@ export async function captureScan(
   for (const { domain, held, gone } of scan.domains) {
     const captured = capture({
       self: keeper.self,
+      former: memory.former,
       mode,
       domain,
       isHalfKnown: !keeper.replica.isSettled(domain.set),

@@ -21,6 +21,7 @@ import { ControlError } from "./control.ts";
 import { Entrance } from "./entrance.ts";
 import { Heartbeats, type HeartbeatsOptions } from "./heartbeats.ts";
 import { HeldRelease } from "./held-release.ts";
+import type { RotationKeys } from "./identity-keys.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
 import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
@@ -28,6 +29,7 @@ import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { Rotation } from "./rotation.ts";
 import { StandingRules } from "./standing-rules.ts";
 import type { Verify } from "./verify-entries.ts";
 import type { World } from "./world.ts";
@@ -51,6 +53,8 @@ export type NodeParts = {
   readonly verify?: Verify;
   /** Told how many new entries came, with each batch: how much memory may be used meanwhile is its business. */
   noteEntries?(count: number): void;
+  /** The key files, and how to start anew under another key: without them a node keeps its key for ever. */
+  readonly rotation?: { readonly keys: RotationKeys; restart(): void };
 };
 /** What a node has once it is in a mesh. */
 export type Membered = {
@@ -71,6 +75,8 @@ export class Node {
   readonly #openMesh: NodeParts["openMesh"];
   readonly #verify: NodeParts["verify"];
   readonly #noteEntries: NodeParts["noteEntries"];
+  readonly #rotating: NodeParts["rotation"];
+  #rotation: Rotation | undefined;
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #blocks: Blocks | undefined;
@@ -87,6 +93,7 @@ export class Node {
     this.#openMesh = parts.openMesh;
     this.#verify = parts.verify;
     this.#noteEntries = parts.noteEntries;
+    this.#rotating = parts.rotation;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -109,6 +116,11 @@ export class Node {
   get blocks(): Blocks {
     if (this.#blocks === undefined) throw new Error("the blocks are loaded before anything asks for them");
     return this.#blocks;
+  }
+
+  /** Undefined where the key is in no file. */
+  get rotation(): Rotation | undefined {
+    return this.#rotation;
   }
 
   /** The verbs that bring this node into a mesh. */
@@ -135,6 +147,7 @@ export class Node {
   async start(): Promise<void> {
     const { config, world, log } = this.options;
     this.#memory = await KeystoneMemory.load(this.store);
+    if (this.#rotating !== undefined) this.#rotation = await Rotation.load({ ...this.#rotating, node: this });
     const blocks = await Blocks.load(this.store); // Before the mesh: the gate asks them too.
     this.#blocks = blocks;
     const known = (await this.store.meta("mesh")) as MeshMemory | undefined;
@@ -174,6 +187,7 @@ export class Node {
   }
 
   async stop(): Promise<void> {
+    await this.#rotation?.stop();
     await this.#membered?.loop.stop();
     this.#membered?.heartbeats.stop();
     this.#held?.stop();
@@ -273,10 +287,12 @@ export class Node {
     });
     await this.mesh.setMesh(meshId);
     await this.#sayWhoWeAre(keeper);
+    await this.#rotation?.takeOver(); // Before anything is captured or planned under this key.
     this.mesh.reach();
     antiEntropy.start();
     heartbeats.start();
     loop.start();
+    this.#rotation?.start();
     return this.#membered;
   }
 
@@ -358,6 +374,7 @@ export class Node {
   }
 
   #onMembership(): void {
+    this.#rotation?.start();
     for (const peerId of this.#membered?.keeper.replica.membership.members ?? []) this.mesh.forgetKnock(peerId);
     this.mesh.reach();
     this.mesh

@@ -1,26 +1,30 @@
 // The operator's verbs, on a running node. Each does the whole of it, durably, or says why not and has done nothing.
 // One desk for each subject; here stands what speaks of the whole node.
 import type { Scope } from "../core/kinds.ts";
-import type {
-  BlockView,
-  Control,
-  DomainView,
-  ExplainView,
-  HoldView,
-  MemberView,
-  PendingView,
-  PlanView,
-  ProjectView,
-  StatusView,
-  SwitchView,
+import {
+  type BlockView,
+  type Control,
+  ControlError,
+  type DomainView,
+  type ExplainView,
+  type HoldView,
+  type MemberView,
+  type PendingView,
+  type PlanView,
+  type ProjectView,
+  type RotationView,
+  type StatusView,
+  type SwitchView,
 } from "./control.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
 import { MemberDesk } from "./member-desk.ts";
+import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
+import { rotationView } from "./rotation-view.ts";
 import { SwitchDesk } from "./switch-desk.ts";
 
 export class Operator implements Control {
@@ -71,6 +75,7 @@ export class Operator implements Control {
         events: memory.state.events,
       },
       ...healthOf(this.#node),
+      rotation: rotationView(this.#node, this.#node.rotation),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
       rejections: refusals.list(),
@@ -87,6 +92,16 @@ export class Operator implements Control {
 
   admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }> {
     return this.#members.admit(options);
+  }
+
+  async rotateIdentity({ now = false }: { now?: boolean }): Promise<RotationView> {
+    memberedOf(this.#node);
+    const { rotation } = this.#node;
+    if (rotation === undefined) throw new ControlError("NO_KEYS", "this node's key is in no file: it can't be changed");
+    await rotation.begin({ now });
+    const view = rotationView(this.#node, rotation);
+    if (view === null) throw new ControlError("NO_ROTATION", "no rotation is under way");
+    return view;
   }
 
   block(options: { peerId: string }): Promise<BlockView> {

@@ -1,24 +1,34 @@
 // Starts a node on a data directory: opens what it needs, in an order in which a failure leaves nothing open.
-import { openIdentity } from "../mesh/identity.ts";
+import { type Identity, openIdentity } from "../mesh/identity.ts";
 import { createMesh } from "../mesh/mesh.ts";
 import { openLevelStore } from "../store/open-store.ts";
+import type { ReplicaStore } from "../store/store.ts";
 import type { Control } from "./control.ts";
-import { dataPaths } from "./data-directory.ts";
+import { type DataPaths, dataPaths } from "./data-directory.ts";
+import { rotationKeys, switchIdentity } from "./identity-keys.ts";
 import { openKeystone } from "./keystone-access.ts";
 import { Node, type NodeOptions } from "./node.ts";
 import { Operator } from "./operator.ts";
+import { readRotation } from "./rotation-memory.ts";
 import { HeapWatch, keepHeapSmall } from "./small-heap.ts";
 import { verifyOnThreads } from "./verify-entries.ts";
 
-export type RunningNode = { readonly control: Control; stop(): Promise<void> };
+export type RunningNode = {
+  readonly control: Control;
+  /** Resolves once the node wants to be stopped and started anew: under another key. */
+  readonly restart: Promise<void>;
+  stop(): Promise<void>;
+};
 
 /** The data directory is this process's own. Errors: StoreError, MeshError, ConfigError, CredentialsError. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   keepHeapSmall();
   const paths = dataPaths(options.dataDir);
-  const identity = await openIdentity(paths.identity);
+  await openIdentity(paths.identity); // Before anything else: a key that can't be used needs no store.
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
+  const identity = await identityFor(paths, store);
+  const wanted = Promise.withResolvers<void>();
   const heap = new HeapWatch(options.world.after);
   const node = new Node(options, {
     identity,
@@ -27,6 +37,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     openMesh: createMesh,
     verify: verifyOnThreads,
     noteEntries: (count) => heap.note(count),
+    rotation: { keys: rotationKeys(paths), restart: wanted.resolve },
   });
   const stop = async () => {
     heap.stop();
@@ -36,9 +47,17 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   };
   try {
     await node.start();
-    return { control: new Operator(node), stop };
+    return { control: new Operator(node), restart: wanted.promise, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The key to go on with: once a rotation has passed everything to the next one, that. */
+async function identityFor(paths: DataPaths, store: ReplicaStore): Promise<Identity> {
+  const rotation = await readRotation(store);
+  return rotation === undefined || rotation.handedMs === null || rotation.doneMs !== null
+    ? openIdentity(paths.identity)
+    : switchIdentity(paths, rotation);
 }
