@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { SCOPES, type Scope } from "../core/kinds.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
+import { parseKeystoneId } from "../core/set-name.ts";
 import { nearestWord } from "../core/spelling.ts";
 import { cloudNameProblem } from "../node/config-schema.ts";
 import { parseTcpAddress } from "../node/tcp-address.ts";
@@ -11,6 +12,19 @@ export function peerIdArgument(text: string): PeerId {
   if (peerId === undefined)
     throw new InvalidArgumentError("It is no peer ID: they begin with 12D3KooW and have 52 characters.");
   return peerId;
+}
+
+/** One more peer ID; the option may be given several times. */
+export function peerIdsArgument(text: string, before: readonly PeerId[] = []): readonly PeerId[] {
+  return [...before, peerIdArgument(text)];
+}
+
+/** Projects' IDs with commas between them, each once. */
+export function projectIdsArgument(text: string): readonly string[] {
+  const ids = text.split(",").map((id) => id.trim());
+  const wrong = ids.find((id) => parseKeystoneId(id) === undefined);
+  if (wrong !== undefined) throw new InvalidArgumentError("Project IDs have 32 hex digits, with commas between them.");
+  return [...new Set(ids)];
 }
 
 /** An address to join through: it must say whom to expect there. */

@@ -1,9 +1,11 @@
 // keymesh domain: share a domain of our own, accept somebody else's, and say who may change what in ours.
-import { Argument, type Command, Option } from "commander";
-import type { Scope } from "../core/kinds.ts";
-import type { AgreementMode, CloudWordsView, Control, DomainView } from "../node/control.ts";
-import { peerIdArgument, scopesArgument } from "./arguments.ts";
+import { type Command, Option } from "commander";
+import type { AgreementMode, CloudWordsView, DomainView } from "../node/control.ts";
+import { peerIdArgument } from "./arguments.ts";
+import { addAudience } from "./domain-audience.ts";
+import { addHandover } from "./domain-handover.ts";
 import { addDomainLocal } from "./domain-local.ts";
+import { addSigners } from "./domain-signers.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
@@ -14,18 +16,11 @@ export function addDomain(program: Command, shell: Shell): void {
     .command("domain")
     .summary("share, accept and list domains")
     .description("Domains are what clouds share. Nothing is shared, and nothing accepted, until you say so.");
-  domain
-    .command("share")
-    .summary("share a domain of this cloud")
-    .description("Shares a domain of this cloud's Keystone, which stays its owner. Others decide whether to accept it.")
-    .argument("<domain>", "its ID or name in Keystone")
-    .addHelpText("after", "\nExample:\n  keymesh domain share research")
-    .action((named: string, _options: object, command: Command) =>
-      askNode(placeOf(command, shell), (node) => node.shareDomain({ domain: named }), sharedText),
-    );
+  addAudience(domain, shell);
   addAccept(domain, shell);
   addDomainLocal(domain, shell);
-  addGrant(domain, shell);
+  addSigners(domain, shell);
+  addHandover(domain, shell);
   domain
     .command("list")
     .summary("list the shared domains")
@@ -36,7 +31,7 @@ export function addDomain(program: Command, shell: Shell): void {
     );
 }
 
-type AcceptOptions = { owner?: string; mode?: AgreementMode; name?: string };
+type AcceptOptions = { owner?: string; mode?: AgreementMode; name?: string; replace?: boolean };
 
 function addAccept(domain: Command, shell: Shell): void {
   const modes = ["mirror", "initial", "observe"] satisfies AgreementMode[];
@@ -55,44 +50,28 @@ function addAccept(domain: Command, shell: Shell): void {
       ).choices(modes),
     )
     .option("--name <name>", "what to call the domain here, where its own name is taken")
+    .option("--replace", "follow this owner instead of the one from whom the domain was accepted before")
     .addHelpText("after", "\nExample:\n  keymesh domain accept 5f3c… --mode observe")
     .action((id: string, options: AcceptOptions, command: Command) =>
       askNode(placeOf(command, shell), (node) => node.acceptDomain({ domain: id, ...options }), acceptedText),
     );
 }
 
-function addGrant(domain: Command, shell: Shell): void {
-  domain
-    .command("grant")
-    .summary("let another member change a domain that this cloud owns")
-    .description("Lets another member create, update or delete projects in a domain that this cloud owns.")
-    .argument("<domain>", "its ID")
-    .addArgument(new Argument("<peerId>", "the member").argParser(peerIdArgument))
-    .addArgument(new Argument("<scopes>", "of create,update,delete, with commas between").argParser(scopesArgument))
-    .addHelpText("after", "\nExample:\n  keymesh domain grant 5f3c… 12D3KooW… create,update")
-    .action((id: string, peerId: string, scopes: readonly Scope[], _options: object, command: Command) =>
-      askNode(
-        placeOf(command, shell),
-        (node: Control) => node.grant({ domain: id, peerId, scopes }),
-        (view) => line`${shortPeer(peerId)} may now ${(view.signers[peerId] ?? []).join(", ")} in ${view.name}.`,
-      ),
-    );
-}
-
 export function domainsText(domains: readonly DomainView[]): string {
   if (domains.length === 0) return "No domain is shared yet: keymesh domain share DOMAIN.";
   const shared = table(
-    ["ID", "NAME", "OWNER", "ACCEPTED", "PROJECTS", "SIGNERS"],
+    ["ID", "NAME", "OWNER", "ACCEPTED", "WITH", "PROJECTS", "SIGNERS"],
     domains.map((domain) => [
       domain.id,
       domain.localName === null ? domain.name : `${domain.name} (here ${domain.localName})`,
       `${domain.ownerName} ${shortPeer(domain.owner)}${domain.blocked ? ", blocked here" : ""}`,
       switchesText(domain),
+      audienceText(domain),
       String(domain.projects),
       signersText(domain.signers),
     ]),
   );
-  const notes = domains.flatMap(({ name, note }) => (note === null ? [] : [line`${name}: ${note}`]));
+  const notes = domains.flatMap(notesOf);
   const clouds = domains.flatMap((domain) => domain.clouds.map((cloud) => [domain, cloud] as const));
   const elsewhere = clouds.map(([{ name }, cloud]) => [
     name,
@@ -102,6 +81,18 @@ export function domainsText(domains: readonly DomainView[]): string {
   const others =
     elsewhere.length === 0 ? [] : [`In other clouds:\n${table(["DOMAIN", "CLOUD", "ACCEPTED"], elsewhere)}`];
   return [shared, ...notes, ...others].join("\n\n");
+}
+
+function notesOf({ name, note, untold, passingTo, id }: DomainView): string[] {
+  const isOnItsWay =
+    passingTo === null ? [] : [line`${name}: on its way to ${passingTo}, who takes it with keymesh domain take ${id}`];
+  const isUntold = untold.length === 0 ? [] : [line`${name}: still to be told: ${untold.join(", ")}`];
+  return [...(note === null ? [] : [line`${name}: ${note}`]), ...isOnItsWay, ...isUntold];
+}
+
+function audienceText({ audience }: DomainView): string {
+  if (audience === null) return "everyone";
+  return audience.length === 0 ? "nobody" : audience.map(shortPeer).join(" ");
 }
 
 /** How a cloud follows a domain, and what it switched off for itself. */
@@ -118,10 +109,6 @@ export function switchesText(words: Omit<CloudWordsView, "peerId" | "name">): st
 function signersText(signers: DomainView["signers"]): string {
   const each = Object.entries(signers).map(([peerId, scopes]) => `${shortPeer(peerId)} ${scopes.join(",")}`);
   return each.length === 0 ? "-" : each.join("; ");
-}
-
-function sharedText(domain: DomainView): string {
-  return line`Shared ${domain.name} (${domain.id}) with ${counted(domain.projects, "project")}. Elsewhere: keymesh domain accept ${domain.id}`;
 }
 
 function acceptedText(domain: DomainView): string {

@@ -1,12 +1,13 @@
 // keymesh project: what is shared here, and why a project is as it is.
 import type { Command } from "commander";
-import type { ExplainView, ProjectView } from "../node/control.ts";
+import type { ProjectView } from "../node/control.ts";
 import { askNode, placeOf } from "./place.ts";
+import { addProjectExplain } from "./project-explain.ts";
 import { addProjectLocal } from "./project-local.ts";
 import { treeOrder } from "./project-tree.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
-import { line, shortPeer, shortValue, yesNo } from "./words.ts";
+import { yesNo } from "./words.ts";
 
 export function addProject(program: Command, shell: Shell): void {
   const project = program
@@ -23,15 +24,7 @@ export function addProject(program: Command, shell: Shell): void {
       askNode(placeOf(command, shell), (node) => node.projects(options), projectsText),
     );
   addProjectLocal(project, shell);
-  project
-    .command("explain")
-    .summary("show who wrote what of a project, and why it is as it is here")
-    .description("Shows each field of a project: its value, who wrote it when, and what this cloud's Keystone holds.")
-    .argument("<id>", "the project's ID")
-    .addHelpText("after", "\nExample:\n  keymesh project explain 0d2a…")
-    .action((id: string, _options: object, command: Command) =>
-      askNode(placeOf(command, shell), (node) => node.explain({ id }), explainText),
-    );
+  addProjectExplain(project, shell);
 }
 
 export function projectsText(projects: readonly ProjectView[]): string {
@@ -47,28 +40,4 @@ export function projectsText(projects: readonly ProjectView[]): string {
       project.state,
     ]),
   );
-}
-
-export function explainText(view: ExplainView): string {
-  const names = new Set([...Object.keys(view.fields), ...Object.keys(view.keystone ?? {})]);
-  const rows = [...names].map((name) => {
-    const field = view.fields[name];
-    const here = view.keystone === null || !(name in view.keystone) ? "-" : shortValue(view.keystone[name]);
-    if (field === undefined) return [name, "-", "-", "-", here];
-    const [wallMs] = field.stamp;
-    const writer = `${field.originName} ${shortPeer(field.origin)}`;
-    return [name, shortValue(field.value), writer, new Date(wallMs).toISOString(), here];
-  });
-  const fields = table(["FIELD", "VALUE", "WRITTEN BY", "AT", "IN THIS KEYSTONE"], rows);
-  const keystone = view.keystone === null ? "\n\nThis cloud's Keystone doesn't hold it." : "";
-  return `${line`${view.kind} ${view.id}, ${view.state}: ${view.why}`}\n\n${fields}${keystone}${localText(view)}`;
-}
-
-function localText({ local }: ExplainView): string {
-  if (local.length === 0) return "";
-  const rows = local.map(({ peerId, name, off, optedOut }) => [
-    `${name} ${shortPeer(peerId)}`,
-    optedOut ? "opted out" : off ? "switched off" : "-",
-  ]);
-  return `\n\n${table(["CLOUD", "FOR ITSELF"], rows)}`;
 }

@@ -4,6 +4,7 @@ import type { StatusView } from "../node/control.ts";
 import { switchesText } from "./domain.ts";
 import { rotationLines } from "./identity-rotate.ts";
 import { askNode, type Place, placeOf } from "./place.ts";
+import { refusalsText } from "./refusals.ts";
 import type { Shell } from "./shell.ts";
 import { syncText } from "./sync-progress.ts";
 import { sheet, table } from "./table.ts";
@@ -74,6 +75,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
     ...blockedRow(status, nowMs),
     ...rotationRow(status, nowMs),
+    ...workRow(status, nowMs),
     ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
   return [
@@ -82,10 +84,16 @@ export function statusText(status: StatusView, nowMs: number): string {
     syncText(status.sync, nowMs),
     eventsText(keystone, nowMs),
     switchedText(status),
-    rejectionsText(status),
+    refusalsText(status, nowMs),
   ]
     .filter((part) => part !== "")
     .join("\n\n");
+}
+
+function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
+  if (work === null) return [];
+  const { what, domainId, done, of, sinceMs } = work;
+  return [["work", `${what} ${domainId}: ${done} of ${counted(of, "record")}, since ${ago(sinceMs, nowMs)}`]];
 }
 
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
@@ -139,10 +147,4 @@ function switchedText({ switched }: StatusView): string {
     switchesText(words),
   ]);
   return `What clouds switched off for themselves:\n${table(["DOMAIN", "CLOUD", "FOLLOWS"], rows)}`;
-}
-
-function rejectionsText({ rejections }: StatusView): string {
-  if (rejections.length === 0) return "";
-  const rows = rejections.map(({ peerId, code, count }) => [shortPeer(peerId), code, String(count)]);
-  return `Refused from peers so far:\n${table(["PEER", "CODE", "COUNT"], rows)}`;
 }

@@ -9,8 +9,13 @@ const SIGNATURE_BYTES = 64; // Of Ed25519.
 export const CANARY_CONTEXT = "keymesh/canary/1";
 /** The canary project's name. One per Keystone, so that a second node on it finds the first one's. */
 export const CANARY_NAME = "keymesh-canary";
-/** Its key in the project's `extra`. Never in a domain's: that breaks every list of domains in Keystone 27. */
-export const CANARY_KEY = "keymesh_canary";
+/**
+ * Its two keys in the project's `extra`, written in turn, so that the last two generations stand there: the one that a raise
+ * leaves alone tells whether Keystone was restored between our read and our write (ADR 0009).
+ * Never in a domain's `extra`: that breaks every list of domains in Keystone 27.
+ */
+export const CANARY_KEYS = ["keymesh_canary", "keymesh_canary_last"] as const;
+export type CanaryKey = (typeof CANARY_KEYS)[number];
 
 /** What stands in `extra`: who raised it, for which project, how often, and the signature that says so. */
 export type CanaryMark = { readonly peerId: PeerId; readonly generation: number };
@@ -21,7 +26,15 @@ export type CanaryMark = { readonly peerId: PeerId; readonly generation: number 
 export type CanaryMemory = { readonly projectId: string; readonly generation: number; readonly raising: number | null };
 
 export type CanaryFound =
-  | { readonly is: "mark"; readonly projectId: string; readonly mark: CanaryMark }
+  | {
+      readonly is: "mark";
+      readonly projectId: string;
+      readonly mark: CanaryMark;
+      /** Where the mark stands: the next raise writes the other key. */
+      readonly key: CanaryKey;
+      /** The generation under the other key; 0 if none stands there. */
+      readonly before: number;
+    }
   | { readonly is: "absent" }
   /** A canary project without a mark: made, and not raised yet. */
   | { readonly is: "blank"; readonly projectId: string }
@@ -45,6 +58,26 @@ export function openCanary(projectId: string, text: unknown): CanaryMark | undef
     return undefined;
   const isSigned = verifySignature(peerId, canaryBytes(projectId, peerId, generation), signature);
   return isSigned ? { peerId, generation } : undefined;
+}
+
+/**
+ * What the canary project's `extra` says. The greater of two marks is the canary's, but one of another peer always is: who
+ * wrote beside us must not stay unseen beneath a mark of ours.
+ */
+export function readCanary(projectId: string, extra: Readonly<Record<string, unknown>>, self: PeerId): CanaryFound {
+  const marks: { readonly key: CanaryKey; readonly mark: CanaryMark }[] = [];
+  for (const key of CANARY_KEYS) {
+    const text = extra[key];
+    if (text === undefined || text === null) continue;
+    const mark = openCanary(projectId, text);
+    if (mark === undefined) return { is: "unreadable", projectId };
+    marks.push({ key, mark });
+  }
+  const isOurs = ({ mark }: { mark: CanaryMark }) => mark.peerId === self;
+  marks.sort((a, b) => Number(isOurs(a)) - Number(isOurs(b)) || b.mark.generation - a.mark.generation);
+  const [top, other] = marks;
+  if (top === undefined) return { is: "blank", projectId };
+  return { is: "mark", projectId, ...top, before: other?.mark.generation ?? 0 };
 }
 
 /** 64 bytes in base64url, in the one spelling that we write: anybody may have edited it, and a decoder that throws ends the node. */
@@ -74,7 +107,9 @@ export function judgeCanary(options: {
   // With a key that is given up nobody goes on raising, unless somebody has it who shouldn't.
   if (peerId !== self && generation > highestKnown(memory)) return "contested";
   const isKnown = memory?.projectId === found.projectId;
-  if (isKnown && (generation === memory.generation || generation === memory.raising)) return "ok";
+  if (isKnown && generation === memory.generation) return "ok";
+  // A raise of ours landed. On what we had read before it, or Keystone was restored in between and this raise hides it.
+  if (isKnown && generation === memory.raising) return found.before === memory.generation ? "ok" : "restored";
   // Generations rise from one canary project to the next: an older one of ours that is back came from a backup.
   return generation <= (memory?.generation ?? 0) ? "restored" : "nodeRestored";
 }

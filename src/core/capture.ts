@@ -108,36 +108,45 @@ function captureNew(input: CaptureInput, held: Held, draft: Draft): void {
 
 type Change = { readonly held: Held; readonly row: Seen; readonly changed: readonly ValueField[] };
 
-function captureChanged(input: CaptureInput, { held, row, changed }: Change, draft: Draft): void {
+function captureChanged(input: CaptureInput, change: Change, draft: Draft): void {
   const { domain, intents } = input;
-  const record = held.isDomain ? domain.domain : domain.projects.get(held.id);
-  const intent = intents.get(held.id);
-  const edits = changed.filter((field) => !isOurOwn({ ...input, field, held, record, intent }));
+  const { row, changed } = change;
+  const record = change.held.isDomain ? domain.domain : domain.projects.get(change.held.id);
+  const intent = intents.get(change.held.id);
+  const edits = changed.filter((field) => !isOurOwn({ ...input, field, held: change.held, record, intent }));
   const decision =
-    decisionFor(input.decisions, holdId("differences", domain.domainId), held.id) ??
-    decisionFor(input.decisions, holdId("unconfirmed", domain.domainId), held.id);
+    decisionFor(input.decisions, holdId("differences", domain.domainId), change.held.id) ??
+    decisionFor(input.decisions, holdId("unconfirmed", domain.domainId), change.held.id);
   if (decision === "reject") {
-    draft.seen.set(held.id, lookedAt(row, held));
+    draft.seen.set(change.held.id, lookedAt(row, change.held));
     return;
   }
-  if (decision === undefined && edits.length > 0) {
-    if (input.mode === "hold") return void draft.differing.push(held.id);
-    const { before } = row;
-    if (
-      row.confirmedAt === null &&
-      before !== null &&
-      edits.every((field) => isSameValue(field, before[field], held[field]))
-    )
-      return void draft.unconfirmed.push(held.id);
-  }
+  if (decision === undefined && edits.length > 0 && input.mode === "hold")
+    return void draft.differing.push(change.held.id);
+  const undone = decision === undefined ? edits.filter((field) => looksUndone(field, change)) : [];
+  if (undone.length > 0) draft.unconfirmed.push(change.held.id);
+  // What was changed beside it is an edit all the same: a restore may be followed by one before anybody looks.
+  const held = withRowValues(change, undone);
+  const left = edits.filter((field) => !undone.includes(field));
+  if (changed.length === undone.length) return;
   draft.seen.set(held.id, lookedAt(row, held));
   if (domain.mode !== "mirror") return;
   // Enabled by hand: the local switch ends, though the mesh says enabled too and so there is nothing to tell it.
   if (changed.includes("enabled") && held.enabled && domain.off.has(held.id) && !isEnabling(intent))
     switchOn(held.id, draft);
-  if (edits.length === 0) return;
-  if (domain.scopes.has("update")) captureEdits(input, { held, row, changed: edits }, draft);
-  else captureLocally(held, edits, draft);
+  if (left.length === 0) return;
+  if (domain.scopes.has("update")) captureEdits(input, { held, row, changed: left }, draft);
+  else captureLocally(held, left, draft);
+}
+
+/** The value is the last one that was confirmed, and what came after it never was: a restore may have brought it back. */
+function looksUndone(field: ValueField, { held, row: { confirmedAt, before } }: Change): boolean {
+  return confirmedAt === null && before !== null && isSameValue(field, before[field], held[field]);
+}
+
+/** The object as if some of its fields still held what was last seen. */
+function withRowValues({ held, row }: Change, fields: readonly ValueField[]): Held {
+  return { ...held, ...Object.fromEntries(fields.map((field) => [field, row.values[field]])) };
 }
 
 /** Ours is what equals an open intent or a mark that we put on a name, and what the mesh says anyway. */

@@ -78,12 +78,18 @@ const isRosterShape: FieldCheck = (value) =>
     retired: isPeerIds,
     thresholds: (thresholds) => isShape(thresholds, { admit: (admit) => isCount(admit) && (admit as number) > 0 }),
   });
-/** A roster's shape, and its sense: voters are members, and nobody retired is one. */
+/** A roster's shape, and its sense: voters are members, and neither who is retired nor the recovery key is one. */
 const isRoster: FieldCheck = (value) => {
   if (!isRosterShape(value)) return false;
-  const { members, voters, retired } = value as Record<"members" | "voters" | "retired", readonly string[]>;
-  const isMember = new Set(members);
-  return voters.every((voter) => isMember.has(voter)) && !retired.some((peerId) => isMember.has(peerId));
+  const { members, voters, retired, recovery } = value as Record<
+    "members" | "voters" | "retired",
+    readonly string[]
+  > & {
+    readonly recovery?: FieldValue;
+  };
+  const isMember = new Set<FieldValue>(members);
+  const isApart = recovery === undefined || (isPeerId(recovery) && !isMember.has(recovery)); // Or one key had two votes.
+  return isApart && voters.every((voter) => isMember.has(voter)) && !retired.some((peerId) => isMember.has(peerId));
 };
 /** A voter's word for a newcomer, under the roster that the field names. */
 const isAdmission: FieldCheck = (value) => isShape(value, { name: (name) => name === null || isName(name) });

@@ -86,6 +86,8 @@ export const SYNC_ANSWER_TIMEOUT_MS = 20_000;
 export const SYNC_SESSION_MAX_MS = 600_000;
 /** Milliseconds that planning waits for sessions to end: a slow peer must not keep Keystone from what we hold. */
 export const SYNC_PLAN_WAIT_MAX_MS = 60_000;
+/** Milliseconds without news after which a session makes no plan wait: a page comes in one, and a silent member must not keep a cloud still. */
+export const SYNC_PLAN_STALL_MS = 5_000;
 /** Milliseconds that a domain may wait to be settled after a revoke before it shows as held: a member that is away comes back sooner. */
 export const SETTLE_WAIT_MAX_MS = 600_000;
 /** Sync sessions served at once, in all and for one peer. */
@@ -124,6 +126,12 @@ export const FOREIGN_BEATS_MIN = 3;
 export const DUPLICATE_CLEAR_MS = 300_000;
 /** Milliseconds for which our own heartbeats name such a key after we last heard it twice. */
 export const DUPLICATE_TOLD_MS = 60_000;
+/** Voters below which the recovery key stands in for one: from three on a lost key leaves a majority. */
+export const RECOVERY_VOTERS_BELOW = 3;
+/** Characters of a roster's hash that name it to a verb, at least: 8 tell apart all that a mesh ever has. */
+export const ROSTER_NAME_LENGTH_MIN = 8;
+/** Bytes of a file with a recovery key that we read: the key has 83, the rest is what people write around it. */
+export const RECOVERY_KEY_BYTES_MAX = 1_024;
 /** Milliseconds that `join` waits for the roster before it says that the node goes on alone. */
 export const JOIN_WAIT_MS = 20_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */
@@ -223,8 +231,17 @@ export const PROJECT_TAG_LENGTH_MAX = 255;
 // --- Operating -----------------------------------------------------------------------------------------------------
 /** Holds shown and kept; a further one is counted in the last. */
 export const HOLDS_MAX = 1_000;
-/** Distinct rejection counters (peer and code) kept in memory. */
+/** Distinct rejection counters (peer and code) kept in memory: two dozen codes for each of 400 offenders. */
 export const REJECTION_COUNTERS_MAX = 10_000;
+/** Characters of what is remembered of the last refusal of each counter. 2 MB for all of them. */
+export const REJECTION_DETAIL_LENGTH_MAX = 200;
+/** Words of one signer that lost or don't count, and that no record keeps: for `project explain`, since the node's start. */
+export const LOST_ENTRIES_MAX = 200;
+/** Bytes of those of one signer, so that large entries hold no more than small ones; and of all signers' together. */
+export const LOST_BYTES_MAX = 256 * 1024;
+export const LOST_BYTES_IN_ALL_MAX = 8 * 1024 * 1024;
+/** Rivals of one field, and claims of other owners, that `project explain` lists: the latest. */
+export const EXPLAIN_RIVALS_MAX = 20;
 /** Bytes of one request to the control socket. */
 export const CONTROL_BODY_BYTES_MAX = 1024 * 1024;
 
@@ -305,6 +322,28 @@ export const RULED_DOMAINS_PER_OWNER_MAX = 100;
 /** New entries within so many milliseconds from which on a node is busy, and its heap may grow: a session's first page has as many. */
 export const HEAP_BUSY_ENTRIES = 500;
 export const HEAP_LOOK_MS = 10_000;
+
+// --- Owning a domain -----------------------------------------------------------------------------------------------
+/** Records looked at in one batch of a revoke or a takeover: some 20 ms of signing and joining, then others have their turn. */
+export const OWNER_BATCH_RECORDS = 250;
+/** Passes over a domain before the last batch of a revoke takes the rest, however fast its signer goes on writing. */
+export const OWNER_PASSES_MAX = 3;
+/** Values and projects that the answer of a revoke lists by name; it counts the others. */
+export const REVOKE_LISTED_MAX = 1_000;
+/** Milliseconds from its start for which a node that reaches nobody yet waits before it speaks as an owner: a first dial takes less. */
+export const OWNER_HEAR_WAIT_MS = 10_000;
+/** Milliseconds between two looks for somebody to hear, and between tries to go on with what a crash broke off. */
+export const OWNER_LOOK_MS = 250;
+export const OWNER_RESUME_MS = 10_000;
+/** Peers that are still to be told who may hold a domain, over all domains: each member of the largest mesh, ten times. */
+export const WORDS_TO_TELL_MAX = 10_000;
+
+// --- Who may sign --------------------------------------------------------------------------------------------------
+/** Answers about signers that are kept: a hundred clouds times a hundred domains. */
+export const SIGNER_ANSWERS_MAX = 10_000;
+/** Questions about peers that nobody ever admitted: a second, and at once. An honest service meets few. */
+export const SIGNER_UNKNOWN_PER_SECOND = 20;
+export const SIGNER_UNKNOWN_BURST = 100;
 
 // --- Changing the key ----------------------------------------------------------------------------------------------
 /** Peer IDs that a node remembers to have had: one a month, for eight years. An older one's canary is a stranger's. */

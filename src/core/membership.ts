@@ -8,6 +8,8 @@ import type { PeerId } from "./peer-id.ts";
 import type { Counts, Rec, Slot } from "./record.ts";
 import {
   type Candidate,
+  type Candidates,
+  electorsOf,
   type Proposal,
   proposalsUnder,
   type RosterAlarm,
@@ -30,6 +32,8 @@ export type RosterBody = {
   readonly voters: readonly PeerId[];
   readonly retired: readonly PeerId[];
   readonly thresholds: { readonly admit: number };
+  /** A key kept offline that stands in for a voter while there are few (ADR 0009). No member. Left out if there is none. */
+  readonly recovery?: PeerId;
 };
 export type Roster = RosterBody & { readonly hash: string };
 
@@ -45,6 +49,8 @@ export type Membership = {
   readonly everListed: ReadonlySet<PeerId>;
   /** Names that a voter gave at admission. */
   readonly names: ReadonlyMap<PeerId, string>;
+  /** Voters that admitted a peer under the current roster, enough of them or not. */
+  readonly votes: ReadonlyMap<PeerId, ReadonlySet<PeerId>>;
   /** What is proposed to follow the current roster, by hash. */
   readonly proposals: readonly Proposal[];
   /** Rivals of rosters of the chain. */
@@ -56,8 +62,13 @@ export function rosterHash(body: RosterBody): string {
   return sha256(encode([ROSTER_CONTEXT, body]));
 }
 
-export function foundingRoster(options: { name: string; founder: PeerId; nonce: string }): Roster {
-  const { name, founder, nonce } = options;
+export function foundingRoster(options: {
+  name: string;
+  founder: PeerId;
+  nonce: string;
+  recovery?: PeerId | undefined;
+}): Roster {
+  const { name, founder, nonce, recovery } = options;
   const body: RosterBody = {
     version: 0,
     previous: null,
@@ -67,6 +78,7 @@ export function foundingRoster(options: { name: string; founder: PeerId; nonce: 
     voters: [founder],
     retired: [],
     thresholds: { admit: 1 },
+    ...(recovery === undefined ? {} : { recovery }),
   };
   return { ...body, hash: rosterHash(body) };
 }
@@ -111,30 +123,33 @@ export function readMembership(
   records: Iterable<Rec>,
   choices: RosterChoices = NO_CHOICES,
 ): Membership {
-  const candidates = new Map<string, Candidate>();
-  const words: Slot[] = [];
-  for (const { key, slots } of records) {
-    for (const slot of slots) {
-      const { entry } = slot;
-      if (key.kind === "admission" || key.kind === "leave") words.push(slot);
-      const roster = rosterIn(slot);
-      if (roster === undefined) continue;
-      const { signers, proposers } = candidates.get(roster.hash) ?? { signers: new Set(), proposers: new Set() };
-      const { origin } = entry.stamp;
-      const isSigned = entry.kind === "roster";
-      candidates.set(roster.hash, {
-        roster,
-        signers: isSigned ? new Set([...signers, origin]) : signers,
-        proposers: isSigned ? proposers : new Set([...proposers, origin]),
-      });
-    }
-  }
+  const all = [...records];
+  const candidates = rosterCandidates(all);
+  const words = all
+    .filter(({ key }) => key.kind === "admission" || key.kind === "leave")
+    .flatMap(({ slots }) => [...slots]);
   const chain = rosterChain(meshId, candidates, choices);
   const roster = [...chain.values()].at(-1);
   const everListed = new Set([...chain.values()].flatMap(({ members, retired }) => [...members, ...retired]));
   const whoIs = whoIsIn(roster, words);
   const proposals = roster === undefined ? [] : proposalsUnder(roster, candidates, whoIs.members);
   return { meshId, roster, chain, everListed, ...whoIs, proposals, alarms: rosterAlarms(chain, candidates, choices) };
+}
+
+/** Every roster that the control set's records speak of, whether it counts or not, with who signed and who proposed it. */
+export function rosterCandidates(records: Iterable<Rec>): Candidates {
+  type Mutable = Candidate & Record<"signers" | "proposers", Map<PeerId, Stamp>>;
+  const candidates = new Map<string, Mutable>();
+  for (const { slots } of records)
+    for (const slot of slots) {
+      const roster = rosterIn(slot);
+      if (roster === undefined) continue;
+      const candidate = candidates.get(roster.hash) ?? { roster, signers: new Map(), proposers: new Map() };
+      const { kind, stamp } = slot.entry;
+      candidate[kind === "roster" ? "signers" : "proposers"].set(stamp.origin, stamp);
+      candidates.set(roster.hash, candidate);
+    }
+  return candidates;
 }
 
 /** The roster that a slot speaks of, signed or proposed; undefined if it speaks of none. */
@@ -150,13 +165,13 @@ function rosterIn({ entry, field }: Slot): Roster | undefined {
 function whoIsIn(
   roster: Roster | undefined,
   words: readonly Slot[],
-): Pick<Membership, "members" | "retired" | "names"> {
+): Pick<Membership, "members" | "retired" | "names" | "votes"> {
   const retired = new Set(roster?.retired);
   const members = new Set(roster?.members);
   const names = new Map<PeerId, string>();
-  if (roster === undefined) return { members, retired, names };
+  const votes = new Map<PeerId, Set<PeerId>>(); // Each voter once: one entry may lie in two of a record's places.
+  if (roster === undefined) return { members, retired, names, votes };
   const left = new Map<string, Stamp>();
-  const votes = new Map<PeerId, number>();
   const current = words.filter((slot) => isWordUnder(roster, slot)).map(({ entry }) => entry);
   for (const { kind, id, stamp } of current) {
     if (kind !== "leave") continue;
@@ -167,13 +182,13 @@ function whoIsIn(
     const leftAt = left.get(id);
     if (kind !== "admission" || (leftAt !== undefined && compareStamps(stamp, leftAt) < 0)) continue;
     const peerId = id as PeerId;
-    votes.set(peerId, (votes.get(peerId) ?? 0) + 1);
+    votes.set(peerId, (votes.get(peerId) ?? new Set()).add(stamp.origin));
     const { name } = fields[ROSTER_PREFIX + roster.hash] as { name: string | null };
     if (name !== null) names.set(peerId, name);
   }
-  for (const [peerId, count] of votes)
-    if (count >= roster.thresholds.admit && !retired.has(peerId)) members.add(peerId);
-  return { members, retired, names };
+  for (const [peerId, voters] of votes)
+    if (voters.size >= roster.thresholds.admit && !retired.has(peerId)) members.add(peerId);
+  return { members, retired, names, votes };
 }
 
 /** Whether this is a voter's admission, or a member's own leave, under this roster. */
@@ -183,7 +198,7 @@ function isWordUnder(roster: Roster, { field, entry }: Slot): boolean {
 }
 
 /**
- * What counts in the control set: rosters signed by voters of their predecessor, admissions by voters of the current
+ * What counts in the control set: rosters signed by electors of their predecessor, admissions by voters of the current
  * one and a member's own leave, under that roster; a member's own proposal to follow a roster of the chain, one for each;
  * and of what only a newer node knows, the word of members.
  */
@@ -197,7 +212,8 @@ export function controlCounts(membership: Membership): Counts {
     const proposed = rosterOf(slot.entry);
     if (proposed === undefined) return false;
     if (proposed.version === 0) return proposed.hash === meshId && proposed.voters.includes(stamp.origin);
-    return chain.get(proposed.previous ?? "")?.voters.includes(stamp.origin) ?? false;
+    const previous = chain.get(proposed.previous ?? "");
+    return previous !== undefined && electorsOf(previous).includes(stamp.origin);
   };
 }
 

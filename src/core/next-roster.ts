@@ -17,6 +17,8 @@ export type RosterChanges = {
   readonly retire?: readonly PeerId[];
   /** Retired peers to bring back as members. */
   readonly reinstate?: readonly PeerId[];
+  /** The key that stands in for a lost voter's; null for none. */
+  readonly recovery?: PeerId | null;
 };
 export type NextRoster =
   | { readonly ok: true; readonly roster: Roster }
@@ -31,6 +33,7 @@ export type NextRoster =
         | "VOTER_NOT_A_MEMBER"
         | "NO_VOTERS"
         | "BAD_THRESHOLD" // more than there are voters, or none
+        | "RECOVERY_IS_A_MEMBER" // a key that has a vote of its own can't stand in for another's
         | "TOO_MANY_MEMBERS";
       readonly peerId?: PeerId;
     };
@@ -60,7 +63,10 @@ export function successor(roster: Roster, changes: RosterChanges, membership: Me
   const admit = changes.admit ?? Math.min(roster.thresholds.admit, voters.length);
   if (admit < 1 || admit > voters.length) return { ok: false, code: "BAD_THRESHOLD" };
   if (members.size > MEMBERS_MAX) return { ok: false, code: "TOO_MANY_MEMBERS" };
-  const { hash, ...body } = roster;
+  const { hash, recovery: before, ...body } = roster;
+  const recovery = changes.recovery === undefined ? before : (changes.recovery ?? undefined);
+  if (recovery !== undefined && members.has(recovery))
+    return { ok: false, code: "RECOVERY_IS_A_MEMBER", peerId: recovery };
   const same: RosterBody = {
     ...body,
     name: changes.name ?? roster.name,
@@ -68,6 +74,7 @@ export function successor(roster: Roster, changes: RosterChanges, membership: Me
     voters,
     retired: sorted([...roster.retired, ...retire].filter((peerId) => !reinstate.has(peerId))),
     thresholds: { ...roster.thresholds, admit },
+    ...(recovery === undefined ? {} : { recovery }),
   };
   if (rosterHash(same) === hash) return { ok: false, code: "NOTHING_CHANGES" };
   const next: RosterBody = { ...same, version: roster.version + 1, previous: hash };

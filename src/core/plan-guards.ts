@@ -4,6 +4,7 @@
 import { holdId } from "./capture-holds.ts";
 import { type Decisions, type DomainView, decisionFor, type Hold, isTombstone, type Seen } from "./keystone-view.ts";
 import type { PeerId } from "./peer-id.ts";
+import type { Names, Taker } from "./plan-names.ts";
 import type { UnixMs } from "./stamp.ts";
 
 export type GuardInput = {
@@ -68,21 +69,30 @@ export function guardRecreations(input: GuardInput): Guarded {
 }
 
 /** Projects in use here (present and enabled) that would lose their name to another because of a clash. */
-export function guardRenames(input: GuardInput, clashing: readonly string[]): Guarded {
-  const { domain, decisions } = input;
+export function guardRenames(input: GuardInput, names: Pick<Names, "losing" | "takers">): Guarded {
+  const { domain, decisions, nameOf } = input;
+  const { losing: clashing, takers } = names;
   if (clashing.length === 0) return NOTHING;
   return undecided(
     {
       id: holdId("renames", domain.domainId),
       kind: "renames",
       what: `${clashing.length} projects of domain ${domain.domainId} that are in use here have names that others took first`,
-      why: "approve to give them marked names here, as in every other cloud, or rename one of each pair; until then the others wait",
+      why: `approve to give them marked names here, as in every other cloud, or rename one of each pair; until then the others wait${takers.length === 0 ? "" : `. Taken by: ${takersText(takers, nameOf)}`}`,
       objects: clashing,
     },
     decisions,
   );
 }
 
+function takersText(takers: readonly Taker[], nameOf: GuardInput["nameOf"]): string {
+  const told = takers.slice(0, TAKERS_TOLD).map(({ to, stamp }) => {
+    return `${nameOf(stamp.origin)} for ${to}, signed at ${new Date(stamp.wallMs).toISOString()}`;
+  });
+  return [...told, ...(takers.length > TAKERS_TOLD ? [`${takers.length - TAKERS_TOLD} more`] : [])].join("; ");
+}
+
+const TAKERS_TOLD = 5; // Enough to see who it is: `project explain` tells all of one.
 const NOTHING: Guarded = { ids: new Set(), holds: [] };
 
 function undecided(hold: Hold, decisions: Decisions): Guarded {

@@ -4,6 +4,7 @@ import { type DomainView, fieldValue, type RecordView } from "./keystone-view.ts
 import { type FoldedName, foldName, freeMark, markClashes, type NameClaim, trimName } from "./names.ts";
 import { isWhole, type ProjectTree } from "./project-tree.ts";
 import { ownerOf, parseSetName } from "./set-name.ts";
+import type { Stamp } from "./stamp.ts";
 import { firstSaid } from "./written-for.ts";
 
 export type Names = {
@@ -13,10 +14,15 @@ export type Names = {
   readonly marked: ReadonlyMap<string, string>;
   /** Those that would lose, while in use here, the name that they have. */
   readonly losing: readonly string[];
+  /** Who would take it from those of them that lose it in a clash. */
+  readonly takers: readonly Taker[];
 };
+/** `id` would lose its name to the project `to`, which claims it by an earlier stamp. */
+export type Taker = { readonly id: string; readonly to: string; readonly stamp: Stamp };
 
 export function namesFor(domain: DomainView, tree: ProjectTree, isTakenHere: (name: FoldedName) => boolean): Names {
-  const marked = markClashes(claimsIn(domain));
+  const claims = claimsIn(domain);
+  const marked = markClashes(claims);
   const wanted = new Map<string, string>();
   const liveNames = new Set<FoldedName>();
   for (const { id, fate, record } of tree.values()) {
@@ -39,7 +45,18 @@ export function namesFor(domain: DomainView, tree: ProjectTree, isTakenHere: (na
     }
     if (fate === "wanted" && enabled && marked.has(id) && foldName(name) === foldName(ownName(record))) losing.push(id);
   }
-  return { wanted, marked, losing };
+  return { wanted, marked, losing, takers: takersOf(losing, { claims, marked }) };
+}
+
+function takersOf(losing: readonly string[], names: { claims: NameClaim[]; marked: Names["marked"] }): Taker[] {
+  if (losing.length === 0) return [];
+  const holders = new Map(names.claims.flatMap((one) => (names.marked.has(one.id) ? [] : [[foldName(one.name), one]])));
+  const claimed = new Map(names.claims.map(({ id, name }) => [id, foldName(name)]));
+  return losing.flatMap((id) => {
+    const name = claimed.get(id);
+    const holder = name === undefined || !names.marked.has(id) ? undefined : holders.get(name);
+    return holder === undefined ? [] : [{ id, to: holder.id, stamp: holder.stamp }];
+  });
 }
 
 /** Who claims which name: a function of the records alone, whatever this cloud opted out of. */

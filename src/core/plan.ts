@@ -12,7 +12,7 @@ import { fieldValue, type Hold, isSameValue } from "./keystone-view.ts";
 import { trimName } from "./names.ts";
 import type { PeerId } from "./peer-id.ts";
 import { type GuardInput, guardDeletes, guardRecreations, guardRenames } from "./plan-guards.ts";
-import { type Names, namesFor } from "./plan-names.ts";
+import { type Names, namesFor, type Taker } from "./plan-names.ts";
 import {
   enabledIn,
   type Project,
@@ -36,6 +36,8 @@ export type Plan = {
    * its tombstone counts no more, and the caller forgets it, so that the grace of a later one is a whole one.
    */
   readonly tombstones: ReadonlyMap<string, PeerId | null>;
+  /** Whose earlier stamp would take the name of what is in use here, and is held. */
+  readonly takers: readonly Taker[];
   /** Under `initial`: what is placed now, and this cloud's own once the caller has written that down. */
   readonly placed: readonly string[];
 };
@@ -53,7 +55,7 @@ const GRAVITY: Readonly<Record<ProjectState, number>> = {
 
 export function plan(input: PlanInput): Plan {
   if (input.domain.mode === "none")
-    return { actions: [], standings: new Map(), holds: [], tombstones: new Map(), placed: [] };
+    return { actions: [], standings: new Map(), holds: [], tombstones: new Map(), takers: [], placed: [] };
   return new Planner(input).run();
 }
 
@@ -96,6 +98,7 @@ class Planner {
       standings: this.#standings,
       holds: this.#holds,
       tombstones: this.#tombstones(),
+      takers: this.#names.takers,
       placed: this.#placed(),
     };
   }
@@ -182,7 +185,7 @@ class Planner {
 
   /** Who would lose the name that it has, while in use, keeps it until that is approved. */
   #holdRenames(): ReadonlySet<string> {
-    const { ids, holds } = guardRenames(this.#input, this.#names.losing);
+    const { ids, holds } = guardRenames(this.#input, this.#names);
     this.#holds.push(...holds);
     for (const id of ids)
       this.#stand(id, { state: "held", why: "another project took its name first: see keymesh hold list" });

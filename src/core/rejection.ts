@@ -1,4 +1,5 @@
 // Rejections: what a peer sends that we refuse. They are values, returned and counted, never thrown (STYLE: three kinds of failure).
+import type { Entry } from "./entry.ts";
 import type { PeerId } from "./peer-id.ts";
 
 /** Why something from a peer was refused. Codes are stable: metrics, logs and other programs rely on them. */
@@ -17,10 +18,24 @@ export type RejectionCode =
   | "CONTRADICTORY" // a sync answer that is not to what was asked, or brings nothing forward
   | "ENDLESS" // more messages, or bytes, than a session has
   | "NO_COMMON_VERSION" // a peer that speaks no version of the sync protocol that we do
-  | "QUOTA"; // kept aside no more: its signer's quota is used up
+  | "QUOTA" // kept aside no more: its signer's quota is used up
+  | "UNKNOWN_SIGNER" // relayed what somebody signed who never was a member: counted against the relay, as keys cost nothing
+  | "EQUIVOCATION" // two words about one record under one stamp: both are joined, one wins everywhere
+  | "FOREIGN_ID" // its project bears the ID of something in this Keystone that is not of its domain: never touched
+  | "EARLY_NAME" // an earlier stamp would take the name of a project that is in use here: held for an operator
+  | "TOO_FAST" // gossip that came faster than it could be judged, and was left unread
+  | "NO_ANSWER" // a sync session waited for its answer in vain
+  | "NO_HEARTBEAT" // connected, and silent in gossip
+  | "KEEPS_DIFFERING"; // whole sessions bring its records no nearer to ours: it hides some, or refuses some of ours
 
 /** One refusal. `origin` is known once the signature was checked; before that only the relaying peer is. */
-export type Rejection = { readonly code: RejectionCode; readonly detail: string; readonly origin?: PeerId };
+export type Rejection = {
+  readonly code: RejectionCode;
+  readonly detail: string;
+  readonly origin?: PeerId;
+  /** What was refused, where it was a whole entry with a good signature. */
+  readonly entry?: Entry;
+};
 
 /** Whether the fault lies with who relayed it (it could have checked as we do) or with who signed it. */
 export function blamesRelay(code: RejectionCode): boolean {

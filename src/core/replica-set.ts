@@ -12,6 +12,7 @@ import type { Element } from "./range-bound.ts";
 import {
   type Counts,
   emptyRecord,
+  entriesOf,
   isSameSlot,
   keep,
   type Rec,
@@ -25,6 +26,8 @@ import type { SetIdentity, SetName } from "./set-name.ts";
 import { compareInstants, INSTANT_ZERO, type Instant } from "./stamp.ts";
 
 export type Kept = "counts" | "aside" | "nothing-new" | "quota" | "never";
+/** A record of which entries went, as they can never count again or find no room. */
+export type Dropped = { readonly key: RecordKey; readonly entries: readonly Entry[] };
 type KeyedElement = Element & { readonly key: RecordKey };
 type RecordText = string & { readonly brand: "record-text" };
 
@@ -90,6 +93,15 @@ export class ReplicaSet {
     return record === undefined ? undefined : versionOf(record, this.#counts);
   }
 
+  /** An entry of the same record, origin and stamp that says something else: its origin said two things at once. */
+  twinOf(entry: Entry): Entry | undefined {
+    const { origin, wallMs, counter } = entry.stamp;
+    return this.record(entry.kind, entry.id)?.slots.find(
+      ({ entry: { stamp, hash } }) =>
+        stamp.wallMs === wallMs && stamp.counter === counter && stamp.origin === origin && hash !== entry.hash,
+    )?.entry;
+  }
+
   records(): IterableIterator<Rec> {
     return this.#records.values();
   }
@@ -132,12 +144,12 @@ export class ReplicaSet {
     for (const slot of record.slots) this.#boundUnknown(text, slot.entry, [slot]);
   }
 
-  /** Decides anew what counts, after the authority or the membership changed. Returns the records that had entries dropped. */
-  judge(counts: Counts, mayCountLater: (entry: Entry) => boolean): RecordKey[] {
+  /** Decides anew what counts, after the authority or the membership changed. Returns the records that had entries dropped, and these. */
+  judge(counts: Counts, mayCountLater: (entry: Entry) => boolean): Dropped[] {
     this.#counts = counts;
     this.#mayCountLater = mayCountLater;
     this.#asides.clear();
-    const dropped: RecordKey[] = [];
+    const dropped: Dropped[] = [];
     const first: KeyedElement[] | undefined = this.#standings.size === 0 ? [] : undefined; // Loaded in one go.
     for (const [text, record] of this.#records) {
       const standing = new Set(record.slots.filter(counts).map((slot) => slot.entry));
@@ -146,7 +158,7 @@ export class ReplicaSet {
           standing.has(entry) || entry.stamp.origin === this.#self || (mayCountLater(entry) && this.#fitsAside(entry)),
       );
       if (slots.length < record.slots.length) {
-        dropped.push(record.key);
+        dropped.push({ key: record.key, entries: without(record.slots, slots) });
         if (slots.length === 0) this.#records.delete(text);
         else this.#records.set(text, recordOf(record.key, slots));
       }
@@ -235,6 +247,12 @@ function newestInstant(slots: readonly Slot[]): Instant {
     (best, { entry }) => (compareInstants(entry.stamp, best) > 0 ? entry.stamp : best),
     INSTANT_ZERO,
   );
+}
+
+/** The entries of `before` of which nothing is left in `after`. */
+function without(before: readonly Slot[], after: readonly Slot[]): Entry[] {
+  const left = new Set(after.map(({ entry }) => entry));
+  return entriesOf(before).filter((entry) => !left.has(entry));
 }
 
 function slotsOf(slots: readonly Slot[], entry: Entry): number {

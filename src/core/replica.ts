@@ -23,7 +23,7 @@ import {
 import type { Rejection } from "./rejection.ts";
 import { type Kept, ReplicaSet } from "./replica-set.ts";
 import { type IndexedSet, IndexView, SetIndex } from "./set-index.ts";
-import { CONTROL_SET, type KeystoneId, ownerOf, parseSetName, type SetName } from "./set-name.ts";
+import { CONTROL_SET, type KeystoneId, ownerOf, parseSetName, type SetName, setOwner } from "./set-name.ts";
 import { type SettledMarks, Settlement } from "./settlement.ts";
 import { compareInstants, INSTANT_ZERO, type Instant, tick, type UnixMs, witness } from "./stamp.ts";
 import { type DomainChain, domainChain, type FinalTransfers, Transfers } from "./transfers.ts";
@@ -37,6 +37,8 @@ export type Joined = {
   /** Records whose kept entries changed: to be written. */
   readonly touched: readonly RecordKey[];
   readonly rejections: readonly Rejection[];
+  /** Entries that were kept and can never count again, such as a revoked signer's: no record holds them any more. */
+  readonly dropped: readonly Entry[];
   readonly membershipChanged: boolean;
 };
 
@@ -105,11 +107,11 @@ export class Replica {
    * Follows a roster at an operator's own word, whether a majority signed it or not: now if it is here, else once it
    * comes. The latest word stands; what it replaces is not final any more.
    */
-  follow(hash: string): Pick<Joined, "touched" | "membershipChanged"> {
+  follow(hash: string): Pick<Joined, "touched" | "dropped" | "membershipChanged"> {
     this.#followed = new Set([...[...this.#followed].filter((other) => other !== hash), hash]);
-    const touched = new Map<string, RecordKey>();
+    const touched = new Touched();
     const membershipChanged = this.#judgeControl(touched);
-    return { touched: [...touched.values()], membershipChanged };
+    return { touched: touched.keys, dropped: touched.dropped, membershipChanged };
   }
 
   /** The clock's high-water: durable with every write of our own, so that a restart never reuses a stamp. */
@@ -131,9 +133,9 @@ export class Replica {
 
   /** Decides what counts once everything stored is loaded. `isWhole`: nothing that was stored had to be left aside. */
   loaded({ isWhole = true }: { isWhole?: boolean } = {}): void {
-    this.#judgeControl(new Map());
+    this.#judgeControl(new Touched());
     for (const set of this.#sets.values()) {
-      if (set.identity.is === "domain") this.#judgeDomain(set, new Map());
+      if (set.identity.is === "domain") this.#judgeDomain(set, new Touched());
       if (set.identity.is === "cloud") judgeCloud(set);
     }
     for (const { name } of this.#sets.values()) this.#noteTransfers(name);
@@ -156,7 +158,7 @@ export class Replica {
   /** Joins checked entries, in any order. Idempotent, commutative, associative. */
   join(entries: readonly Entry[], clock: Clock): Joined {
     const taken: Entry[] = [];
-    const touched = new Map<string, RecordKey>();
+    const touched = new Touched();
     const rejections: Rejection[] = [];
     let membershipChanged = false;
     for (const stage of stagesOf(entries)) {
@@ -168,8 +170,9 @@ export class Replica {
           rejections.push(outcome);
           continue;
         }
+        if (outcome.twin !== undefined) rejections.push(equivocation(entry, outcome.twin));
         if (outcome.kept === "nothing-new") continue;
-        touched.set(keyText(entry), { set: entry.set, kind: entry.kind, id: entry.id });
+        touched.add({ set: entry.set, kind: entry.kind, id: entry.id });
         taken.push(entry);
         if (entry.kind === "authority" || outcome.set.identity.is === "control") changedSets.add(outcome.set);
       }
@@ -185,7 +188,7 @@ export class Replica {
       if (standing === "new") news.push(entry);
       if (standing === "never") rejections.push(doesNotCount(entry));
     }
-    return { news, touched: [...touched.values()], rejections, membershipChanged };
+    return { news, touched: touched.keys, rejections, dropped: touched.dropped, membershipChanged };
   }
 
   /**
@@ -196,7 +199,7 @@ export class Replica {
     return this.join(this.#held.due(clock.nowMs, clock.driftMaxMs), clock);
   }
 
-  #take(entry: Entry, clock: Clock): Rejection | "held" | { kept: Kept; set: ReplicaSet } {
+  #take(entry: Entry, clock: Clock): Rejection | "held" | { kept: Kept; set: ReplicaSet; twin: Entry | undefined } {
     const { origin } = entry.stamp;
     // Our own word, back from a peer after a restore, always lifts our stamps above it: none is ever used twice.
     const driftMaxMs = origin === this.self ? Math.max(clock.driftMaxMs, DRIFT_LONGEST_MS) : clock.driftMaxMs;
@@ -216,11 +219,12 @@ export class Replica {
     if (!this.#isHeld(set) && !isOwnersWord(set, entry))
       return { code: "NOT_HELD", detail: `${entry.set} is not for this node`, origin };
     const mayLieAside = set.identity.is === "control" || this.isKnownPeer(origin); // Anybody can make keys.
+    const twin = set.twinOf(entry);
     const kept = set.keep(entry, { mayLieAside });
-    if (kept === "quota") return { code: "QUOTA", detail: `no more room for ${origin} in ${entry.set}`, origin };
+    if (kept === "quota") return { code: "QUOTA", detail: `no more room for ${origin} in ${entry.set}`, origin, entry };
     if (kept === "never") return doesNotCount(entry);
     this.#instant = witnessed.instant;
-    return { kept, set };
+    return { kept, set, twin };
   }
 
   /** Whether an entry was joined already, and still stands: our clock may have been set back since. */
@@ -263,8 +267,8 @@ export class Replica {
     const set = new ReplicaSet(name, identity, this.self, () => this.index.touch(name));
     this.#sets.set(name, set);
     this.#transfers.open(name);
-    if (identity.is === "control") this.#judgeControl(new Map());
-    if (identity.is === "domain") this.#judgeDomain(set, new Map());
+    if (identity.is === "control") this.#judgeControl(new Touched());
+    if (identity.is === "domain") this.#judgeDomain(set, new Touched());
     if (identity.is === "cloud") judgeCloud(set);
     return set;
   }
@@ -274,13 +278,13 @@ export class Replica {
     return peerId === this.self || this.#membership.members.has(peerId) || this.#membership.everListed.has(peerId);
   }
 
-  #judgeControl(touched: Map<string, RecordKey>): boolean {
+  #judgeControl(touched: Touched): boolean {
     const set = this.#sets.get(CONTROL_SET);
     if (set === undefined) return false;
     const before = this.#membership;
     this.#membership = readMembership(this.meshId, set.records(), { final: this.#final, followed: this.#followed });
     this.#final = new Set([...this.#final, ...[...this.#membership.chain.keys()].slice(0, -1)]);
-    for (const key of set.judge(controlCounts(this.#membership), () => true)) touched.set(keyText(key), key);
+    for (const { key, entries } of set.judge(controlCounts(this.#membership), () => true)) touched.add(key, entries);
     for (const name of this.#sets.keys()) this.index.touch(name); // Whose owners are known may be another now.
     const { members, roster } = this.#membership;
     return (
@@ -290,7 +294,7 @@ export class Replica {
     );
   }
 
-  #judgeDomain(set: ReplicaSet, touched: Map<string, RecordKey>): void {
+  #judgeDomain(set: ReplicaSet, touched: Touched): void {
     if (set.identity.is !== "domain") return;
     const authority = readAuthority(set.identity.owner, set.record("authority", set.identity.domainId));
     set.authority = authority;
@@ -298,7 +302,8 @@ export class Replica {
     const counts = this.#isHeld(set) ? domainCounts(authority) : () => false;
     // Of a set that is not for us only its owner's word on who may hold it stays, so that it can let us in again.
     const mayStay = (entry: Entry) => (this.#isHeld(set) ? mayCountLater(authority, entry) : isOwnersWord(set, entry));
-    for (const key of set.judge(counts, mayStay)) touched.set(keyText(key), key);
+    // What is not for us is remembered nowhere, not even as lost.
+    for (const { key, entries } of set.judge(counts, mayStay)) touched.add(key, this.#isHeld(set) ? entries : []);
   }
 
   /** Whether a set is for this node: where its owner has named who may hold it, and us not, nothing of it is held. */
@@ -332,7 +337,9 @@ export class Replica {
    */
   mayBring(name: SetName, peer: PeerId): boolean {
     const authority = this.#sets.get(name)?.authority;
-    if (!this.#mayMeet(peer) || !this.mayHold(name, this.self)) return false;
+    if (!this.#mayMeet(peer)) return false;
+    if (peer === setOwner(name)) return true; // Who was left out is let in again by the owner's own word.
+    if (!this.mayHold(name, this.self)) return false;
     return authority?.audience === undefined || isInAudience(authority, peer);
   }
 
@@ -484,6 +491,11 @@ export class Replica {
     return set === undefined ? undefined : { tree: set.tree, isPublic: this.isPublic(name) };
   }
 
+  /** What waits for our clock of a record. */
+  heldOf(key: RecordKey): readonly Entry[] {
+    return this.#held.of(key);
+  }
+
   /** Entries that wait for our clock. They are in no set, no root and no store. */
   get heldCount(): number {
     return this.#held.size;
@@ -545,9 +557,29 @@ function doesNotCount(entry: Entry): Rejection {
     code: "DOES_NOT_COUNT",
     detail: `${entry.kind} ${entry.id} in ${entry.set}: ${entry.hash}`,
     origin: entry.stamp.origin,
+    entry,
   };
 }
 
-function keyText(key: RecordKey): string {
-  return `${key.set}\0${key.kind}\0${key.id}`;
+/** Two words under one stamp: neither is refused, and which of them wins is the same everywhere. */
+function equivocation(entry: Entry, twin: Entry): Rejection {
+  const { kind, id, set, stamp } = entry;
+  const loser = entry.hash < twin.hash ? entry : twin;
+  const detail = `two words about ${kind} ${id} in ${set} under one stamp, ${stamp.wallMs}.${stamp.counter}`;
+  return { code: "EQUIVOCATION", detail, origin: stamp.origin, entry: loser };
+}
+
+/** Records whose kept entries changed, each once, and entries that went from them. */
+class Touched {
+  readonly #keys = new Map<string, RecordKey>();
+  readonly dropped: Entry[] = [];
+
+  get keys(): RecordKey[] {
+    return [...this.#keys.values()];
+  }
+
+  add(key: RecordKey, dropped: readonly Entry[] = []): void {
+    this.#keys.set(`${key.set}\0${key.kind}\0${key.id}`, key);
+    for (const entry of dropped) this.dropped.push(entry);
+  }
 }

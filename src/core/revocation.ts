@@ -1,8 +1,11 @@
 // Revoking by writing anew (DESIGN section 4): the owner first says itself every value that the signer's word decides
 // now, then takes the scopes away. Whoever holds all of the owner's words holds the same values as before, though of
-// the signer's word under those scopes nothing counts any more. Pure: the caller signs `writes` in one batch.
-import { domainCounts, revokeValue } from "./authority.ts";
-import type { FieldValue } from "./entry.ts";
+// the signer's word under those scopes nothing counts any more. Pure, and in two halves, because a large domain takes
+// seconds: `leaving` says what is still to be written of some records, as often as it is asked, and `revocation` writes
+// the rest together with the word that takes the scopes away. Before that word nothing has changed for anybody: a value
+// that the owner says too is the same value (ADR 0009).
+import { type Authority, domainCounts, type Grant, revokeValue } from "./authority.ts";
+import type { FieldValue, RecordKey } from "./entry.ts";
 import { isKnown, type Scope, SIGNER_PREFIX, scopeOf } from "./kinds.ts";
 import { UNKNOWN_ENTRIES_MAX } from "./limits.ts";
 import type { PeerId } from "./peer-id.ts";
@@ -14,28 +17,26 @@ import { ownerOf, type SetIdentity, type SetName } from "./set-name.ts";
 import { type Instant, tick } from "./stamp.ts";
 import { FOR_FIELD } from "./written-for.ts";
 
-export type RevokeOptions = {
+export type LeavingOptions = {
   readonly set: SetName;
   /** Whose scopes. */
   readonly peerId: PeerId;
   readonly scopes: readonly Scope[];
-  /** The instant that the first of the writes will bear. */
-  readonly next: Instant;
   /** Projects whose delete by the signer is to be undone. */
   readonly undoDeletes?: ReadonlySet<string>;
   /** Projects whose delete by the signer is still within its grace, or held, at the owner: undone too. */
   readonly heldDeletes?: ReadonlySet<string>;
 };
+export type RevokeOptions = LeavingOptions & {
+  /** The instant that the first of the writes will bear. */
+  readonly next: Instant;
+};
 
 type Place = { readonly kind: string; readonly id: string };
-export type Revocation = {
-  readonly ok: true;
-  /** To be signed in one batch, in this order, the first of them at `next`. */
+/** What some records come to once the signer's word is gone. */
+export type Leaving = {
+  /** What the owner has yet to say itself. */
   readonly writes: readonly Write[];
-  /** The instant of the last of them: from there on nothing of the signer's word under these scopes counts. */
-  readonly takenAt: Instant;
-  /** The scopes that are taken: those named that the signer holds. */
-  readonly taken: readonly Scope[];
   /** Values of the signer that the owner now says itself. */
   readonly wouldStay: readonly (Place & { readonly fields: readonly string[] })[];
   /** Values that change by this revoke; `after` is undefined where nothing is left beneath. */
@@ -44,46 +45,101 @@ export type Revocation = {
     readonly before: FieldValue;
     readonly after: FieldValue | undefined;
   })[];
+};
+export type Revocation = Leaving & {
+  readonly ok: true;
+  /** To be signed in one batch, in this order, the first of them at `next`; the last takes the scopes away. */
+  readonly writes: readonly Write[];
+  /** The instant of the last of them: from there on nothing of the signer's word under these scopes counts. */
+  readonly takenAt: Instant;
+  /** The scopes that are taken: those named that the signer holds. */
+  readonly taken: readonly Scope[];
   /** Projects that live again, as every cloud will show. */
   readonly undeleted: readonly string[];
 };
 export type RevokeRefusal = { readonly ok: false; readonly code: "NOT_THE_OWNER" | "NOTHING_TO_TAKE" };
 
+/** The records of a set that a signer's word may decide: what `leaving` is to be asked about. */
+export function revocable(set: ReplicaSet): RecordKey[] {
+  return [...set.records()].map(({ key }) => key).filter(({ kind }) => kind !== "authority" && kind !== "local");
+}
+
 /**
- * What revoking means here and now; computes it without doing it, so that a command can show it first. Values of others
- * that this owner has not seen are not in it: where their stamp is older than the revoke, the value written anew wins.
+ * What is yet to be written, and what would become, of these records. Asked again after its writes were joined, it has
+ * none left: so a revoke that was broken off goes on where it stood.
+ */
+export function leaving(
+  replica: Replica,
+  options: LeavingOptions,
+  places: readonly Place[],
+): ({ readonly ok: true } & Leaving) | RevokeRefusal {
+  const ground = groundOf(replica, options);
+  return ground.ok ? { ok: true, ...leave(ground, options, places) } : ground;
+}
+
+/**
+ * The whole of a revoke as it stands here and now, without doing it. Values of others that this owner has not seen are
+ * not in it: where their stamp is older than the revoke, the value written anew wins.
  */
 export function revocation(replica: Replica, options: RevokeOptions): Revocation | RevokeRefusal {
-  const { set: name, peerId, next } = options;
-  const set = replica.set(name);
-  if (set?.identity.is !== "domain" || set.identity.owner !== replica.self) return { ok: false, code: "NOT_THE_OWNER" };
-  const held = set.authority?.signers.get(peerId);
-  const taken = options.scopes.filter((scope) => held?.since.has(scope));
-  if (set.authority === undefined || held === undefined || taken.length === 0)
-    return { ok: false, code: "NOTHING_TO_TAKE" };
-  const counts = domainCounts(set.authority);
-  const signer = new Signer({ counts, identity: set.identity, owner: set.identity.owner, peerId, taken }, roomIn(set));
-  const undone = new Set([...(options.undoDeletes ?? []), ...(options.heldDeletes ?? [])]);
-  const found = [...set.records()]
-    .filter(({ key }) => key.kind !== "authority" && key.kind !== "local")
-    .map((record) => signer.leave(record, undone));
-  const writes = found.flatMap(({ writes }) => writes);
-  const takenAt = writes.reduce((instant) => tick(instant, instant.wallMs), next);
-  const authority = { set: name, kind: "authority", id: set.identity.domainId };
-  const wouldGo = found.flatMap((one) => one.wouldGo);
+  const ground = groundOf(replica, options);
+  if (!ground.ok) return ground;
+  const { set, held, taken } = ground;
+  const found = leave(ground, options, revocable(set));
+  const takenAt = found.writes.reduce((instant) => tick(instant, instant.wallMs), options.next);
+  const fields = { [SIGNER_PREFIX + options.peerId]: revokeValue(held, taken, takenAt) };
   return {
     ok: true,
-    writes: [...writes, { ...authority, fields: { [SIGNER_PREFIX + peerId]: revokeValue(held, taken, takenAt) } }],
+    ...found,
+    writes: [...found.writes, { set: set.name, kind: "authority", id: ground.identity.domainId, fields }],
     takenAt,
     taken,
-    wouldStay: found.flatMap((one) => one.wouldStay),
-    wouldGo,
-    undeleted: wouldGo.filter(({ kind, field }) => kind === "project" && field === "deleted").map(({ id }) => id),
+    undeleted: found.wouldGo.filter(({ kind, field }) => kind === "project" && field === "deleted").map(({ id }) => id),
   };
 }
 
-type Leaving = Pick<Revocation, "writes" | "wouldStay" | "wouldGo">;
+type Ground = {
+  readonly ok: true;
+  readonly set: ReplicaSet;
+  readonly identity: Extract<SetIdentity, { is: "domain" }>;
+  readonly authority: Authority;
+  readonly held: Grant;
+  readonly taken: readonly Scope[];
+};
+
+function groundOf(replica: Replica, { set: name, peerId, scopes }: LeavingOptions): Ground | RevokeRefusal {
+  const set = replica.set(name);
+  if (set?.identity.is !== "domain" || set.identity.owner !== replica.self) return { ok: false, code: "NOT_THE_OWNER" };
+  const { identity, authority } = set;
+  const held = authority?.signers.get(peerId);
+  const taken = scopes.filter((scope) => held?.since.has(scope));
+  if (authority === undefined || held === undefined || taken.length === 0)
+    return { ok: false, code: "NOTHING_TO_TAKE" };
+  return { ok: true, set, identity, authority, held, taken };
+}
+
+function leave(
+  { set, identity, authority, taken }: Ground,
+  { peerId, undoDeletes, heldDeletes }: LeavingOptions,
+  places: readonly Place[],
+): Leaving {
+  const signer = new Signer({ set, counts: domainCounts(authority), identity, owner: identity.owner, peerId, taken });
+  const undone = new Set([...(undoDeletes ?? []), ...(heldDeletes ?? [])]);
+  const found = places.flatMap(({ kind, id }) => {
+    const record = set.record(kind, id);
+    return record?.slots.some(({ entry }) => entry.stamp.origin === peerId) === true
+      ? [signer.leave(record, undone)]
+      : [];
+  });
+  return {
+    writes: found.flatMap(({ writes }) => writes),
+    wouldStay: found.flatMap(({ wouldStay }) => wouldStay),
+    wouldGo: found.flatMap(({ wouldGo }) => wouldGo),
+  };
+}
+
 type SignerOptions = {
+  readonly set: ReplicaSet;
   readonly counts: Counts;
   readonly identity: SetIdentity;
   readonly owner: PeerId;
@@ -95,11 +151,10 @@ type SignerOptions = {
 class Signer {
   readonly #options: SignerOptions;
   /** Unknown fields that the owner may still write: beyond it, what it wrote itself would be pushed out. */
-  #room: number;
+  #room: number | undefined;
 
-  constructor(options: SignerOptions, room: number) {
+  constructor(options: SignerOptions) {
     this.#options = options;
-    this.#room = room;
   }
 
   leave(record: Rec, undone: ReadonlySet<string>): Leaving {
@@ -133,8 +188,9 @@ class Signer {
   }
 
   #hasRoom(kind: string, field: string): boolean {
-    if (isKnown(this.#options.identity, kind, field)) return true;
-    this.#room -= 2; // In an unknown kind for whom it is written is an unknown field too.
+    const { identity, set } = this.#options;
+    if (isKnown(identity, kind, field)) return true;
+    this.#room = (this.#room ?? roomIn(set)) - 2; // In an unknown kind for whom it is written is an unknown field too.
     return this.#room >= 0;
   }
 
@@ -152,7 +208,7 @@ class Signer {
   }
 }
 
-/** Unknown fields that a set keeps of its owner, less those that it holds. */
+/** Unknown fields that a set keeps of its owner, less those that it holds. Walks the set. */
 function roomIn(set: ReplicaSet): number {
   let room = UNKNOWN_ENTRIES_MAX;
   for (const { key, slots } of set.records())

@@ -1,14 +1,16 @@
 // The chain of rosters: from the founding on, each next one signed by a majority of its predecessor's voters, the way TUF
 // rotates its root. What this node has seen succeeded is final for it; an operator's own word goes before everything.
 import type { MeshId } from "./codec.ts";
+import { RECOVERY_VOTERS_BELOW } from "./limits.ts";
 import type { Roster } from "./membership.ts";
 import type { PeerId } from "./peer-id.ts";
+import type { Stamp } from "./stamp.ts";
 
-/** A roster that somebody wrote down: who signed it, and who only proposed it. */
+/** A roster that somebody wrote down: who signed it, and who only proposed it; each with when. */
 export type Candidate = {
   readonly roster: Roster;
-  readonly signers: ReadonlySet<PeerId>;
-  readonly proposers: ReadonlySet<PeerId>;
+  readonly signers: ReadonlyMap<PeerId, Stamp>;
+  readonly proposers: ReadonlyMap<PeerId, Stamp>;
 };
 export type Candidates = ReadonlyMap<string, Candidate>;
 
@@ -16,7 +18,7 @@ export type Candidates = ReadonlyMap<string, Candidate>;
 export type RosterChoices = {
   /** Rosters that this node has seen succeeded: no rival replaces one by itself. */
   readonly final: ReadonlySet<string>;
-  /** Rosters that this node's operator said to follow, the latest last: with or without a majority. */
+  /** Rosters that this node's operator said to follow, with what they came from, the latest last: with or without a majority. */
   readonly followed: ReadonlySet<string>;
 };
 
@@ -35,7 +37,7 @@ export type RosterAlarm = {
 /** What is proposed to follow the current roster. */
 export type Proposal = {
   readonly roster: Roster;
-  /** Voters of the current roster that signed it, sorted. */
+  /** Whose signatures on it count, sorted: voters of the current roster, and its recovery key while that stands in. */
   readonly signed: readonly PeerId[];
   /** Votes that it lacks. */
   readonly missing: number;
@@ -49,20 +51,38 @@ export function rosterChain(meshId: MeshId, candidates: Candidates, choices: Ros
   const founding = candidates.get(meshId);
   let current: Roster | undefined =
     founding?.roster.version === 0 && isHeld(founding.roster, founding) ? founding.roster : undefined;
+  const followed = [...choices.followed].map((hash) => pathTo(hash, candidates));
   while (current !== undefined) {
     chain.set(current.hash, current);
-    current = nextOf(current, candidates, choices);
+    current = nextOf(current, candidates, { final: choices.final, followed });
   }
   return chain;
 }
 
+/** A roster and what it came from, as far as that is here: who follows one goes every step that led to it. */
+function pathTo(hash: string, candidates: Candidates): ReadonlySet<string> {
+  const path = new Set([hash]);
+  let roster = candidates.get(hash)?.roster;
+  while (roster?.previous != null) {
+    const previous = candidates.get(roster.previous)?.roster;
+    if (previous?.version !== roster.version - 1) break;
+    path.add(previous.hash);
+    roster = previous;
+  }
+  return path;
+}
+
 /** An operator's latest word, then what was final, then the lower hash of those that a majority signed. */
-function nextOf(previous: Roster, candidates: Candidates, { final, followed }: RosterChoices): Roster | undefined {
+function nextOf(
+  previous: Roster,
+  candidates: Candidates,
+  { final, followed }: { final: ReadonlySet<string>; followed: readonly ReadonlySet<string>[] },
+): Roster | undefined {
   const successors = successorsOf(previous, candidates);
-  const chosen = [...followed].findLast((hash) => successors.some(({ roster }) => roster.hash === hash));
+  const chosen = followed.findLast((path) => successors.some(({ roster }) => path.has(roster.hash)));
   const held = successors.filter((one) => isHeld(previous, one));
   const next =
-    successors.find(({ roster }) => roster.hash === chosen) ??
+    successors.find(({ roster }) => chosen?.has(roster.hash)) ??
     held.find(({ roster }) => final.has(roster.hash)) ??
     held[0];
   return next?.roster;
@@ -93,7 +113,7 @@ export function rosterAlarms(
         standing: standing.roster.hash,
         rival: rival.roster.hash,
         isFinal,
-        signedBoth: votersIn(previous, standing.signers).filter((voter) => rival.signers.has(voter)),
+        signedBoth: votesFor(previous, standing.signers).filter((voter) => rival.signers.has(voter)),
       }));
   });
 }
@@ -101,21 +121,33 @@ export function rosterAlarms(
 /** What is proposed under this roster by its voters or by members, and what it lacks. */
 export function proposalsUnder(roster: Roster, candidates: Candidates, members: ReadonlySet<PeerId>): Proposal[] {
   return successorsOf(roster, candidates).flatMap((candidate) => {
-    const signed = votersIn(roster, candidate.signers);
-    const proposedBy = [...candidate.proposers].filter((peerId) => members.has(peerId)).sort();
+    const signed = votesFor(roster, candidate.signers);
+    const proposedBy = [...candidate.proposers.keys()].filter((peerId) => members.has(peerId)).sort();
     if (signed.length + proposedBy.length === 0) return [];
     return [{ roster: candidate.roster, signed, missing: majorityOf(roster) - signed.length, proposedBy }];
   });
 }
 
-function isHeld(previous: Roster, { signers }: Candidate): boolean {
-  return votersIn(previous, signers).length >= majorityOf(previous);
+/** Whether enough of a roster's electors signed this successor. */
+export function isHeld(previous: Roster, { signers }: Candidate): boolean {
+  return votesFor(previous, signers).length >= majorityOf(previous);
 }
 
-function votersIn({ voters }: Roster, signers: ReadonlySet<PeerId>): PeerId[] {
-  return voters.filter((voter) => signers.has(voter));
+/**
+ * Whose signatures make the next roster: the voters', and while there are fewer than three of them the recovery key's.
+ * It stands in for a voter whose key is lost, and is none itself: it raises no majority (ADR 0009).
+ */
+export function electorsOf({ voters, recovery }: Roster): readonly PeerId[] {
+  return recovery === undefined || voters.length >= RECOVERY_VOTERS_BELOW ? voters : [...voters, recovery];
 }
 
-function majorityOf({ voters }: Roster): number {
+export function votesFor(roster: Roster, signers: ReadonlyMap<PeerId, Stamp>): PeerId[] {
+  return electorsOf(roster)
+    .filter((elector) => signers.has(elector))
+    .sort();
+}
+
+/** Votes that the next roster needs. */
+export function majorityOf({ voters }: Roster): number {
   return Math.floor(voters.length / 2) + 1;
 }

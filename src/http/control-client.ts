@@ -3,7 +3,9 @@ import { Client } from "undici";
 import { z } from "zod";
 import { CONTROL_ANSWER_TIMEOUT_MS } from "../core/limits.ts";
 import { type Control, ControlError } from "../node/control.ts";
+import { signerView } from "./control-shapes.ts";
 import { VERBS, type Verb } from "./control-verbs.ts";
+import { signerPath } from "./signer-route.ts";
 
 export type ControlClient = Control & {
   /** The node's metrics in Prometheus' text format. */
@@ -24,6 +26,10 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     const { status, text } = await sent({ method: "POST", path: `/v1/${verb.path}`, body: JSON.stringify(body) });
     return readAnswer(verb, status, text);
   }
+  async function read<Answer>(path: string, answer: z.ZodType<Answer>): Promise<Answer> {
+    const { status, text } = await sent({ method: "GET", path });
+    return readAnswer({ path, answer }, status, text);
+  }
   const sent = (request: Request) =>
     send(client, request).catch((error: unknown) => {
       throw unanswered(error, node.data);
@@ -38,12 +44,26 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     unblock: (options) => ask(VERBS.unblock, options),
     members: () => ask(VERBS.members, {}),
     pending: () => ask(VERBS.pending, {}),
-    shareDomain: (options) => ask(VERBS.shareDomain, options),
+    shareDomain: ({ with: peers, ...options }) =>
+      ask(VERBS.shareDomain, {
+        ...options,
+        ...(peers === undefined ? {} : { with: peers === "everyone" ? peers : [...peers] }),
+      }),
+    unshareDomain: (options) => ask(VERBS.unshareDomain, options),
     acceptDomain: (options) => ask(VERBS.acceptDomain, options),
     ignoreDomain: (options) => ask(VERBS.ignoreDomain, options),
     switchDomain: (options) => ask(VERBS.switchDomain, options),
     switchProject: (options) => ask(VERBS.switchProject, options),
     optOut: (options) => ask(VERBS.optOut, options),
+    revoke: ({ scopes, undoDeletes, ...options }) =>
+      ask(VERBS.revoke, {
+        ...options,
+        ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+        ...(undoDeletes === undefined ? {} : { undoDeletes: [...undoDeletes] }),
+      }),
+    transferDomain: (options) => ask(VERBS.transferDomain, options),
+    takeDomain: (options) => ask(VERBS.takeDomain, options),
+    signer: (question) => read(signerPath(question), signerView),
     grant: ({ scopes, ...options }) => ask(VERBS.grant, { ...options, scopes: [...scopes] }),
     domains: () => ask(VERBS.domains, {}),
     projects: (options) => ask(VERBS.projects, options),
@@ -68,7 +88,11 @@ async function send(client: Client, request: Request): Promise<{ status: number;
   return { status: statusCode, text: await body.text() };
 }
 
-function readAnswer<Body, Answer>(verb: Verb<Body, Answer>, status: number, text: string): Answer {
+function readAnswer<Answer>(
+  verb: Pick<Verb<unknown, Answer>, "path" | "answer">,
+  status: number,
+  text: string,
+): Answer {
   if (status !== 200) throw refused(text, verb.path);
   const answer = verb.answer.safeParse(parseJson(text));
   if (answer.success) return answer.data;

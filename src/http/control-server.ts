@@ -8,6 +8,7 @@ import { type Control, ControlError } from "../node/control.ts";
 import { isErrno } from "../node/errno.ts";
 import { BAD_REQUEST, VERBS } from "./control-verbs.ts";
 import { Metrics } from "./metrics.ts";
+import { serveSigners } from "./signer-route.ts";
 
 export type ControlServer = { close(): Promise<void> };
 
@@ -27,6 +28,7 @@ export async function serveControl(options: {
   const app = fastify({ logger: false, bodyLimit: CONTROL_BODY_BYTES_MAX, forceCloseConnections: true });
   for (const { path, serve } of Object.values(VERBS))
     app.post(`/v1/${path}`, (request) => serve(control, request.body ?? {}));
+  serveSigners(app, control);
   const metrics = new Metrics(control);
   app.get("/metrics", async (_request, reply) => {
     const text = await metrics.text();
@@ -60,7 +62,8 @@ export function describeFailure(error: unknown): Failure {
 }
 
 function statusOf(code: string): number {
-  if (code === BAD_REQUEST) return 400;
+  if (code.startsWith("BAD_")) return 400;
+  if (code === "TOO_MANY_QUESTIONS") return 429;
   return /^(UNKNOWN|NO)_|_NOT_FOUND$|^NOT_FOUND$/.test(code) ? 404 : 409;
 }
 

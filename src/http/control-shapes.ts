@@ -17,6 +17,7 @@ import type {
   SwitchedView,
   SwitchView,
 } from "../node/control.ts";
+import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
 
 const text = z.string();
 const count = z.number();
@@ -81,6 +82,18 @@ export const rotationView: z.ZodType<RotationView> = z.looseObject({
   ),
 });
 
+const rejectionView = z.looseObject({
+  peerId: text,
+  name: text.default(""), // A node of before tells the peer ID, the code and the count.
+  code: text,
+  why: text.default(""),
+  count,
+  firstMs: count.default(0),
+  lastMs: count.default(0),
+  detail: text.default(""),
+  via: text.default(""),
+});
+
 export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
@@ -106,6 +119,16 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     offsetMs: count.nullable(),
     why: text.nullable(),
   }),
+  work: z
+    .looseObject({
+      what: z.enum(["revoke", "take", "share anew"]),
+      domainId: text,
+      done: count,
+      of: count,
+      sinceMs: count,
+    })
+    .nullable()
+    .default(null), // A node of before does nothing of the kind.
   alarms: z.array(
     z.looseObject({
       kind: z.enum(["duplicateKey"]),
@@ -120,7 +143,9 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   rotation: rotationView.nullable().default(null), // A node of before tells none.
   switched: z.array(switchedView),
   blocked: z.array(blockView),
-  rejections: z.array(z.looseObject({ peerId: text, code: text, count })),
+  rejections: z.array(rejectionView),
+  struck: z.array(z.looseObject({ peerId: text, name: text, untilMs: count })).default([]), // A node of before tells neither.
+  knocks: z.array(z.looseObject({ peerId: text, count, lastMs: count })).default([]),
 });
 
 export const memberView: z.ZodType<MemberView> = z.looseObject({
@@ -161,6 +186,47 @@ export const domainView: z.ZodType<DomainView> = z.looseObject({
   blocked: z.boolean(),
   note: text.nullable(),
   clouds: z.array(cloudWordsView),
+  audience: texts.nullable().default(null), // A node of before tells neither of these.
+  untold: texts.default([]),
+  passingTo: text.nullable().default(null),
+});
+
+const named = { id: text, name: text };
+const nameds = z.array(z.looseObject(named));
+export const revokeView: z.ZodType<RevokeView> = z.looseObject({
+  ...named,
+  peerId: text,
+  peerName: text,
+  taken: z.array(scope),
+  left: z.array(scope),
+  stays: z.looseObject({ records: count, fields: count }),
+  goesCount: count,
+  goes: z.array(z.looseObject({ ...named, kind: text, field: text, before: z.unknown(), after: z.unknown() })),
+  deletedCount: count,
+  deleted: nameds,
+  undeletedCount: count,
+  undeleted: nameds,
+  done: z.boolean(),
+});
+
+export const letGoView: z.ZodType<LetGoView> = z.looseObject({
+  ...named,
+  peers: z.array(z.looseObject({ peerId: text, name: text, agreement: agreementMode })),
+  untold: texts,
+  projects: count,
+  done: z.boolean(),
+});
+
+export const signerView: z.ZodType<SignerView> = z.looseObject({
+  peerId: text,
+  domainId: text,
+  member: z.boolean(),
+  maySign: z.boolean(),
+  scopes: z.array(scope),
+  since: z.record(text, z.tuple([count, count])),
+  owner: text.nullable(),
+  agreement: agreementMode,
+  why: text,
 });
 
 export const projectView: z.ZodType<ProjectView> = z.looseObject({
@@ -175,14 +241,39 @@ export const projectView: z.ZodType<ProjectView> = z.looseObject({
   state: projectState,
 });
 
+const stamp = z.tuple([count, count]);
+const rivals = z
+  .array(
+    z.looseObject({
+      value: z.unknown(),
+      stamp,
+      origin: text,
+      originName: text,
+      counts: z.boolean(),
+      reason: text,
+      why: text,
+    }),
+  )
+  .default([]); // A node of before tells none.
+
 export const explainView: z.ZodType<ExplainView> = z.looseObject({
   id: text,
   kind: text,
   set: text,
   fields: z.record(
     text,
-    z.looseObject({ value: z.unknown(), stamp: z.tuple([count, count]), origin: text, originName: text }),
+    z.looseObject({
+      value: z.unknown(),
+      stamp,
+      origin: text,
+      originName: text,
+      writtenFor: z.looseObject({ origin: text, originName: text, stamp }).nullable().default(null),
+      here: text.nullable().default(null),
+      rivals,
+    }),
   ),
+  noValue: z.record(text, z.looseObject({ rivals })).default({}),
+  claims: z.array(z.looseObject({ set: text, owner: text, ownerName: text })).default([]),
   keystone: fields.nullable(),
   state: projectState,
   why: text,

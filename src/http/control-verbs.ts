@@ -1,6 +1,7 @@
 // The control protocol: one POST /v1/<path> per verb, with a JSON body and a JSON answer. Server and client both read
 // this table, so a verb stands in one place.
 import { z } from "zod";
+import { MEMBERS_MAX, SET_RECORDS_MAX } from "../core/limits.ts";
 import { parsePeerId } from "../core/peer-id.ts";
 import { type Control, ControlError } from "../node/control.ts";
 import {
@@ -10,10 +11,12 @@ import {
   domainView,
   explainView,
   holdView,
+  letGoView,
   memberView,
   pendingView,
   planView,
   projectView,
+  revokeView,
   rotationView,
   scope,
   statusView,
@@ -89,9 +92,20 @@ export const VERBS = {
   }),
   shareDomain: verb({
     path: "domain/share",
-    body: z.strictObject({ domain: text }),
+    body: z.strictObject({
+      domain: text,
+      with: z.union([z.literal("everyone"), z.array(peerId).min(1).max(MEMBERS_MAX)]).exactOptional(),
+      anew: z.boolean().exactOptional(),
+      confirmed: z.boolean().exactOptional(),
+    }),
     answer: domainView,
     carryOut: (control, body) => control.shareDomain(body),
+  }),
+  unshareDomain: verb({
+    path: "domain/unshare",
+    body: z.strictObject({ domain: text, confirmed: z.boolean().exactOptional() }),
+    answer: letGoView,
+    carryOut: (control, body) => control.unshareDomain(body),
   }),
   acceptDomain: verb({
     path: "domain/accept",
@@ -100,6 +114,7 @@ export const VERBS = {
       owner: peerId.exactOptional(),
       mode: agreementMode.exactOptional(),
       name: text.exactOptional(),
+      replace: z.boolean().exactOptional(),
     }),
     answer: domainView,
     carryOut: (control, body) => control.acceptDomain(body),
@@ -133,6 +148,30 @@ export const VERBS = {
     body: z.strictObject({ domain: text, peerId, scopes: z.array(scope).min(1) }),
     answer: domainView,
     carryOut: (control, body) => control.grant(body),
+  }),
+  revoke: verb({
+    path: "domain/revoke",
+    body: z.strictObject({
+      domain: text,
+      peerId,
+      scopes: z.array(scope).min(1).exactOptional(),
+      undoDeletes: z.array(text).max(SET_RECORDS_MAX).exactOptional(),
+      confirmed: z.boolean().exactOptional(),
+    }),
+    answer: revokeView,
+    carryOut: (control, body) => control.revoke(body),
+  }),
+  transferDomain: verb({
+    path: "domain/transfer",
+    body: z.strictObject({ domain: text, peerId, confirmed: z.boolean().exactOptional() }),
+    answer: letGoView,
+    carryOut: (control, body) => control.transferDomain(body),
+  }),
+  takeDomain: verb({
+    path: "domain/take",
+    body: z.strictObject({ domain: text, owner: peerId.exactOptional() }),
+    answer: domainView,
+    carryOut: (control, body) => control.takeDomain(body),
   }),
   domains: verb({
     path: "domain/list",

@@ -31,7 +31,7 @@ export type GossipOptions = {
   readonly log: MeshLog;
   now(): UnixMs;
   onGossip(bytes: Uint8Array, from: PeerId): GossipVerdict | Promise<GossipVerdict>;
-  /** A message that was refused before anybody read it. */
+  /** A message that was refused, or left, before anybody read it. */
   onRefused(rejection: Rejection, from: PeerId): void;
   /** A subscriber that a message could not be sent to: its stream is gone though its connection stands. */
   onSilent(peerId: PeerId): void;
@@ -126,7 +126,10 @@ export class Gossip {
     if (bytes === undefined || refused !== undefined) return "reject";
     const pending = this.#pending.get(from) ?? { messages: 0, bytes: 0 };
     if (pending.messages >= GOSSIP_PENDING_MAX || pending.bytes + bytes.length > GOSSIP_PENDING_BYTES_MAX) {
-      this.#options.log.debug({ peerId: from, ...pending }, "gossip came faster than it could be judged");
+      this.#options.onRefused(
+        { code: "TOO_FAST", detail: `${pending.messages} messages of ${pending.bytes} bytes wait to be judged` },
+        from,
+      );
       return "ignore";
     }
     this.#pending.set(from, pending);

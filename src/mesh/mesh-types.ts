@@ -108,5 +108,7 @@ export type Mesh = {
   askWelcome(address: string, signal?: AbortSignal): Promise<Uint8Array>;
   /** Counts a malformed message against who relayed it; a peer that repeats it is refused for an hour. */
   strike(peerId: PeerId, rejection: Rejection): void;
+  /** Peers that are refused for what they kept sending, and until when. */
+  struck(): { readonly peerId: PeerId; readonly untilMs: UnixMs }[];
   stop(): Promise<void>;
 };

@@ -5,6 +5,7 @@ import type { MeshId } from "../core/codec.ts";
 import { SYNC_ANSWER_TIMEOUT_MS, SYNC_SESSIONS_PER_PEER_MAX } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
+import type { UnixMs } from "../core/stamp.ts";
 import { toError } from "./frames.ts";
 import { Gate } from "./gate.ts";
 import { Gossip } from "./gossip.ts";
@@ -167,6 +168,10 @@ class MeshNode implements Mesh {
       "this member keeps sending malformed messages: refused for an hour",
     );
     void this.#keeper.close(peerId);
+  }
+
+  struck(): { readonly peerId: PeerId; readonly untilMs: UnixMs }[] {
+    return this.#parts.strikes.refused(this.#parts.options.now());
   }
 
   stop(): Promise<void> {

@@ -6,7 +6,7 @@ import type { UnixMs } from "../core/stamp.ts";
 
 export class Strikes {
   readonly #strikesMs = new Map<PeerId, readonly UnixMs[]>();
-  readonly #refusedUntilMs = new Map<PeerId, number>();
+  readonly #refusedUntilMs = new Map<PeerId, UnixMs>();
 
   /** Counts one strike. True if this one was too many: the peer is refused from now on, for MALFORMED_WINDOW_MS. */
   add(peerId: PeerId, nowMs: UnixMs): boolean {
@@ -17,9 +17,14 @@ export class Strikes {
       dropOldest(this.#strikesMs);
       return false;
     }
-    this.#refusedUntilMs.set(peerId, nowMs + MALFORMED_WINDOW_MS);
+    this.#refusedUntilMs.set(peerId, (nowMs + MALFORMED_WINDOW_MS) as UnixMs);
     dropOldest(this.#refusedUntilMs);
     return true;
+  }
+
+  /** Peers that are refused now, and until when. */
+  refused(nowMs: UnixMs): { readonly peerId: PeerId; readonly untilMs: UnixMs }[] {
+    return [...this.#refusedUntilMs].flatMap(([peerId, untilMs]) => (nowMs < untilMs ? [{ peerId, untilMs }] : []));
   }
 
   isRefused(peerId: PeerId, nowMs: UnixMs): boolean {

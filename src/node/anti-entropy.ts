@@ -3,7 +3,7 @@
 // interrupted session got is kept.
 import { toString as render } from "uint8arrays";
 import type { Entry } from "../core/entry.ts";
-import { SYNC_ASKING_MAX, SYNC_HEARTBEATS_DIFFER, SYNC_PLAN_WAIT_MAX_MS, SYNC_REPLY_GAP_MS } from "../core/limits.ts";
+import { SYNC_ASKING_MAX, SYNC_HEARTBEATS_DIFFER, SYNC_REPLY_GAP_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { NONCE_BYTES } from "../core/range-salt.ts";
@@ -12,8 +12,10 @@ import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { pushSteps, SyncAsking } from "../core/sync-asking.ts";
 import type { Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
+import { type Bringing, PlanWait } from "./plan-wait.ts";
 import { PushQueue } from "./push-queue.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
+import { Serving } from "./serving.ts";
 import { Slots } from "./slots.ts";
 import { answererFor } from "./sync-answerer.ts";
 import { type Conversed, converse } from "./sync-conversation.ts";
@@ -41,24 +43,30 @@ export type SyncProgress = {
   readonly sinceMs: UnixMs;
 };
 
+type Asking = Bringing & { readonly asking: SyncAsking; readonly sinceMs: UnixMs };
+
 export class AntiEntropy {
   readonly #options: AntiEntropyOptions;
   readonly #pushes: PushQueue;
   readonly #slots = new Slots(SYNC_ASKING_MAX);
   /** Sessions under way, and those that wait for a place. */
   readonly #sessions = new Map<PeerId, Promise<boolean>>();
-  readonly #asking = new Map<PeerId, { readonly asking: SyncAsking; readonly sinceMs: UnixMs }>();
+  readonly #asking = new Map<PeerId, Asking>();
+  /** Peers whose last session broke off: a plan waits for the next one only once it brought something. */
+  readonly #brokenOff = new Set<PeerId>();
   readonly #views = new Map<PeerId, SharedView>();
-  /** Peers that are pulling from us now: what they lack they fetch themselves. */
-  readonly #serving = new Map<PeerId, number>();
+  readonly #serving = new Serving();
   readonly #again = new Map<PeerId, CancelTimer>();
   readonly #roots = new Map<PeerId, PeerRoot>();
   readonly #differing = new Map<PeerId, number>();
   /** Pairs of roots, ours and a peer's, that a whole session left as they were: another would change nothing either. */
   readonly #stuck = new Map<PeerId, string>();
+  /** Our root after a whole session that ended with a peer's still another, though all of ours was offered. */
+  readonly #unmoved = new Map<PeerId, string>();
   #cancelRound: CancelTimer | undefined;
-  #wholeSessions = 0;
-  #planWaitsSinceMs: UnixMs | undefined;
+  /** Members with whom a session of ours ran to its end since start. */
+  readonly #heard = new Set<PeerId>();
+  readonly #planWait = new PlanWait();
   readonly #stopping = new AbortController();
 
   constructor(options: AntiEntropyOptions) {
@@ -102,18 +110,17 @@ export class AntiEntropy {
 
   /** Whether a session ran to its end since start: a restored node plans nothing before. */
   get hasPulled(): boolean {
-    return this.#wholeSessions > 0;
+    return this.#heard.size > 0;
+  }
+
+  /** Whether a session with this member ran to its end since start: then all that it holds for us is here. */
+  hasHeard(peer: PeerId): boolean {
+    return this.#heard.has(peer);
   }
 
   /** Whether a plan may be made: not while a session is bringing half of something, unless sessions never let it. */
   mayPlan(): boolean {
-    const nowMs = this.#options.now();
-    if (this.#asking.size === 0) {
-      this.#planWaitsSinceMs = undefined;
-      return true;
-    }
-    this.#planWaitsSinceMs ??= nowMs;
-    return nowMs - this.#planWaitsSinceMs >= SYNC_PLAN_WAIT_MAX_MS;
+    return this.#planWait.mayPlan(this.#asking.values(), this.#options.now());
   }
 
   #round(): void {
@@ -152,6 +159,16 @@ export class AntiEntropy {
     );
   }
 
+  /** Gives a member an owner's word that it may hear though it may not hold the set. True if it took it. */
+  async tell(peer: PeerId, entries: readonly Entry[]): Promise<boolean> {
+    try {
+      return !(await this.#converse(peer, pushSteps(entries))).isRefused;
+    } catch (error) {
+      if (!this.#isStopped) this.#options.log.debug({ peer, error }, "a peer could not be told: it is tried again");
+      return false;
+    }
+  }
+
   /** What a member says in a heartbeat of the sets that everyone holds. Twice another root in a row, and a session begins. */
   noteHeartbeat(peer: PeerId, publicRoot: string): void {
     const ours = this.#options.keeper.replica.publicRoot();
@@ -185,13 +202,19 @@ export class AntiEntropy {
       unsettled: () => keeper.replica.unsettled().filter(({ set }) => keeper.replica.mayHold(set, peer)),
       mayOffer: () => !this.#serving.has(peer),
     });
-    this.#asking.set(peer, { asking, sinceMs: now() });
+    const state: Asking = { asking, sinceMs: now(), newsMs: this.#brokenOff.has(peer) ? undefined : now() };
+    this.#asking.set(peer, state);
+    this.#brokenOff.add(peer); // Until it ends whole.
     try {
-      const { pulled, isRefused } = await this.#converse(peer, asking.session());
+      const { pulled, isRefused } = await this.#converse(peer, asking.session(), () => {
+        state.newsMs = now();
+      });
       if (pulled > 0) log.info({ peer, pulled }, "anti-entropy brought entries");
       if (asking.wasEqual === true) this.#roots.set(peer, { root: this.#rootFor(peer), atMs: now() });
       if (isRefused || !asking.isWhole) return false;
-      this.#wholeSessions += 1;
+      this.#heard.add(peer);
+      this.#brokenOff.delete(peer);
+      this.#lookAtDifference(peer, { isEqual: asking.wasEqual === true, pulled });
       return true;
     } catch (error) {
       if (!this.#isStopped) log.debug({ peer, error }, "an anti-entropy session ended early: what it got is kept");
@@ -202,12 +225,28 @@ export class AntiEntropy {
     }
   }
 
+  /**
+   * A whole session brings all that one side lacks to the other. Where the next one finds us as we were, and the peer
+   * still apart with nothing for us, it hides some of its records or refuses some of ours.
+   */
+  #lookAtDifference(peer: PeerId, { isEqual, pulled }: { isEqual: boolean; pulled: number }): void {
+    const { keeper, refuse } = this.#options;
+    const ours = this.#rootFor(peer);
+    const isUnmoved = pulled === 0 && this.#unmoved.get(peer) === ours;
+    // While something waits for our clock, or the peer is pulling, the difference says nothing.
+    if (isEqual || keeper.replica.heldCount > 0 || this.#serving.has(peer)) this.#unmoved.delete(peer);
+    else this.#unmoved.set(peer, ours);
+    if (!isUnmoved || !this.#unmoved.has(peer)) return;
+    refuse([{ code: "KEEPS_DIFFERING", detail: `a whole session left its root another than ours, ${ours}` }], peer);
+  }
+
   async #give(peer: PeerId, entries: readonly Entry[]): Promise<void> {
     await this.#converse(peer, pushSteps(entries));
   }
 
-  #converse(peer: PeerId, steps: Parameters<typeof converse>[1]): Promise<Conversed> {
-    return converse(peer, steps, { ...this.#options, stopping: this.#stopping.signal });
+  #converse(peer: PeerId, steps: Parameters<typeof converse>[1], onNews?: () => void): Promise<Conversed> {
+    const news = onNews === undefined ? {} : { onNews };
+    return converse(peer, steps, { ...this.#options, ...news, stopping: this.#stopping.signal });
   }
 
   /**
@@ -219,22 +258,11 @@ export class AntiEntropy {
       ...this.#options,
       view: this.#viewFor(peer),
       onRoot: (root) => {
-        this.#noteServing(peer, ended);
+        this.#serving.note(peer, ended);
         this.#roots.set(peer, { root, atMs: this.#options.now() });
         if (root !== this.#rootFor(peer)) this.#chaseSoon(peer, root);
       },
     });
-  }
-
-  #noteServing(peer: PeerId, ended: AbortSignal): void {
-    if (ended.aborted) return;
-    this.#serving.set(peer, (this.#serving.get(peer) ?? 0) + 1);
-    const over = () => {
-      const left = (this.#serving.get(peer) ?? 1) - 1;
-      if (left > 0) this.#serving.set(peer, left);
-      else this.#serving.delete(peer);
-    };
-    ended.addEventListener("abort", over, { once: true });
   }
 
   /** Two nodes that differ must not chase each other, nor carry the same things both ways at once. */

@@ -38,6 +38,8 @@ export type ApplierOptions = {
   now(): UnixMs;
   /** A fresh request ID, `req-<uuid4>`: marks our writes in Keystone's notifications. */
   newRequestId(): string;
+  /** A record bears the ID of something here that is not of its domain: told when it is first refused. */
+  onForeign?(action: Action, why: string): void;
 };
 
 export class Applier {
@@ -100,15 +102,15 @@ export class Applier {
 
   async #carryOut(action: Action): Promise<Applied> {
     const claimed = this.#claimed(action);
-    if (claimed !== undefined) return this.#refuse(action, claimed);
+    if (claimed !== undefined) return this.#refuseForeign(action, claimed);
     const current = await this.#options.api.getProject(action.id);
     if (current !== undefined && this.#options.memory.seen.get(action.id)?.isOwn === true)
-      return this.#refuse(action, `${action.id} is a project that was made here by hand and is not shared`);
+      return this.#refuseForeign(action, `${action.id} is a project that was made here by hand and is not shared`);
     if (action.action === "create") return this.#create(action, current);
     const row = this.#options.memory.seen.get(action.id);
     if (current === undefined || row === undefined) return "stale";
     const foreign = this.#foreign(action, current);
-    if (foreign !== undefined) return this.#refuse(action, foreign);
+    if (foreign !== undefined) return this.#refuseForeign(action, foreign);
     if (current.immutable)
       return this.#refuse(action, "it is immutable in this Keystone (options.immutable): clear that to let changes in");
     const base = action.action === "delete" ? [] : VALUE_FIELDS.filter((field) => action.fields[field] !== undefined);
@@ -141,7 +143,7 @@ export class Applier {
   async #create(action: Action, current: Held | undefined): Promise<Applied> {
     if (current !== undefined) {
       const foreign = this.#foreign(action, current);
-      return foreign === undefined ? "stale" : this.#refuse(action, foreign);
+      return foreign === undefined ? "stale" : this.#refuseForeign(action, foreign);
     }
     const { name, description, enabled, tags, domain_id, parent_id } = action.fields;
     const common = {
@@ -234,6 +236,11 @@ export class Applier {
   /** The write under way was answered. Earlier ones that were not may still land, and are ours when they do. */
   #answered(id: string): ReadonlyMap<string, Intent | null> {
     return new Map([[id, intentAnswered(this.#options.memory.intents.get(id))]]);
+  }
+
+  #refuseForeign(action: Action, why: string): Applied {
+    if (!this.#stuck.has(keyOf(action))) this.#options.onForeign?.(action, why);
+    return this.#refuse(action, why);
   }
 
   #refuse(action: Action, why: string): Applied {

@@ -1,11 +1,12 @@
 // The canary in Keystone: found, made, raised. What it means is core/canary.ts's to say.
 // The number that is about to be written is durable before it is: a crash in between must not look like a restored node.
 import {
-  CANARY_KEY,
+  CANARY_KEYS,
   CANARY_NAME,
   type CanaryFound,
   type CanaryMemory,
   openCanary,
+  readCanary,
   sealCanary,
 } from "../core/canary.ts";
 import type { Signer } from "../core/codec.ts";
@@ -34,28 +35,30 @@ export class CanaryKeeper {
     const project =
       (known === undefined ? undefined : await this.#api.getProject(known.projectId)) ?? (await this.#findByName());
     if (project === undefined) return { is: "absent" };
-    const text = project.extra[CANARY_KEY];
-    if (text === undefined || text === null) return { is: "blank", projectId: project.id };
-    const mark = openCanary(project.id, text);
-    return mark === undefined
-      ? { is: "unreadable", projectId: project.id }
-      : { is: "mark", projectId: project.id, mark };
+    return readCanary(project.id, project.extra, this.#signer.peerId);
   }
 
   /**
-   * Writes the next generation, above every number ever used, and says which. Throws what Keystone says: the caller
-   * starts over with a fresh scan, never with a retry of the write.
+   * Writes the next generation, above every number ever used, and says which; undefined if what stood there when it was
+   * found had gone by the time of this write: Keystone was restored in between, and the next scan's canary says so too.
+   * Throws what Keystone says: the caller starts over with a fresh scan, never with a retry of the write.
    */
-  async raise(found: CanaryFound): Promise<number> {
+  async raise(found: CanaryFound): Promise<number | undefined> {
     const known = this.#memory.canary;
-    const highest = Math.max(known?.generation ?? 0, found.is === "mark" ? found.mark.generation : 0);
+    const stood = found.is === "mark" ? found.mark.generation : (known?.generation ?? 0);
+    const highest = Math.max(known?.generation ?? 0, stood);
     const isResumed = known?.raising !== null && known?.raising !== undefined && known.raising > highest;
     const generation = isResumed ? (known.raising as number) : highest + 1;
     const projectId = found.is === "absent" ? (await this.#make()).id : found.projectId;
-    await this.#remember({ projectId, generation: known?.generation ?? 0, raising: generation });
-    await this.#api.updateProject(projectId, {
-      extra: { [CANARY_KEY]: sealCanary({ projectId, generation }, this.#signer) },
-    });
+    await this.#remember({ projectId, generation: stood, raising: generation });
+    const seal = (number: number) => sealCanary({ projectId, generation: number }, this.#signer);
+    const [one, two] = CANARY_KEYS;
+    const extra =
+      found.is === "mark"
+        ? { [found.key === one ? two : one]: seal(generation) }
+        : { [one]: seal(generation), [two]: seal(stood) }; // Whatever stands there is none of ours.
+    const after = await this.#api.updateProject(projectId, { extra });
+    if (found.is === "mark" && openCanary(projectId, after.extra[found.key])?.generation !== stood) return undefined;
     await this.#remember({ projectId, generation, raising: null });
     return generation;
   }

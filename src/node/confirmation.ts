@@ -45,7 +45,9 @@ export class Confirmation {
     });
     if (verdict !== "ok" && verdict !== "first") return "rescan";
     try {
-      await this.#confirmAt(await this.#canary.raise(found), news);
+      const generation = await this.#canary.raise(found);
+      if (generation === undefined) return "rescan";
+      await this.#confirmAt(generation, news);
     } catch (error) {
       if (!(error instanceof KeystoneError) || error.code === "UNREACHABLE" || error.code === "UNAUTHORISED")
         throw error;
@@ -56,13 +58,16 @@ export class Confirmation {
 
   /**
    * Raises the canary above every number ever used, and confirms all that stands. What doesn't stand is confirmed no
-   * longer: it went since the scan, and nobody knows how. Throws what Keystone says.
+   * longer: it went since the scan, and nobody knows how. False if Keystone was restored since the canary was found: all
+   * is to be looked at again. Throws what Keystone says.
    */
-  async confirmAll(found: CanaryFound): Promise<void> {
+  async confirmAll(found: CanaryFound): Promise<boolean> {
     const { memory } = this.#options;
     const rows = [...memory.seen].filter(([, row]) => row.present);
     await memory.write({ seen: new Map(rows.map(([id, row]) => [id, { ...row, confirmedAt: null, before: null }])) });
-    await this.#confirmAt(await this.#canary.raise(found), rows);
+    const generation = await this.#canary.raise(found);
+    if (generation !== undefined) await this.#confirmAt(generation, rows);
+    return generation !== undefined;
   }
 
   async #confirmAt(generation: number, rows: Rows): Promise<void> {

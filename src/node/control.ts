@@ -1,6 +1,15 @@
 // What a running node does for its operator: the verbs of the command line, and the shapes that they answer with.
-// Other programs rely on these shapes: keys may be added, never renamed or removed.
+// Other programs rely on these shapes: keys may be added, never renamed or removed. Long, because the shapes of all verbs
+// are read together; those of an owner's verbs stand in control-domains.ts.
 import type { Scope } from "../core/kinds.ts";
+import type {
+  AcceptOptions,
+  LetGoView,
+  RevokeRequest,
+  RevokeView,
+  ShareOptions,
+  SignerView,
+} from "./control-domains.ts";
 
 export type KeystoneState =
   | "ok"
@@ -74,6 +83,8 @@ export type StatusView = {
     /** What is wrong and what to do; null if nothing is. */
     readonly why: string | null;
   };
+  /** What this node does just now to a whole domain that it owns; null if nothing. */
+  readonly work: WorkView | null;
   /** What needs an operator now, whatever else is well. */
   readonly alarms: readonly AlarmView[];
   /** This cloud's change of its peer ID, under way or done lately; null for none. */
@@ -82,8 +93,34 @@ export type StatusView = {
   readonly switched: readonly SwitchedView[];
   /** Peers that this cloud's operator blocked. */
   readonly blocked: readonly BlockView[];
-  /** Refusals so far, by peer ID (or `-` where nobody is known) and code. */
-  readonly rejections: readonly { readonly peerId: string; readonly code: string; readonly count: number }[];
+  /** Refusals so far, by peer ID (or `-` where there was no room for one more) and code, the most first. */
+  readonly rejections: readonly RejectionView[];
+  /** Peers whose connections are refused for what they kept sending, until then. */
+  readonly struck: readonly { readonly peerId: string; readonly name: string; readonly untilMs: number }[];
+  /** Peers that nobody admitted and that were refused at the connection, the latest first: `pending` has more of each. */
+  readonly knocks: readonly { readonly peerId: string; readonly count: number; readonly lastMs: number }[];
+};
+/** What of one peer was refused for one reason, since this node's start. Times are Unix milliseconds. */
+export type RejectionView = {
+  readonly peerId: string;
+  readonly name: string;
+  readonly code: string;
+  /** What the code means. */
+  readonly why: string;
+  readonly count: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** What the last one was, and the peer that brought it. */
+  readonly detail: string;
+  readonly via: string;
+};
+export type WorkView = {
+  readonly what: "revoke" | "take" | "share anew";
+  readonly domainId: string;
+  /** Records gone through in this pass, of how many. */
+  readonly done: number;
+  readonly of: number;
+  readonly sinceMs: number;
 };
 /**
  * How this cloud comes to a new peer ID. `entering`: voters sign it in; `passing`: the old one is about to pass everything
@@ -163,6 +200,12 @@ export type DomainView = {
   readonly note: string | null;
   /** What other clouds said that they do with it. */
   readonly clouds: readonly CloudWordsView[];
+  /** Whom its owner named to hold it; null for all members. */
+  readonly audience: readonly string[] | null;
+  /** At its owner: whom the last change of the audience concerns and who could not be told yet. */
+  readonly untold: readonly string[];
+  /** Whom its owner wants to have it next, until that one takes it. */
+  readonly passingTo: string | null;
 };
 export type CloudWordsView = {
   readonly peerId: string;
@@ -204,8 +247,18 @@ export type ExplainView = {
       readonly stamp: StampView;
       readonly origin: string;
       readonly originName: string;
+      /** For whom its owner wrote it anew, and at which stamp that one said it; null where the origin said it itself. */
+      readonly writtenFor: { readonly origin: string; readonly originName: string; readonly stamp: StampView } | null;
+      /** Why this cloud's Keystone holds another value; null where it doesn't, or can't be asked. */
+      readonly here: string | null;
+      /** Words that lost, or don't count, the latest first. */
+      readonly rivals: readonly RivalView[];
     };
   };
+  /** Fields of which no word counts, with the words that were said. */
+  readonly noValue: { readonly [field: string]: { readonly rivals: readonly RivalView[] } };
+  /** Other owners' sets that hold a record of this ID. Only the one that this cloud follows is applied. */
+  readonly claims: readonly { readonly set: string; readonly owner: string; readonly ownerName: string }[];
   readonly keystone: { readonly [field: string]: unknown } | null;
   readonly state: ProjectState;
   readonly why: string;
@@ -216,6 +269,16 @@ export type ExplainView = {
     readonly off: boolean;
     readonly optedOut: boolean;
   }[];
+};
+/** A word on a field that is not its value. `reason` is stable, `why` says it in words. */
+export type RivalView = {
+  readonly value: unknown;
+  readonly stamp: StampView;
+  readonly origin: string;
+  readonly originName: string;
+  readonly counts: boolean;
+  readonly reason: string;
+  readonly why: string;
 };
 export type PlanView = {
   readonly action: "create" | "update" | "delete";
@@ -261,9 +324,16 @@ export interface Control {
   unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }>;
   members(): Promise<MemberView[]>;
   pending(): Promise<PendingView[]>;
-  /** Shares a domain of the local Keystone, by ID or name. */
-  shareDomain(options: { domain: string }): Promise<DomainView>;
-  acceptDomain(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView>;
+  /**
+   * Shares a domain of the local Keystone, by ID or name. `with`: peers that may hold it, or everyone; without it a first
+   * share is with everyone, and a later one changes nothing about that. `confirmed`: also where that cuts somebody off.
+   * `anew`: one that this cloud accepted and whose owner is gone.
+   */
+  shareDomain(options: ShareOptions): Promise<DomainView>;
+  /** Stops sharing a domain: what others hold of it is their own from then on. Without `confirmed` only says what would be. */
+  unshareDomain(options: { domain: string; confirmed?: boolean }): Promise<LetGoView>;
+  /** `replace`: instead of the one of this ID that was accepted from another owner. */
+  acceptDomain(options: AcceptOptions): Promise<DomainView>;
   /** Says once and for all that this cloud wants nothing of a domain, and so lets go of one that it followed. */
   ignoreDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
   /** Switches a domain off, or on again, in this cloud only. */
@@ -272,6 +342,13 @@ export interface Control {
   /** Goes this cloud's own way with a project, or follows the mesh again. */
   optOut(options: { id: string; out: boolean }): Promise<SwitchView>;
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView>;
+  /** Takes scopes away, all by default. Without `confirmed` only says what would stay and what not. */
+  revoke(options: RevokeRequest): Promise<RevokeView>;
+  /** Points to a next owner, who takes the domain with `takeDomain`. Without `confirmed` only says what would be. */
+  transferDomain(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView>;
+  takeDomain(options: { domain: string; owner?: string }): Promise<DomainView>;
+  /** Whether a peer is a member, and may sign for a domain. Errors: BAD_PEER_ID, BAD_DOMAIN_ID, TOO_MANY_QUESTIONS. */
+  signer(options: { peerId: string; domain: string }): Promise<SignerView>;
   domains(): Promise<DomainView[]>;
   projects(options: { domain?: string }): Promise<ProjectView[]>;
   explain(options: { id: string }): Promise<ExplainView>;

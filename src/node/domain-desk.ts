@@ -1,26 +1,26 @@
 // Domains, for the operator: which are shared, accepted and granted, and to whom.
-import { grantValue, scopesOf } from "../core/authority.ts";
-import { type AgreementMode, fieldValue, isTombstone } from "../core/keystone-view.ts";
-import { localId, SCOPES, type Scope, SIGNER_PREFIX } from "../core/kinds.ts";
+import { scopesOf } from "../core/authority.ts";
+import { fieldValue, isTombstone } from "../core/keystone-view.ts";
+import { localId } from "../core/kinds.ts";
 import { foldName } from "../core/names.ts";
-import { type PeerId, parsePeerId } from "../core/peer-id.ts";
-import type { Write } from "../core/replica.ts";
+import type { PeerId } from "../core/peer-id.ts";
 import type { ReplicaSet } from "../core/replica-set.ts";
-import { domainSet, parseKeystoneId, type SetName, setOwner } from "../core/set-name.ts";
+import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import type { DomainChain } from "../core/transfers.ts";
 import type { DomainObject } from "../keystone/api.ts";
-import { agree } from "./agreement.ts";
+import { agree, replacePin } from "./agreement.ts";
 import { type CloudWordsView, ControlError, type DomainView, type SwitchedView } from "./control.ts";
-import { agreedDomains, domainView } from "./domain-views.ts";
+import type { AcceptOptions } from "./control-domains.ts";
+import { agreedDomains, cutDomains, domainView } from "./domain-views.ts";
 import { type LocalWords, localWords } from "./local-words.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
 /** A shared domain: its present set and owner. */
-type SharedSet = {
+export type SharedSet = {
   readonly set: ReplicaSet;
   readonly owner: PeerId;
-  readonly domainId: string;
+  readonly domainId: KeystoneId;
   readonly chain: DomainChain;
 };
 
@@ -31,46 +31,7 @@ export class DomainDesk {
     this.#node = node;
   }
 
-  async share({ domain }: { domain: string }): Promise<DomainView> {
-    const { keeper, loop } = memberedOf(this.#node);
-    const { replica } = keeper;
-    const found = await this.#findLocalDomain(domain);
-    if (found.id === "default")
-      throw new ControlError(
-        "DEFAULT_DOMAIN",
-        "the default domain is never shared: it has the same ID in every cloud. Share a domain of your own",
-      );
-    const domainId = parseKeystoneId(found.id);
-    if (domainId === undefined)
-      throw new ControlError(
-        "BAD_DOMAIN_ID",
-        `domain ${found.name} has the ID ${found.id}: only IDs of 32 lower-case hex digits can be shared`,
-      );
-    const set = domainSet(keeper.self, domainId);
-    const rival = agreedDomains(replica).find((other) => other.domainId === domainId && other.set !== set);
-    if (rival !== undefined)
-      throw new ControlError(
-        "ALREADY_AGREED",
-        `this cloud has accepted domain ${domainId} from ${this.#ownerName(rival.set)}: it can't share it as its own too`,
-      );
-    const writes: Write[] = [{ set, kind: "local", id: localId(keeper.self), fields: { mode: "mirror" } }];
-    if (replica.set(set) === undefined || replica.set(set)?.record("authority", domainId) === undefined) {
-      writes.unshift(
-        { set, kind: "authority", id: domainId, fields: { audience: null } },
-        {
-          set,
-          kind: "domain",
-          id: domainId,
-          fields: { name: found.name, description: found.description, enabled: found.enabled },
-        },
-      );
-    }
-    await keeper.write(writes);
-    loop.scanSoon();
-    return this.row(replica.domainChain({ firstOwner: keeper.self, domainId }));
-  }
-
-  async accept(options: { domain: string; owner?: string; mode?: AgreementMode; name?: string }): Promise<DomainView> {
+  async accept(options: AcceptOptions): Promise<DomainView> {
     const { keeper, loop } = memberedOf(this.#node);
     const { replica } = keeper;
     if (options.name !== undefined) checkName(options.name);
@@ -86,20 +47,25 @@ export class DomainDesk {
         `domain ${domainId} is owned by ${this.#node.nameOf(owner)}, which is blocked here: keymesh member unblock ${owner}`,
       );
     const rival = agreedDomains(replica).find((other) => other.domainId === domainId && other.set !== set.name);
-    if (rival !== undefined)
+    if (rival !== undefined && options.replace !== true)
       throw new ControlError(
         "ALREADY_AGREED",
-        `domain ${domainId} is accepted from ${this.#ownerName(rival.set)} already: a domain has one owner here`,
+        `domain ${domainId} is accepted from ${this.ownerName(rival.set)} already, and a domain has one owner here: to follow ${this.#node.nameOf(owner)} instead, add --replace`,
       );
     const agreed = domainView(replica, chain);
-    const name = options.name ?? agreed?.localName ?? String(fieldValue(agreed?.domain, "name") ?? "");
+    const name =
+      options.name ?? (agreed?.localName || rival?.localName) ?? String(fieldValue(agreed?.domain, "name") ?? "");
     const here = await this.#node.api.getDomain(domainId);
     await this.#refuseTakenName(domainId, name);
     const isFirst = domainView(replica, chain)?.mode === "none"; // Now: a rule may have spoken while Keystone was asked.
     // Two populated clouds meet: look first, write when the operator says so.
-    const mode = options.mode ?? (here !== undefined && isFirst ? "observe" : "mirror");
+    const mode = options.mode ?? rival?.mode ?? (here !== undefined && isFirst ? "observe" : "mirror");
     const fields = { mode, ...(options.name === undefined ? {} : { name: options.name }) };
-    await agree({ ...memberedOf(this.#node), memory: this.#node.memory }, { chain, fields, isFirst });
+    const parts = { keeper, memory: this.#node.memory };
+    const former =
+      rival === undefined ? undefined : replica.domainChains().find(({ present }) => present === rival.set);
+    if (former === undefined) await agree(parts, { chain, fields, isFirst });
+    else await replacePin(parts, { former, chain, fields });
     this.#node.options.log.info({ audit: "domain.accept", set: set.name, ...fields }, "a domain was accepted");
     loop.scanSoon();
     return this.row(chain);
@@ -147,55 +113,35 @@ export class DomainDesk {
     );
   }
 
-  async grant({
-    domain,
-    peerId,
-    scopes,
-  }: {
-    domain: string;
-    peerId: string;
-    scopes: readonly Scope[];
-  }): Promise<DomainView> {
-    const { keeper } = memberedOf(this.#node);
-    const { replica } = keeper;
-    const { set, owner, domainId, chain } = this.findShared({ domain, owner: keeper.self });
-    if (owner !== keeper.self)
-      throw new ControlError(
-        "NOT_THE_OWNER",
-        `domain ${domainId} is owned by ${this.#node.nameOf(owner)}: only its owner grants`,
-      );
-    const signer = parsePeerId(peerId);
-    if (signer === undefined || !replica.membership.members.has(signer))
-      throw new ControlError("NOT_A_MEMBER", `${peerId} is no member: keymesh member list shows who is`);
-    if (signer === keeper.self) throw new ControlError("OWN_DOMAIN", "the owner holds every scope already");
-    const held = set.authority?.signers.get(signer);
-    const dropped = SCOPES.filter((scope) => held?.since.has(scope) && !scopes.includes(scope));
-    if (dropped.length > 0)
-      throw new ControlError(
-        "WOULD_REVOKE",
-        `${this.#node.nameOf(signer)} holds ${dropped.join(", ")} too: a grant adds scopes, name all that it is to hold`,
-      );
-    // A new scope counts from this grant's own stamp on, so `since` is the stamp that the entry will get.
-    await keeper.write((next) => [
-      {
-        set: set.name,
-        kind: "authority",
-        id: domainId,
-        fields: { [SIGNER_PREFIX + signer]: grantValue(held, scopes, next) },
-      },
-    ]);
-    return this.row(chain);
-  }
-
   async list(): Promise<DomainView[]> {
     const { keeper } = memberedOf(this.#node);
-    return keeper.replica
-      .domainChains()
-      .filter(({ present }) => (keeper.replica.set(present)?.size ?? 0) > 0)
-      .map((chain) => this.row(chain));
+    const { replica } = keeper;
+    const held = replica.domainChains().filter(({ present }) => (replica.set(present)?.size ?? 0) > 0);
+    return [...held.map((chain) => this.row(chain)), ...cutDomains(replica).map((cut) => this.#cutRow(cut))];
   }
 
-  async #findLocalDomain(wanted: string): Promise<DomainObject> {
+  /** A domain that its owner shares with this cloud no more. */
+  #cutRow({ chain, mode }: ReturnType<typeof cutDomains>[number]): DomainView {
+    const owner = setOwner(chain.present) ?? chain.firstOwner;
+    const here = this.#node.memory.seen.get(chain.domainId)?.values.name;
+    return {
+      id: chain.domainId,
+      name: here ?? "",
+      owner,
+      ownerName: this.#node.nameOf(owner),
+      signers: {},
+      agreement: mode,
+      projects: 0,
+      localName: null,
+      ...{ off: false, projectsOff: 0, optedOut: 0 },
+      blocked: this.#node.blocks.has(owner),
+      note: "its owner shares it with this cloud no more: what is here stays as it is, and is this cloud's own",
+      ...{ clouds: [], audience: [], untold: [], passingTo: null },
+    };
+  }
+
+  /** Errors: UNKNOWN_DOMAIN. */
+  async findLocalDomain(wanted: string): Promise<DomainObject> {
     const domains = await this.#node.api.listDomains();
     const found = domains.find(({ id }) => id === wanted) ?? domains.find(({ name }) => name === wanted);
     if (found === undefined)
@@ -204,9 +150,26 @@ export class DomainDesk {
   }
 
   /** A shared domain by ID or name; its owner tells apart two of the same. */
-  findShared({ domain, owner }: { domain: string; owner?: string }): SharedSet {
+  findShared(named: { domain: string; owner?: string }): SharedSet {
+    const candidates = this.sharedAs(named);
+    const [first, second] = candidates;
+    if (first === undefined)
+      throw new ControlError(
+        "UNKNOWN_DOMAIN",
+        `no shared domain has the ID or name ${named.domain}: keymesh domain list shows those that are`,
+      );
+    if (second !== undefined)
+      throw new ControlError(
+        "AMBIGUOUS_DOMAIN",
+        `${named.domain} is shared by ${candidates.map((one) => one.owner).join(" and ")}: say which with --owner`,
+      );
+    return first;
+  }
+
+  /** Shared domains of this ID or name. */
+  sharedAs({ domain, owner }: { domain: string; owner?: string }): readonly SharedSet[] {
     const { replica } = memberedOf(this.#node).keeper;
-    const candidates = replica.domainChains().flatMap((chain): SharedSet[] => {
+    return replica.domainChains().flatMap((chain): SharedSet[] => {
       const set = replica.set(chain.present);
       if (set?.identity.is !== "domain" || set.size === 0) return [];
       const { domainId, owner: present } = set.identity;
@@ -214,18 +177,6 @@ export class DomainDesk {
       const name = replica.field({ set: set.name, kind: "domain", id: domainId }, "name")?.value;
       return domainId === domain || name === domain ? [{ set, owner: present, domainId, chain }] : [];
     });
-    const [first, second] = candidates;
-    if (first === undefined)
-      throw new ControlError(
-        "UNKNOWN_DOMAIN",
-        `no shared domain has the ID or name ${domain}: keymesh domain list shows those that are`,
-      );
-    if (second !== undefined)
-      throw new ControlError(
-        "AMBIGUOUS_DOMAIN",
-        `${domain} is shared by ${candidates.map((one) => one.owner).join(" and ")}: say which with --owner`,
-      );
-    return first;
   }
 
   /** Errors: UNKNOWN_DOMAIN. */
@@ -255,10 +206,13 @@ export class DomainDesk {
       blocked: this.#node.blocks.has(authority.owner),
       note: memberedOf(this.#node).rules.noteOf(chain),
       clouds: words.filter(({ peerId }) => peerId !== replica.self).map((one) => this.#cloudRow(one)),
+      audience: authority.isPublic ? null : (authority.audience ?? []),
+      untold: memberedOf(this.#node).words.untold(chain.present),
+      passingTo: chain.pending === undefined ? null : (setOwner(chain.pending) ?? null),
     };
   }
 
-  #ownerName(set: SetName): string {
+  ownerName(set: SetName): string {
     const owner = setOwner(set);
     return owner === undefined ? set : this.#node.nameOf(owner);
   }

@@ -17,11 +17,14 @@ export function agreedDomains(replica: Replica): DomainView[] {
   });
 }
 
-/** One shared domain as this cloud sees it; undefined while nothing of its present set is here. */
+/**
+ * One shared domain as this cloud sees it; undefined while nothing of its present set is here, or where its owner left
+ * this cloud out of its audience: then what is in Keystone is this cloud's own.
+ */
 export function domainView(replica: Replica, chain: DomainChain): DomainView | undefined {
   const { present: name, domainId } = chain;
   const set = replica.set(name);
-  if (set?.authority === undefined) return undefined;
+  if (set?.authority === undefined || !replica.mayHold(name, replica.self)) return undefined;
   const projects = new Map<string, RecordView>();
   for (const { key } of set.records())
     if (key.kind === "project" && set.stands(key.kind, key.id)) projects.set(key.id, replica.fields(key));
@@ -37,6 +40,19 @@ export function domainView(replica: Replica, chain: DomainChain): DomainView | u
     domain: replica.fields({ set: name, kind: "domain", id: domainId }),
     projects,
   };
+}
+
+/**
+ * Domains that this cloud followed until their owner left it out. Its own words are kept, and count nowhere while it is
+ * left out; they are all that is still held beside the owner's.
+ */
+export function cutDomains(replica: Replica): { readonly chain: DomainChain; readonly mode: AgreementMode }[] {
+  return replica.domainChains().flatMap((chain) => {
+    if (replica.mayHold(chain.present, replica.self)) return [];
+    const record = replica.set(chain.present)?.record("local", localId(replica.self));
+    const said = record?.slots.find(({ field }) => field === "mode")?.entry.fields.mode;
+    return said === undefined || said === "none" ? [] : [{ chain, mode: said as AgreementMode }];
+  });
 }
 
 function modeOf(local: RecordView): AgreementMode {

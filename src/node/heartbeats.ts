@@ -151,7 +151,7 @@ export class Heartbeats {
 
   /** Counted in heartbeats of our own, not in milliseconds: so a clock that is set makes nobody look silent. */
   #renewSilent(): void {
-    const { mesh, log, nameOf, isMember } = this.#options;
+    const { mesh, log, nameOf, isMember, refuse } = this.#options;
     const connected = new Set(mesh.connected());
     for (const [peerId, missed] of this.#missed) {
       if (connected.has(peerId)) continue;
@@ -166,6 +166,7 @@ export class Heartbeats {
       if (missed <= HEARTBEATS_MISSED_MAX * slower) continue;
       this.#missed.set(peerId, -Math.ceil(RENEW_GAP_MS / this.#intervalMs));
       log.warn({ peerId, name: nameOf(peerId) }, "connected but silent: no heartbeat came; the connection is renewed");
+      refuse([{ code: "NO_HEARTBEAT", detail: "connected but silent: the connection is renewed" }], peerId);
       mesh.renew(peerId).catch((error: unknown) => log.warn({ peerId, error }, "a connection could not be renewed"));
     }
   }

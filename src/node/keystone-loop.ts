@@ -1,6 +1,7 @@
 // The Keystone loop: scan, capture, confirm, plan, apply; one thing at a time, so that a scan never races a write of ours.
 // It wakes by timer for a scan, and by a change of the replica for a plan. What Keystone refuses is shown and retried,
 // and a Keystone that is down only makes it wait: nothing here ends the node.
+import type { CanaryFound } from "../core/canary.ts";
 import type { DomainView } from "../core/keystone-view.ts";
 import { RETRY_MAX_MS } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
@@ -176,15 +177,16 @@ export class KeystoneLoop {
     this.#hasScanned = true;
     if (mode === "capture") await this.#confirm();
     const isSettled = await this.#planCycle();
-    if (mode === "hold" && !holds.some(({ kind }) => kind === "differences")) {
-      await this.#confirmation.confirmAll(scan.canary);
-      await this.#states.enter("ok", "a new canary was made");
-    }
-    if (mode === "heal" && isSettled && HEALING.has(memory.state.state)) {
-      await this.#confirmation.confirmAll(scan.canary);
-      await this.#states.enter("ok", HEALED);
-    }
+    if (mode === "hold" && !holds.some(({ kind }) => kind === "differences"))
+      await this.#becomeOk(scan.canary, "a new canary was made");
+    if (mode === "heal" && isSettled && HEALING.has(memory.state.state)) await this.#becomeOk(scan.canary, HEALED);
     if (mode === "capture") await this.#acceptByRule();
+  }
+
+  /** A bad day is over, unless Keystone went back once more since its canary was found. */
+  async #becomeOk(canary: CanaryFound, what: string): Promise<void> {
+    if (await this.#confirmation.confirmAll(canary)) await this.#states.enter("ok", what);
+    else this.#nextScanMs = 0;
   }
 
   /** Only where all is well, and this node has heard what it said itself before its disk was lost. */

@@ -2,6 +2,7 @@
 import type { Signer } from "../core/codec.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
+import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
@@ -27,6 +28,8 @@ export type KeystoneLoopOptions = {
   mayPlan(): boolean;
   /** Whether this cloud blocked a peer: nothing is planned from the sets that it owns. */
   isBlocked?(peerId: PeerId): boolean;
+  /** Counts against the origin what a Keystone is kept from. */
+  refuse?(rejection: Rejection & { readonly origin: PeerId }): void;
   /** Accepts domains by the operator's standing rules. True if any was: its Keystone domain is to be looked at. */
   acceptByRule?(): Promise<boolean>;
   /** Whether a session with a member ran to its end since start, or there is no other member to pull from. */

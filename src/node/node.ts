@@ -25,13 +25,16 @@ import type { RotationKeys } from "./identity-keys.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
 import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
+import { OwnerWork } from "./owner-work.ts";
 import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
 import { Rotation } from "./rotation.ts";
+import { SignerDesk } from "./signer-desk.ts";
 import { StandingRules } from "./standing-rules.ts";
 import type { Verify } from "./verify-entries.ts";
+import { WordTeller } from "./word-teller.ts";
 import type { World } from "./world.ts";
 
 export type NodeOptions = {
@@ -64,6 +67,10 @@ export type Membered = {
   readonly heartbeats: Heartbeats;
   readonly clock: ClockWatch;
   readonly rules: StandingRules;
+  /** Tells peers that a domain's audience changed for them. */
+  readonly words: WordTeller;
+  /** By `World.uptimeMs`: when this process came to be in the mesh. */
+  readonly enteredMs: number;
 };
 
 export class Node {
@@ -99,7 +106,9 @@ export class Node {
     this.store = parts.store;
     this.refusals = new Refusals({
       log: options.log,
+      now: options.world.now,
       strike: (relay, rejection) => this.#mesh?.strike(relay, rejection),
+      isKnown: (peerId) => this.#membered?.keeper.replica.isKnownPeer(peerId) === true,
     });
   }
 
@@ -122,6 +131,11 @@ export class Node {
   get rotation(): Rotation | undefined {
     return this.#rotation;
   }
+  /** What this node does to whole domains that it owns. */
+  readonly ownerWork: OwnerWork = new OwnerWork(this);
+
+  /** Answers who may sign for what. */
+  readonly signers: SignerDesk = new SignerDesk(this);
 
   /** The verbs that bring this node into a mesh. */
   readonly entrance: Entrance = new Entrance({
@@ -188,6 +202,7 @@ export class Node {
 
   async stop(): Promise<void> {
     await this.#rotation?.stop();
+    this.ownerWork.stop();
     await this.#membered?.loop.stop();
     this.#membered?.heartbeats.stop();
     this.#held?.stop();
@@ -250,6 +265,7 @@ export class Node {
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),
       isBlocked: (peerId) => this.blocks.has(peerId),
+      refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
       acceptByRule: () => rules.apply(),
       mayPlan: () => antiEntropy.mayPlan(),
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
@@ -274,13 +290,18 @@ export class Node {
       },
     });
     this.#held = held;
-    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules };
+    const connected = () => this.mesh.connected();
+    const words = await WordTeller.load({ store: this.store, keeper, antiEntropy, log, connected });
+    const enteredMs = world.uptimeMs();
+    this.#membered = { keeper, antiEntropy, loop, heartbeats, clock, rules, words, enteredMs };
     keeper.listen({
       onHeld: () => held.schedule(),
       onNews: (news, signedHere) => {
         if (signedHere) this.#publish(news);
         this.#noteEntries?.(news.length);
-        loop.poke();
+        this.signers.noteNews(news);
+        // What an owner writes anew changes no value: one plan at its end is enough.
+        if (!signedHere || this.ownerWork.view === null) loop.poke();
       },
       onMembership: () => this.#onMembership(),
       onSettled: () => loop.poke(),
@@ -293,6 +314,7 @@ export class Node {
     heartbeats.start();
     loop.start();
     this.#rotation?.start();
+    void this.ownerWork.resume();
     return this.#membered;
   }
 
@@ -371,6 +393,9 @@ export class Node {
   #onConnect(peerId: PeerId): void {
     this.options.log.info({ peerId, name: this.nameOf(peerId) }, "connected to a member");
     void this.#membered?.antiEntropy.sync(peerId);
+    this.#membered?.words.tell(peerId).catch((error: unknown) => {
+      this.options.log.error({ error, peerId }, "what a peer was to be told could not be written down");
+    });
   }
 
   #onMembership(): void {

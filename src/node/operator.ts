@@ -1,6 +1,7 @@
 // The operator's verbs, on a running node. Each does the whole of it, durably, or says why not and has done nothing.
 // One desk for each subject; here stands what speaks of the whole node.
 import type { Scope } from "../core/kinds.ts";
+import { AudienceDesk } from "./audience-desk.ts";
 import {
   type BlockView,
   type Control,
@@ -16,7 +17,10 @@ import {
   type StatusView,
   type SwitchView,
 } from "./control.ts";
+import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
 import { DomainDesk } from "./domain-desk.ts";
+import { ExplainDesk } from "./explain-desk.ts";
+import { GrantDesk } from "./grant-desk.ts";
 import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
@@ -24,15 +28,21 @@ import { MemberDesk } from "./member-desk.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
+import { refusalsOf } from "./refusal-views.ts";
 import { rotationView } from "./rotation-view.ts";
 import { SwitchDesk } from "./switch-desk.ts";
+import { TakeoverDesk } from "./takeover-desk.ts";
 
 export class Operator implements Control {
   readonly #node: Node;
   readonly #members: MemberDesk;
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
+  readonly #explains: ExplainDesk;
   readonly #switches: SwitchDesk;
+  readonly #audiences: AudienceDesk;
+  readonly #grants: GrantDesk;
+  readonly #takeovers: TakeoverDesk;
   readonly #holds: HoldDesk;
 
   constructor(node: Node) {
@@ -40,12 +50,16 @@ export class Operator implements Control {
     this.#members = new MemberDesk(node);
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
+    this.#explains = new ExplainDesk(node);
     this.#switches = new SwitchDesk(node, this.#domains);
+    this.#audiences = new AudienceDesk(node, this.#domains);
+    this.#grants = new GrantDesk(node, this.#domains);
+    this.#takeovers = new TakeoverDesk(node, this.#domains);
     this.#holds = new HoldDesk(node);
   }
 
   async status(): Promise<StatusView> {
-    const { options, identity, mesh, memory, membered, refusals } = this.#node;
+    const { options, identity, mesh, memory, membered } = this.#node;
     const replica = membered?.keeper.replica;
     const roster = replica?.membership.roster;
     const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
@@ -74,11 +88,12 @@ export class Operator implements Control {
         lastScanMs: membered?.loop.lastScanMs ?? null,
         events: memory.state.events,
       },
+      work: this.#node.ownerWork.view,
       ...healthOf(this.#node),
       rotation: rotationView(this.#node, this.#node.rotation),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
-      rejections: refusals.list(),
+      ...refusalsOf(this.#node),
     };
   }
 
@@ -120,8 +135,12 @@ export class Operator implements Control {
     return this.#members.pending();
   }
 
-  shareDomain(options: { domain: string }): Promise<DomainView> {
-    return this.#domains.share(options);
+  shareDomain(options: ShareOptions): Promise<DomainView> {
+    return options.anew === true ? this.#takeovers.shareAnew(options) : this.#audiences.share(options);
+  }
+
+  unshareDomain(options: { domain: string; confirmed?: boolean }): Promise<LetGoView> {
+    return this.#audiences.unshare(options);
   }
 
   acceptDomain(options: Parameters<Control["acceptDomain"]>[0]): Promise<DomainView> {
@@ -145,7 +164,23 @@ export class Operator implements Control {
   }
 
   grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView> {
-    return this.#domains.grant(options);
+    return this.#grants.grant(options);
+  }
+
+  revoke(options: RevokeRequest): Promise<RevokeView> {
+    return this.#grants.revoke(options);
+  }
+
+  transferDomain(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView> {
+    return this.#takeovers.pass(options);
+  }
+
+  takeDomain(options: { domain: string; owner?: string }): Promise<DomainView> {
+    return this.#takeovers.take(options);
+  }
+
+  async signer(options: { peerId: string; domain: string }): Promise<SignerView> {
+    return this.#node.signers.ask(options);
   }
 
   domains(): Promise<DomainView[]> {
@@ -157,7 +192,7 @@ export class Operator implements Control {
   }
 
   explain(options: { id: string }): Promise<ExplainView> {
-    return this.#projects.explain(options);
+    return this.#explains.explain(options);
   }
 
   plan(): Promise<PlanView[]> {

@@ -6,6 +6,7 @@ import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
 import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
+import { firstSaid } from "../core/written-for.ts";
 import { Applier } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
@@ -29,10 +30,12 @@ export class PlanRunner {
   readonly #applier: Applier;
   readonly #gate: SettleGate;
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
+  /** Names taken by earlier stamps, as far as they were counted against who signed them. */
+  #taken: ReadonlySet<string> = new Set();
 
   constructor(options: KeystoneLoopOptions) {
     this.#options = options;
-    this.#applier = new Applier(options);
+    this.#applier = new Applier({ ...options, onForeign: (action, why) => this.#countForeign(action, why) });
     this.#gate = new SettleGate(options);
   }
 
@@ -61,6 +64,7 @@ export class PlanRunner {
     let written = 0;
     for (let pass = 0; pass < PLAN_PASSES_MAX && !isStopped(); pass += 1) {
       const plans = await this.#plansWithTombstones();
+      this.#countTakers(plans);
       for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now()))
         log.warn({ hold: id, what }, "held for an operator");
       // Under `initial` what was placed must be written down before anything more is done, and a clock may forbid that.
@@ -115,6 +119,30 @@ export class PlanRunner {
     if (rows.size + (maySign ? placed.length : 0) > 0) plans = this.plans();
     this.#standings = new Map(plans.map(({ domain, plan: { standings } }) => [domain.set, standings]));
     return plans;
+  }
+
+  /** Who named the ID of something else: the record's creation says it. Not who wrote a value since. */
+  #countForeign({ set, id, kind }: Action, why: string): void {
+    const { keeper, refuse } = this.#options;
+    const word =
+      keeper.replica.field({ set, kind, id }, "domain_id") ?? keeper.replica.field({ set, kind, id }, "name");
+    if (word === undefined) return;
+    const { origin } = firstSaid(word.entry, setOwner(set));
+    if (origin !== keeper.self) refuse?.({ code: "FOREIGN_ID", detail: why, origin });
+  }
+
+  #countTakers(plans: readonly { domain: DomainView; plan: Plan }[]): void {
+    const { keeper, refuse } = this.#options;
+    const taken = new Set<string>();
+    for (const { plan } of plans)
+      for (const { id, to, stamp } of plan.takers) {
+        const pair = `${id} ${to}`;
+        taken.add(pair);
+        if (this.#taken.has(pair) || stamp.origin === keeper.self) continue;
+        const detail = `${to} would take the name of ${id}, which is in use here, by a stamp of ${stamp.wallMs}`;
+        refuse?.({ code: "EARLY_NAME", detail, origin: stamp.origin });
+      }
+    this.#taken = taken;
   }
 
   #skipAbove({ fields, set }: Action, skipped: Set<string>): void {

@@ -1,12 +1,9 @@
-// Projects, for the operator: what the mesh says of them, how they stand here, and why.
+// Projects, for the operator: what the mesh says of them, how they stand here, and what is to be done.
 import { type DomainView as AgreedDomain, fieldValue, isTombstone } from "../core/keystone-view.ts";
 import type { Standing } from "../core/project-tree.ts";
-import { parseKeystoneId, type SetName } from "../core/set-name.ts";
-import { KeystoneError, type ProjectObject } from "../keystone/api.ts";
-import { ControlError, type ExplainView, type PlanView, type ProjectView } from "./control.ts";
+import type { PlanView, ProjectView } from "./control.ts";
 import type { DomainDesk } from "./domain-desk.ts";
 import { agreedDomains } from "./domain-views.ts";
-import { projectWords } from "./local-words.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
 
@@ -52,56 +49,6 @@ export class ProjectDesk {
         ? [{ id, domainId: domain.domainId, parentId, ...values, deleted: false, state: "orphaned" as const }]
         : [],
     );
-  }
-
-  async explain({ id }: { id: string }): Promise<ExplainView> {
-    const { keeper, loop } = memberedOf(this.#node);
-    const { replica } = keeper;
-    const holding = replica
-      .sets()
-      .filter((set) => set.identity.is === "domain" && (set.stands("project", id) || set.stands("domain", id)));
-    const agreed = new Set(agreedDomains(replica).map(({ set }) => set));
-    const set = holding.find(({ name }) => agreed.has(name)) ?? holding[0];
-    if (set === undefined)
-      throw new ControlError("UNKNOWN_PROJECT", `no record has the ID ${id}: keymesh project list shows those that do`);
-    const kind = set.stands("project", id) ? "project" : "domain";
-    const fields = [...replica.fields({ set: set.name, kind, id })].map(([field, { value, entry }]) => {
-      const { wallMs, counter, origin } = entry.stamp;
-      return [field, { value, stamp: [wallMs, counter], origin, originName: this.#node.nameOf(origin) }] as const;
-    });
-    const { object, trouble } = await this.#look(id);
-    const standing = loop.standings().get(set.name)?.get(id);
-    const fallback = agreed.has(set.name)
-      ? "no scan has looked at it yet"
-      : "this cloud has no agreement about its domain";
-    return {
-      id,
-      kind,
-      set: set.name,
-      fields: Object.fromEntries(fields),
-      keystone: object === undefined ? null : { ...object },
-      state: standing?.state ?? "pending",
-      why: trouble ?? standing?.why ?? fallback,
-      local: this.#localWords(set.name, id),
-    };
-  }
-
-  #localWords(set: SetName, id: string): ExplainView["local"] {
-    const { replica } = memberedOf(this.#node).keeper;
-    const about = parseKeystoneId(id);
-    const chain = replica.domainChains().find(({ present }) => present === set);
-    const words = about === undefined || chain === undefined ? [] : projectWords(replica, chain, about);
-    return words.map((word) => ({ ...word, name: this.#node.nameOf(word.peerId) }));
-  }
-
-  /** What Keystone holds now. One that can't be asked doesn't keep anybody from what the mesh says. */
-  async #look(id: string): Promise<{ readonly object?: ProjectObject | undefined; readonly trouble?: string }> {
-    try {
-      return { object: await this.#node.api.getProject(id) };
-    } catch (error) {
-      if (!(error instanceof KeystoneError)) throw error;
-      return { trouble: `Keystone can't be asked now: ${error.message}` };
-    }
   }
 
   async plan(): Promise<PlanView[]> {

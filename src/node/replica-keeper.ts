@@ -4,6 +4,7 @@ import { type MeshId, openStored, type Signer, type WireEntry, wireOf } from "..
 import type { Entry, EntryHash, FieldValue, RecordKey } from "../core/entry.ts";
 import { DRIFT_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import { LostEntries } from "../core/lost-entries.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
 import { type Clock, type Joined, Replica, type Write } from "../core/replica.ts";
@@ -51,6 +52,8 @@ export type ReplicaListener = {
 
 export class ReplicaKeeper {
   readonly replica: Replica;
+  /** Words that came since the start and that no record keeps, with a good signature of who is or was a member. */
+  readonly lost = new LostEntries();
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<ReplicaListener>();
   readonly #writing = new Set<Promise<void>>();
@@ -255,7 +258,9 @@ export class ReplicaKeeper {
     return { key, entries: entries.length === 0 ? null : entries };
   }
 
-  #tell({ news, membershipChanged }: Joined, signedHere: boolean): void {
+  #tell({ news, rejections, dropped, membershipChanged }: Joined, signedHere: boolean): void {
+    for (const entry of [...rejections.flatMap((one) => one.entry ?? []), ...dropped])
+      if (this.replica.isKnownPeer(entry.stamp.origin)) this.lost.add(entry); // Anybody can make keys.
     for (const listener of this.#listeners) {
       if (membershipChanged) listener.onMembership?.();
       if (news.length > 0) listener.onNews?.(news, signedHere);

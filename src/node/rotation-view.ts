@@ -8,6 +8,7 @@ import type { RotationDutyView, RotationView } from "./control.ts";
 import type { Node } from "./node.ts";
 import type { Rotation } from "./rotation.ts";
 import type { RotationMemory } from "./rotation-memory.ts";
+import { blockers } from "./rotation-passing.ts";
 
 /** Null where none is under way, and none was done lately. */
 export function rotationView(node: Node, rotation: Rotation | undefined): RotationView | null {
@@ -33,7 +34,7 @@ function waitsFor(node: Node, rotation: Rotation, state: RotationView["state"]):
   const replica = node.membered?.keeper.replica;
   if (memory === undefined || replica === undefined || state === "done") return [];
   const waits = trouble === undefined ? [] : [trouble];
-  if (state === "passing") waits.push(...rotation.blockers(memory));
+  if (state === "passing") waits.push(...blockers(node, memory));
   if (state !== "entering" && state !== "retiring") return waits;
   const step = (state === "entering" ? entering : retiring)(memory, replica.membership);
   const voters = replica.membership.roster?.voters ?? [];

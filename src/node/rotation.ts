@@ -2,30 +2,16 @@
 // goes. Each step is worked out from the records, the key files and one row in the store, and done only where it is still
 // missing: after a crash the next look goes on. The one point of no return is a single batch, in which the old key passes
 // its domains on and the row says so; the key files follow it when the node starts next (ADR 0010).
-import { ROTATION_ANSWER_MS, ROTATION_LAST_LOOK_MS, ROTATION_LOOK_MS, ROTATION_TELL_MS } from "../core/limits.ts";
-import type { Write } from "../core/replica.ts";
-import {
-  entering,
-  foreignDuties,
-  handover,
-  leavingWord,
-  retiring,
-  signedInstead,
-  toTake,
-  withoutFormer,
-  wordFor,
-} from "../core/rotation.ts";
-import { cloudSet } from "../core/set-name.ts";
-import { takeover } from "../core/takeover.ts";
-import type { DomainChain } from "../core/transfers.ts";
-import type { Identity } from "../mesh/identity.ts";
+import { ROTATION_ANSWER_MS, ROTATION_LAST_LOOK_MS, ROTATION_LOOK_MS } from "../core/limits.ts";
+import { entering, signedInstead, wordFor } from "../core/rotation.ts";
 import { ClockOffError } from "./clock-watch.ts";
 import { ControlError } from "./control.ts";
 import type { RotationKeys } from "./identity-keys.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
-import { formerBatch, type RotationMemory, readRotation, rotationBatch } from "./rotation-memory.ts";
-import { wordsAnew } from "./rotation-words.ts";
+import { type RotationMemory, readRotation, rotationBatch } from "./rotation-memory.ts";
+import { announce, blockers, handOver, tellFirst } from "./rotation-passing.ts";
+import { retireOld, takeOver } from "./rotation-taking.ts";
 import type { CancelTimer } from "./world.ts";
 
 export type RotationOptions = {
@@ -139,8 +125,9 @@ export class Rotation {
     if (rotation === undefined || rotation.doneMs !== null || this.#isStopped) return;
     try {
       this.#trouble = undefined;
-      if (this.#options.node.identity.peerId === rotation.from) await this.#passOn(rotation);
-      else if (this.#options.node.identity.peerId === rotation.to) await this.#goOn(rotation);
+      const { peerId } = this.#options.node.identity;
+      if (peerId === rotation.from && rotation.handedMs === null) await this.#passOn(rotation);
+      else if (peerId === rotation.to) await this.#goOn(rotation);
     } catch (error) {
       this.#trouble = error instanceof Error ? error.message : String(error);
       if (!(error instanceof ClockOffError))
@@ -148,10 +135,8 @@ export class Rotation {
     }
   }
 
-  // --- under the old key ---
-
   async #passOn(rotation: RotationMemory): Promise<void> {
-    const { node, keys } = this.#options;
+    const { node, keys, restart } = this.#options;
     const { keeper } = memberedOf(node);
     if (entering(rotation, keeper.replica.membership).is !== "held") return;
     const next = await keys.next();
@@ -164,134 +149,31 @@ export class Rotation {
       );
       return;
     }
-    await this.#announce(next);
-    if (this.blockers(rotation).length > 0 || !(await this.#isHeard(rotation))) return;
-    await this.#handOver(rotation);
+    await announce(node, next);
+    if (blockers(node, rotation).length > 0) return;
+    await tellFirst(node, rotation);
+    await handOver(node, rotation, {
+      done: (handed) => {
+        this.#memory = handed;
+      },
+      restart,
+    });
   }
 
-  /** What is to be done by others first, or here; in an operator's words. */
-  blockers(rotation: RotationMemory): string[] {
-    const { node } = this.#options;
-    const { replica } = memberedOf(node).keeper;
-    const state = node.memory.state.state;
-    const waits =
-      state === "ok" ? [] : [`this Keystone's state is ${state}: it must be ok, so that nothing is taken for an edit`];
-    if (rotation.isUrgent) return waits;
-    const { onTheirWay } = handover(rotation, replica);
-    for (const { domainId, pending } of onTheirWay)
-      waits.push(`domain ${domainId} is on its way to ${pending?.split("/")[1]}, who has not taken it yet`);
-    if (foreignDuties(rotation, replica).some(({ lacks, isLeftOut }) => lacks.length > 0 || isLeftOut))
-      waits.push("other owners have not let the new peer ID in yet");
-    return waits;
+  async #goOn(rotation: RotationMemory): Promise<void> {
+    const { node, keys } = this.#options;
+    await takeOver(node, rotation);
+    if (!(await retireOld(node, rotation, keys))) return;
+    await keys.forgetOld();
+    await this.#remember({ ...rotation, doneMs: node.options.world.now() });
+    node.options.log.info({ audit: "identity.rotated", from: rotation.from, to: rotation.to }, "the old key is gone");
   }
-
-  /** Says where the next key is reached, so that who dials us finds it: its own word, signed with it. */
-  async #announce({ peerId, signer }: Identity): Promise<void> {
-    const { node } = this.#options;
-    const { keeper } = memberedOf(node);
-    const addresses = node.mesh.addresses().map((address) => address.replace(node.identity.peerId, peerId));
-    const key = { set: cloudSet(peerId), kind: "cloud", id: peerId };
-    const isSaid = keeper.replica.field(key, "addresses") !== undefined;
-    const write: Write = { ...key, fields: { name: node.options.config.name, addresses } };
-    if (!isSaid) await keeper.writeAs(signer, [write]);
-  }
-
-  /** Whether a member has heard that the new key is let in: or nobody would open to it. */
-  async #isHeard({ from, to }: RotationMemory): Promise<boolean> {
-    const { node } = this.#options;
-    const { keeper } = memberedOf(node);
-    const others = [...keeper.replica.membership.members].filter((peerId) => peerId !== from && peerId !== to);
-    if (others.length === 0 || (await this.#tellAll()) > 0) return true;
-    this.#trouble = "no other member is connected that could hear of the new peer ID: keymesh member list shows who is";
-    return false;
-  }
-
-  /** Sessions with all who are connected; how many ran to their end. */
-  async #tellAll(): Promise<number> {
-    const { node } = this.#options;
-    const { antiEntropy } = memberedOf(node);
-    const told = await Promise.all(node.mesh.connected().map((peerId) => antiEntropy.sync(peerId)));
-    return told.filter(Boolean).length;
-  }
-
-  async #handOver(rotation: RotationMemory): Promise<void> {
-    const { node, restart } = this.#options;
-    const { keeper, loop } = memberedOf(node);
-    if (keeper.clockOff !== undefined) throw keeper.clockOff;
-    await loop.stop(); // What is edited here from now on the new key captures.
-    try {
-      const { writes, settled } = handover(rotation, keeper.replica);
-      for (const [set, takenAt] of settled) await keeper.settle(set, takenAt);
-      const handed = { ...rotation, handedMs: node.options.world.now() };
-      const meta = [...rotationBatch(handed), ...formerBatch(node.memory.former, rotation.from)];
-      await keeper.write(writes, { meta });
-      this.#memory = handed;
-      const { from, to } = rotation;
-      node.options.log.info(
-        { audit: "identity.handover", from, to, domains: writes.length },
-        "the old key passed on all",
-      );
-      await Promise.race([this.#tellAll(), this.#wait(ROTATION_TELL_MS)]);
-    } finally {
-      restart(); // Under the old key too, if it could not be written: the loop has to run again.
-    }
-  }
-
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#options.node.options.world.after(ms, resolve));
-  }
-
-  // --- under the new key ---
 
   /** Takes what the old key passed on. Before the Keystone loop runs: to it a domain must be ours, or not be there. */
   async takeOver(): Promise<void> {
     const rotation = this.#memory;
     const { node } = this.#options;
-    if (rotation === undefined || rotation.to !== node.identity.peerId || rotation.doneMs !== null) return;
-    const { keeper } = memberedOf(node);
-    const { replica } = keeper;
-    for (const chain of toTake(rotation, replica)) await this.#take(rotation, chain);
-    const { former } = node.memory;
-    const words = replica
-      .domainChains()
-      .filter(({ present }) => replica.mayHold(present, keeper.self))
-      .flatMap((chain) => wordsAnew(replica, chain, { former, to: chain.present }));
-    if (words.length > 0) await keeper.write(words);
-  }
-
-  /** A domain and our words about it, in one batch: neither is ever ours without the other. */
-  async #take(rotation: RotationMemory, chain: DomainChain): Promise<void> {
-    const { node } = this.#options;
-    const { keeper } = memberedOf(node);
-    const { present: from, pending: to } = chain;
-    if (to === undefined) return;
-    let refused: string | undefined;
-    await keeper.write((next) => {
-      const taken = takeover(keeper.replica, { from, to, next, keepSigners: true });
-      refused = taken.ok ? undefined : taken.code;
-      if (!taken.ok) return [];
-      const words = wordsAnew(keeper.replica, chain, { former: node.memory.former, to });
-      return [...withoutFormer(taken.writes, rotation), ...words];
-    });
-    if (refused !== undefined) node.options.log.warn({ from, to, code: refused }, "a domain can't be taken over yet");
-  }
-
-  async #goOn(rotation: RotationMemory): Promise<void> {
-    const { node, keys } = this.#options;
-    const { keeper } = memberedOf(node);
-    const { membership } = keeper.replica;
-    await this.takeOver();
-    const old = await keys.old();
-    const leaving = leavingWord(rotation, membership);
-    if (leaving !== undefined && old?.peerId === rotation.from) await keeper.writeAs(old.signer, [leaving]);
-    const step = retiring(rotation, keeper.replica.membership);
-    if (step.is === "wanted" && signedInstead(step.roster, membership, keeper.self) === undefined)
-      await keeper.write([wordFor(step.roster, keeper.replica.membership, keeper.self)]);
-    if (retiring(rotation, keeper.replica.membership).is !== "held" || toTake(rotation, keeper.replica).length > 0)
-      return;
-    await keys.forgetOld();
-    await this.#remember({ ...rotation, doneMs: node.options.world.now() });
-    node.options.log.info({ audit: "identity.rotated", from: rotation.from, to: rotation.to }, "the old key is gone");
+    if (rotation?.to === node.identity.peerId && rotation.doneMs === null) await takeOver(node, rotation);
   }
 
   async #remember(rotation: RotationMemory | undefined): Promise<void> {

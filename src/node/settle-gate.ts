@@ -50,6 +50,7 @@ export class SettleGate {
       standings: new Map([...domain.projects.keys()].map((id) => [id, WAITING])),
       holds: kept,
       tombstones: new Map(),
+      takers: [],
       placed: [],
     };
   }

@@ -15,6 +15,8 @@ export type ConversationOptions = {
   /** Aborted when the node stops. */
   readonly stopping: AbortSignal;
   refuse(rejections: readonly Rejection[], relay: PeerId): void;
+  /** Entries came that were new here: more of the same may follow. */
+  onNews?(): void;
 };
 /** What came of a session: entries that were new here; and whether the peer was refused, which is counted by then. */
 export type Conversed = { readonly pulled: number; readonly isRefused: boolean };
@@ -46,7 +48,7 @@ async function carryOut(
   peer: PeerId,
   steps: AskingSteps,
   session: SyncSession,
-  { keeper, refuse }: ConversationOptions,
+  { keeper, refuse, onNews }: ConversationOptions,
 ): Promise<Conversed> {
   let pulled = 0;
   let reply: Uint8Array | Rejection | undefined;
@@ -65,6 +67,7 @@ async function carryOut(
     if (step.is === "take") {
       const { news, rejections } = await keeper.receive(step.entries, step.judge);
       pulled += news.length;
+      if (news.length > 0) onNews?.();
       // What ends the session is counted with its end, and once.
       const fatal = rejections.find(({ code }) => endsSession(code));
       refuse(
@@ -76,11 +79,12 @@ async function carryOut(
   }
 }
 
-/** What a broken session says against the peer, if it does: frames and lengths that no honest peer sends. */
+/** What a broken session says against the peer, if it does: frames and lengths that no honest peer sends, and silence. */
 function rejectionOf(error: unknown): Rejection | undefined {
   if (!(error instanceof MeshError)) return undefined;
   const { code, message: detail } = error;
   if (code === "SYNC_OVERSIZED") return { code: "OVERSIZED", detail };
   if (code === "SYNC_ROUNDS") return { code: "ENDLESS", detail };
+  if (code === "SYNC_TIMEOUT") return { code: "NO_ANSWER", detail };
   return code === "SYNC_MALFORMED" ? { code: "MALFORMED", detail } : undefined;
 }

@@ -22,6 +22,8 @@ export class ReplicaCheck {
   /** When a field first had a value, or had one again. */
   readonly #saidMs = new Map<string, number>();
   readonly #deletedMs = new Map<string, number>();
+  /** When each word that deletes something was first known here, by whose word it was and when it was said first. */
+  readonly #wordMs = new Map<string, number>();
   #life: Life | undefined;
 
   constructor(simulation: Simulation, cloud: SimCloud) {
@@ -61,11 +63,30 @@ export class ReplicaCheck {
     if (!isFresh)
       for (const field of fields.keys())
         if (before?.has(field) !== true) this.#saidMs.set(`${name} ${field}`, this.#simulation.timeline.nowMs);
-    if (!fields.has("deleted")) this.#deletedMs.delete(name);
-    else if (!this.#deletedMs.has(name)) this.#deletedMs.set(name, this.#simulation.timeline.nowMs);
     const deleted = before?.get("deleted");
-    if (deleted !== undefined && !fields.has("deleted") && !isFresh && mayCount(replica, deleted.entry, "deleted"))
+    const now = fields.get("deleted");
+    this.#noteDelete(name, now?.entry);
+    if (deleted?.entry.hash !== now?.entry.hash)
+      this.#simulation.timeline.tell(
+        `  ${this.#cloud.name}: ${now === undefined ? "undeleted" : "deleted"} ${key.id} by ${textOf((now ?? deleted)?.entry)}${isFresh ? " (fresh)" : ""}`,
+      );
+    if (deleted !== undefined && now === undefined && !isFresh && mayCount(replica, deleted.entry, "deleted"))
       this.#simulation.fail("a tombstone stays", `${this.#cloud.name} lets ${textOf(deleted.entry)} go`);
+  }
+
+  /**
+   * A delete that is known here for some time stays known for as long: also where it goes for a moment, because a revoke
+   * came before what its owner wrote anew for it, and where a backup brings an older disk back.
+   */
+  #noteDelete(name: string, entry: Entry | undefined): void {
+    const { nowMs } = this.#simulation.timeline;
+    if (entry === undefined) return void this.#deletedMs.delete(name);
+    const anew = entry.fields.for as { readonly origin: string; readonly at: readonly [number, number] } | undefined;
+    const { origin, wallMs, counter } = entry.stamp;
+    const word = `${name} ${anew?.origin ?? origin} ${(anew?.at ?? [wallMs, counter]).join(".")}`;
+    const sinceMs = Math.min(this.#deletedMs.get(name) ?? nowMs, this.#wordMs.get(word) ?? nowMs);
+    this.#deletedMs.set(name, sinceMs);
+    this.#wordMs.set(word, sinceMs);
   }
 
   #overtake(name: string, before: Fields, after: Fields): void {

@@ -21,7 +21,7 @@ export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entr
     const { hand, kept } = provenance?.cameBy(entry.id, field, value) ?? {};
     // Two nodes on one Keystone see each other's writes as edits until the canary tells: that is what the alarm is for. And
     // neither knows what the other has signed of what people did.
-    const isTwins = cloud.hasTwin && (hand === "node" || kept !== undefined);
+    const isTwins = cloud.hasTwin && (hand === "node" || hand === "late" || kept !== undefined);
     // What a person did, and nobody had signed when the backup was taken that brought it back, is still an edit.
     const isNew = hand === "restore" && kept === "admin" && !wasSigned(simulation, entry, field);
     // Known to be open: a restored node heals by the members that it reaches. What it had made by the word of one that it
@@ -39,10 +39,12 @@ export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entr
 
 function wasSigned({ ledger }: Simulation, { id, hash, fields }: Entry, field: string): boolean {
   const value = JSON.stringify(fields[field]);
-  // What a forger says of an ID is nobody's look into a Keystone; and of what was lost with a disk nobody knows any more.
+  // What a forger says of an ID is nobody's look into a Keystone; and of what was lost with a disk, or in a crash before it
+  // was on any, nobody knows any more.
   return [...ledger.said.values()].some(
-    ({ entry, cloud, isLost }) =>
+    ({ entry, cloud, isLost, wasDurable }) =>
       cloud !== undefined &&
+      wasDurable &&
       !isLost &&
       entry.id === id &&
       entry.hash !== hash &&

@@ -1,6 +1,6 @@
 // Faults: what goes wrong with machines, networks, clocks, disks and Keystones. Each kind that the swarm has switched on
 // strikes at random times until the heal.
-import { CANARY_KEY, CANARY_NAME } from "../../src/core/canary.ts";
+import { CANARY_KEYS, CANARY_NAME } from "../../src/core/canary.ts";
 import type { ProjectObject } from "../../src/keystone/api.ts";
 import type { Chance } from "./chance.ts";
 import type { Backup } from "./disk.ts";
@@ -167,7 +167,8 @@ function canaryOf({ keystone }: SimCloud): unknown {
 }
 
 function canaryIn(rows: ReadonlyMap<string, ProjectObject>): unknown {
-  return [...rows.values()].find(({ name }) => name === CANARY_NAME)?.extra[CANARY_KEY];
+  const canary = [...rows.values()].find(({ name }) => name === CANARY_NAME);
+  return JSON.stringify(CANARY_KEYS.map((key) => canary?.extra[key]));
 }
 
 /**

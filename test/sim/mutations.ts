@@ -1,6 +1,5 @@
 // Planted bugs: each is a text that is replaced while the source loads, so that nothing of it ever stands in src/. The
-// simulator must catch every one. Open: planning while a revoke is half known (settle-gate.ts) was not caught in 150 seeds,
-// though check-flaps.ts watches for it: the words follow the revoke too soon. It is not listed until the swarm shows it.
+// simulator must catch every one.
 // A text must be found exactly once: a bug can't go stale without a word.
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
@@ -149,6 +148,12 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "src/core/plan.ts",
     find: "return dueMs !== undefined && dueMs <= this.#input.nowMs;",
     replace: "return dueMs !== undefined;",
+  },
+  {
+    name: "plans-while-unsettled",
+    file: "src/node/settle-gate.ts",
+    find: "    if (replica.isSettled(domain.set)) {\n      this.#waits.delete(domain.set);\n      return false;\n    }\n",
+    replace: "    if (replica.sets().length >= 0) return false;\n",
   },
   {
     name: "offers-before-durable",

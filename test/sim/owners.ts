@@ -1,12 +1,13 @@
 // Owners and operators: who may sign is granted, taken away and granted again; clouds agree otherwise, and decide what is
 // held. All by the operator's own verbs; what a verb refuses is an operator's mistake and changes nothing.
 import type { AgreementMode } from "../../src/core/keystone-view.ts";
-import { SCOPES } from "../../src/core/kinds.ts";
+import { SCOPES, type Scope, scopeOf } from "../../src/core/kinds.ts";
+import type { PeerId } from "../../src/core/peer-id.ts";
 import { KeystoneError } from "../../src/keystone/api.ts";
 import { ControlError } from "../../src/node/control.ts";
 import type { Chance } from "./chance.ts";
 import type { Shared } from "./founding.ts";
-import { overtake, revoke } from "./revoking.ts";
+import { holdBack, revoke } from "./revoking.ts";
 import type { SimCloud } from "./sim-cloud.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -16,17 +17,23 @@ const CAPTURE_HOLDS: ReadonlySet<string> = new Set(["missing", "unconfirmed", "d
 /** Something that an owner does with a domain of its own. */
 export async function rule(simulation: Simulation, shared: Shared, chance: Chance): Promise<void> {
   const others = simulation.clouds.filter(({ isTwin, peerId }) => !isTwin && peerId !== shared.owner.peerId);
-  const to = chance.maybe(others);
   const { running } = shared.owner;
-  if (to === undefined || running?.node.membered === undefined) return;
+  if (running?.node.membered === undefined) return;
+  const standing = standingWords(shared);
+  // Whose word stands is revoked the more often: only then is anything written anew.
+  const heard = others.filter(({ peerId }) => standing.has(peerId));
+  const to = heard.length > 0 && chance.is(0.6) ? chance.pick(heard) : chance.maybe(others);
+  if (to === undefined) return;
   const held = running.node.membered.keeper.replica.authority(shared.set)?.signers.get(to.peerId);
   const scopes = SCOPES.filter((scope) => held?.since.has(scope));
-  if (scopes.length > 0 && chance.is(0.5)) {
-    const taken = { from: to.peerId, scopes: scopes.filter(() => chance.is(0.6)) };
-    const isOvertaken = chance.is(0.5);
+  const said = standing.get(to.peerId);
+  if (scopes.length > 0 && chance.is(said === undefined ? 0.4 : 0.8)) {
+    const taken = { from: to.peerId, scopes: scopes.filter((scope) => said?.has(scope) === true || chance.is(0.6)) };
+    const delayMs = chance.is(0.6) ? chance.wait(8_000) : undefined;
     return attempt(simulation, async () => {
+      const overtaken = delayMs === undefined ? undefined : holdBack(simulation, { ...shared, others, delayMs });
       const words = await revoke(simulation, shared, taken);
-      if (isOvertaken) overtake(shared.owner, others, words);
+      overtaken?.(words);
     });
   }
   const wanted = SCOPES.filter((scope) => scopes.includes(scope) || chance.is(0.6));
@@ -35,6 +42,20 @@ export async function rule(simulation: Simulation, shared: Shared, chance: Chanc
     await running.operator.grant({ domain: shared.domainId, peerId: to.peerId, scopes: wanted });
     simulation.happened.count(held?.takenAt === undefined ? "grant" : "regrant");
   });
+}
+
+/** The scopes by which somebody's word decides something in a domain now, as its owner holds it. */
+function standingWords({ owner, set: name }: Shared): Map<PeerId, Set<Scope>> {
+  const words = new Map<PeerId, Set<Scope>>();
+  const { replica } = owner;
+  for (const { key } of replica?.set(name)?.records() ?? []) {
+    if (key.kind !== "project" && key.kind !== "domain") continue;
+    for (const [field, { entry }] of replica?.fields(key) ?? []) {
+      const { origin } = entry.stamp;
+      words.set(origin, (words.get(origin) ?? new Set()).add(scopeOf(entry.fields, field)));
+    }
+  }
+  return words;
 }
 
 /** Something that an operator decides for its own cloud. */

@@ -1,5 +1,5 @@
 // Revoking, as the owner's operator does it: the core says what is written anew, the node signs it all in one batch. In a
-// large domain that batch is many messages, which overtake each other: `overtake` has the revoke itself come first.
+// large domain that batch is many messages, which overtake each other: `holdBack` has the revoke itself come first.
 import { wireOf } from "../../src/core/codec.ts";
 import type { Entry } from "../../src/core/entry.ts";
 import type { Scope } from "../../src/core/kinds.ts";
@@ -30,10 +30,24 @@ export async function revoke(
   return writing;
 }
 
-/** Other clouds hear of a revoke before the words that its owner wrote anew for it. */
-export function overtake(owner: SimCloud, others: readonly SimCloud[], words: readonly Entry[]): void {
-  const authority = words.filter(({ kind }) => kind === "authority");
-  const [bytes] = encodeBatches(authority.map(wireOf));
-  if (bytes === undefined || words.length === authority.length) return;
-  for (const cloud of others) cloud.hearFrom(owner, bytes);
+/**
+ * For so long nothing gets through from the owner, but that the other clouds hear of the revoke itself, before the words
+ * that its owner wrote anew for it. Answers how to tell them.
+ */
+export function holdBack(
+  { network, timeline }: Simulation,
+  options: { readonly owner: SimCloud; readonly others: readonly SimCloud[]; readonly delayMs: number },
+): (words: readonly Entry[]) => void {
+  const { owner, others, delayMs } = options;
+  const mend = network.cut(
+    [owner.place],
+    others.map(({ place }) => place),
+  );
+  timeline.after(delayMs, "a revoke's words get through", mend);
+  return (words) => {
+    const authority = words.filter(({ kind }) => kind === "authority");
+    const [bytes] = encodeBatches(authority.map(wireOf));
+    if (bytes === undefined || words.length === authority.length) return;
+    for (const cloud of others) cloud.hearFrom(owner, bytes);
+  };
 }

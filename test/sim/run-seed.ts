@@ -104,7 +104,7 @@ async function misbehave(simulation: Simulation, domains: readonly Shared[]): Pr
   const ids = domains.map(({ domainId }) => domainId);
   again("edit", swarm.editMs, (chance) => trusted(editByHand(simulation, chance.pick(simulation.clouds), ids, chance)));
   if (swarm.faults.includes("grants"))
-    again("owner", swarm.operatorMs, (chance) => trusted(rule(simulation, chance.pick(domains), chance)));
+    again("owner", swarm.operatorMs / 2, (chance) => trusted(rule(simulation, chance.pick(domains), chance)));
   if (swarm.faults.includes("operators"))
     again("operator", swarm.operatorMs, (chance) =>
       trusted(operate(simulation, chance.pick(simulation.clouds), domains, chance)),

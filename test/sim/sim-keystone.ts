@@ -1,5 +1,6 @@
 // One cloud's Keystone: the model with its own rules (test/model), behind a connection that is slow, fails, or loses its
 // answer, and with a memory of who set what. Nodes come in by `connect`, people by `byHand`.
+import { CANARY_KEYS } from "../../src/core/canary.ts";
 import { type KeystoneApi, KeystoneError, type ProjectObject } from "../../src/keystone/api.ts";
 import { createModelKeystone, type ModelCall, type ModelFault, type ModelKeystone } from "../model/keystone.ts";
 import type { Chance } from "./chance.ts";
@@ -56,8 +57,8 @@ type Watchers = {
 /** For a crash around a write: before it is sent, or after it landed and before its answer. */
 export type WriteHook = (life: Life) => "before" | "after" | undefined;
 
-/** Longer than a node takes from a read to the write that it decides. */
-const RESTORE_STOPS_MS = 2_000;
+/** For how long a restore stops Keystone: it may be done between two requests. */
+const RESTORE_STOPS_MS = [0, 0, 2_000] as const;
 const CALLS_IN_ONE_MOMENT_MAX = 5_000;
 
 export class SimKeystone {
@@ -117,12 +118,12 @@ export class SimKeystone {
   readonly #takenMs = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
 
   /**
-   * A restore stops Keystone for a while: what was under way has landed by then, and lands no later. Nor does anything that
-   * was decided by a read before it: a raise of the canary in that very moment would hide the restore (seed 123).
+   * What was under way has landed by then, and lands no later. What was decided by a read before it may come after it, as
+   * a raise of the canary does (seed 123).
    */
   restore(rows: ReadonlyMap<string, ProjectObject>): void {
     this.landLate();
-    this.#stoppedUntilMs = this.#parts.timeline.nowMs + RESTORE_STOPS_MS;
+    this.#stoppedUntilMs = this.#parts.timeline.nowMs + this.#parts.chance.pick(RESTORE_STOPS_MS);
     this.model.restore({ rows });
     this.#look("restore", this.#takenMs.get(rows));
   }
@@ -249,6 +250,11 @@ export class SimKeystone {
     this.#parts.timeline.note(
       `${this.#name} ${hand} ${id.slice(0, 8)} ${after === undefined ? "gone" : `${after.name} ${after.enabled}`}`,
     );
+    const marks = CANARY_KEYS.map((key) => after?.extra[key]).filter((one) => typeof one === "string");
+    if (marks.length > 0)
+      this.#parts.timeline.tell(
+        `  ${this.#name}: the canary is at ${marks.map((one) => one.split(" ")[1]).join(" and ")}`,
+      );
     this.#watchers?.onChange(change);
   }
 }

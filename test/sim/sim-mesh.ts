@@ -13,6 +13,7 @@ import {
 } from "../../src/core/limits.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
 import type { Rejection } from "../../src/core/rejection.ts";
+import type { UnixMs } from "../../src/core/stamp.ts";
 import { Knocks } from "../../src/mesh/knocks.ts";
 import { MeshError, type MeshErrorCode } from "../../src/mesh/mesh-error.ts";
 import type { Knock, Mesh, MeshOptions, SyncSession } from "../../src/mesh/mesh-types.ts";
@@ -185,6 +186,10 @@ export class SimMesh implements Mesh {
 
   #stands(peer: SimMesh): boolean {
     return peer.isUp && this.#board.network.isOpenBothWays(this.place, peer.place);
+  }
+
+  struck(): { readonly peerId: PeerId; readonly untilMs: UnixMs }[] {
+    return this.#strikes.refused(this.options.now());
   }
 
   async recheck(): Promise<void> {

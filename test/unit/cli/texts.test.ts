@@ -4,7 +4,8 @@ import { domainsText } from "../../../src/cli/domain.ts";
 import { holdsText } from "../../../src/cli/hold.ts";
 import { membersText, pendingText } from "../../../src/cli/member.ts";
 import { planText } from "../../../src/cli/plan.ts";
-import { explainText, projectsText } from "../../../src/cli/project.ts";
+import { projectsText } from "../../../src/cli/project.ts";
+import { explainText } from "../../../src/cli/project-explain.ts";
 import { treeOrder } from "../../../src/cli/project-tree.ts";
 import { statusText } from "../../../src/cli/status.ts";
 import { DOMAIN, fakeControl, HOSTILE_NAME, PEER_B, PROJECTS, project, STATUS } from "../../fixtures/fake-control.ts";
@@ -44,6 +45,23 @@ describe("what people read", () => {
     expect(explainText(await fakeControl().explain({ id: web }))).toMatch(/cloud-b \S+ +switched off$/m);
   });
 
+  it("explains each field: who said it, for whom, what is here instead, and whose words lost", async () => {
+    const [web = ""] = PROJECTS.map(({ id }) => id).slice(1);
+    const text = explainText(await fakeControl().explain({ id: web }));
+    expect(text).toMatch(/^name +"new" +cloud-b \S+ for cloud-a \S+ +1970-01-01T00:00:01.000Z +"old"$/m);
+    expect(text).toMatch(/^name +to be written$/m);
+    expect(text).toMatch(/^name +"older" +cloud-a \S+ +1970-01-01T00:00:00.900Z +older stamp$/m);
+    expect(text).toMatch(/^deleted +true +cloud-a \S+ +\S+ +signer had no delete scope$/m);
+    expect(text).toContain("ALSO NAMED BY");
+  });
+
+  it("names who was refused, why, how often, who is kept out for it, and who knocks", () => {
+    const text = statusText(STATUS, NOW_MS);
+    expect(text).toContain("its connections are refused for 59 min");
+    expect(text).toMatch(/BAD_SIGNATURE +3 +63 s ago +sent what its origin never signed \(last through \S+\)$/m);
+    expect(text).toMatch(/NOT_ADMITTED +4 +62 s ago +was refused at the connection/);
+  });
+
   it("shows what a member's last heartbeat told, and where none came", async () => {
     const [member] = await fakeControl().members();
     if (member === undefined) throw new Error("no member");
@@ -72,6 +90,8 @@ describe("what people read", () => {
       kind: "project",
       set: "s",
       fields: {},
+      noValue: {},
+      claims: [{ set: HOSTILE_NAME, owner: HOSTILE_NAME, ownerName: HOSTILE_NAME }],
       keystone: { [HOSTILE_NAME]: HOSTILE_NAME },
       local: [],
     };

@@ -234,6 +234,17 @@ describe("an old value of something unconfirmed", () => {
     expect(found.holds).toMatchObject([{ kind: "unconfirmed", objects: [A] }]);
   });
 
+  it("is held also where another field was edited beside it, and that edit is captured", () => {
+    const beside = { ...held(A, "a"), enabled: false };
+    const found = look({ ...undone, held: [beside] });
+    expect(found.writes.map(({ fields }) => fields)).toEqual([{ enabled: false }]);
+    expect(found.holds).toMatchObject([{ kind: "unconfirmed", objects: [A] }]);
+    const seen = { [A]: found.seen.get(A) as Seen };
+    expect(seen[A]).toMatchObject({ confirmedAt: null, before, values: { name: "b", enabled: false } });
+    const mesh = { [A]: project("b", { enabled: false }) };
+    expect(look({ ...undone, seen, mesh, held: [beside] })).toMatchObject({ writes: [], holds: [{ objects: [A] }] });
+  });
+
   it("is an edit once an operator approves, and drift once one rejects", () => {
     expect(words({ ...undone, input: decided("unconfirmed", "approve", A) })).toEqual([{ "project 1": { name: "a" } }]);
     const rejected = look({ ...undone, input: decided("unconfirmed", "reject", A) });

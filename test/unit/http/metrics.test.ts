@@ -68,7 +68,7 @@ describe("metrics", () => {
     const { metrics, shown } = metricsOf(STATUS);
     await metrics.text();
     shown.members = [];
-    shown.status = { ...STATUS, rejections: [{ peerId: PEER_B, code: "BAD_SIGNATURE", count: 5 }], alarms: [] };
+    shown.status = { ...STATUS, rejections: STATUS.rejections.map((one) => ({ ...one, count: 5 })), alarms: [] };
     const samples = (await samplesOf(metrics)).join("\n");
     expect(samples).not.toContain("keymesh_member_connected");
     expect(samples).not.toContain("keymesh_alarms");

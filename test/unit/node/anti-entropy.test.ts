@@ -8,6 +8,7 @@ import {
   DRIFT_LONGEST_MS,
   SYNC_ASKING_MAX,
   SYNC_IDLE_TIMEOUT_MS,
+  SYNC_PLAN_STALL_MS,
   SYNC_PLAN_WAIT_MAX_MS,
   SYNC_PUSH_ENTRIES_MAX,
   SYNC_REPLY_GAP_MS,
@@ -142,6 +143,23 @@ describe("a session", () => {
     expect([node.antiEntropy.mayPlan(), node.ends.count]).toEqual([true, 1]);
   });
 
+  it("with a silent peer keeps plans waiting for a moment, and when it was so before, not at all", async () => {
+    const node = await wire.add(one);
+    const held = hold();
+    const session = node.antiEntropy.sync(two.peerId);
+    await soon(() => held.waiting === 1, "it began");
+    wire.clock.advance(SYNC_PLAN_STALL_MS);
+    expect(node.antiEntropy.mayPlan()).toBe(true);
+    wire.clock.advance(SYNC_SESSION_MAX_MS);
+    expect(await session).toBe(false);
+    const again = node.antiEntropy.sync(two.peerId);
+    await soon(() => held.waiting === 2, "it began again");
+    expect(node.antiEntropy.mayPlan()).toBe(true);
+    held.letGo();
+    await node.antiEntropy.stop();
+    await again;
+  });
+
   it("tells from its beginning how much there is to fetch", async () => {
     const [a] = [await wire.add(one, projects(1_000)), await wire.add(two)];
     const seen: [number, number][] = [];
@@ -259,6 +277,17 @@ describe("a session begins", () => {
 });
 
 describe("a difference that sessions don't end", () => {
+  it("is counted against a peer that hides what it has, and not against one that only lags", async () => {
+    const [a, b] = [await wire.add(one, projects(3)), await wire.add(two)];
+    await a.antiEntropy.sync(two.peerId);
+    await a.antiEntropy.sync(two.peerId);
+    expect(a.refused).toEqual([]);
+    const far = (wire.clock.nowMs + 10 * DRIFT_LONGEST_MS) as UnixMs;
+    b.keeper.replica.join([project(50, { name: "later" }, far)], { nowMs: far, driftMaxMs: 0 });
+    for (let session = 0; session < 3; session += 1) await a.antiEntropy.sync(two.peerId);
+    expect(a.refused.filter(({ code }) => code === "KEEPS_DIFFERING")).toHaveLength(2);
+  });
+
   it("is not chased for ever, and one that is new is chased again", async () => {
     const [a, b] = [await wire.add(one, projects(3)), await wire.add(two, projects(3))];
     const far = (wire.clock.nowMs + 10 * DRIFT_LONGEST_MS) as UnixMs;

@@ -124,6 +124,28 @@ describe("a Keystone that was put back to an older copy", () => {
     expect(cloud.signed().map(({ fields }) => fields.deleted)).toEqual([undefined]);
   });
 
+  it.each([
+    ["is answered", false],
+    ["is not answered", true],
+  ])("is told by the generation that a raise leaves alone, where that raise lands on it and %s", async (_, isLost) => {
+    const cloud = await settled();
+    const backup = cloud.model.snapshot();
+    const canary = await canaryId(cloud);
+    await moveOn(cloud);
+    await cloud.model.admin.updateProject(A, { description: "by hand" });
+    let restores = 0;
+    cloud.model.faults = ({ write, id }) => {
+      if (!write || id !== canary || restores > 0) return undefined;
+      restores += 1;
+      cloud.model.restore(backup);
+      return isLost ? { fault: "unknown", landed: "yes" } : undefined;
+    };
+    await cloud.settle();
+    expect([restores, events(cloud), await state(cloud)]).toEqual([1, ["restored", "ok"], MOVED]);
+    expect(cloud.signed().map(({ fields }) => fields)).toEqual([{ description: "by hand" }]);
+    expect(await cloud.model.admin.getProject(A)).toMatchObject({ description: "by hand" });
+  });
+
   it("takes a delete by hand for a delete, once it was confirmed", async () => {
     const cloud = await settled();
     await cloud.model.admin.deleteProject(B);
