@@ -64,7 +64,11 @@ export function openCanary(projectId: string, text: unknown): CanaryMark | undef
  * What the canary project's `extra` says. The greater of two marks is the canary's, but one of another peer always is: who
  * wrote beside us must not stay unseen beneath a mark of ours.
  */
-export function readCanary(projectId: string, extra: Readonly<Record<string, unknown>>, self: PeerId): CanaryFound {
+export function readCanary(
+  projectId: string,
+  extra: Readonly<Record<string, unknown>>,
+  { self, former }: { readonly self: PeerId; readonly former?: ReadonlySet<PeerId> },
+): CanaryFound {
   const marks: { readonly key: CanaryKey; readonly mark: CanaryMark }[] = [];
   for (const key of CANARY_KEYS) {
     const text = extra[key];
@@ -73,7 +77,7 @@ export function readCanary(projectId: string, extra: Readonly<Record<string, unk
     if (mark === undefined) return { is: "unreadable", projectId };
     marks.push({ key, mark });
   }
-  const isOurs = ({ mark }: { mark: CanaryMark }) => mark.peerId === self;
+  const isOurs = ({ mark: { peerId } }: { mark: CanaryMark }) => peerId === self || former?.has(peerId) === true;
   marks.sort((a, b) => Number(isOurs(a)) - Number(isOurs(b)) || b.mark.generation - a.mark.generation);
   const [top, other] = marks;
   if (top === undefined) return { is: "blank", projectId };

@@ -46,8 +46,6 @@ function waitsFor(node: Node, rotation: Rotation, state: RotationView["state"]):
     waits.push(
       `${step.missing} more signature${step.missing === 1 ? "" : "s"}: ${others.join(" or ")} runs keymesh mesh sign ${step.roster.hash.slice(0, 12)}`,
     );
-  if (step.is === "wanted" && state === "entering")
-    waits.push("the roster that lets it in is not proposed under the present one: keymesh identity rotate");
   if (step.is === "refused") waits.push(`the next roster can't be proposed as things are (${step.code})`);
   return waits;
 }

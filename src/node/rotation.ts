@@ -27,6 +27,7 @@ export class Rotation {
   #looking: Promise<void> | undefined;
   #cancelLook: CancelTimer | undefined;
   #isStopped = false;
+  #begun: Promise<void> = Promise.resolve();
   /** What keeps it from going on that no record says. */
   #trouble: string | undefined;
 
@@ -48,8 +49,17 @@ export class Rotation {
     return this.#trouble;
   }
 
-  /** Begins a rotation, or goes on with the one under way; `now`: whatever other owners have not done yet. */
-  async begin(options: { now: boolean }): Promise<void> {
+  /**
+   * Begins a rotation, or goes on with the one under way; `now`: whatever other owners have not done yet.
+   * Errors: CLOCK_OFF, NOT_A_MEMBER, SIGNED_ANOTHER, a code of `NextRoster`; MeshError, StoreError.
+   */
+  begin(options: { now: boolean }): Promise<void> {
+    const begun = this.#begun.then(() => this.#begin(options)); // Two at once would make two keys.
+    this.#begun = begun.catch(() => undefined); // Who asked is told.
+    return begun;
+  }
+
+  async #begin(options: { now: boolean }): Promise<void> {
     const { node, keys } = this.#options;
     const { keeper } = memberedOf(node);
     if (keeper.clockOff !== undefined) throw keeper.clockOff;
@@ -87,7 +97,7 @@ export class Rotation {
     if (other !== undefined)
       throw new ControlError(
         "SIGNED_ANOTHER",
-        `this voter signed another roster that is still open (${other.hash.slice(0, 12)}): to sign two may split the mesh. Run keymesh identity rotate again once that one holds`,
+        `this voter signed another roster that is still open (${other.hash.slice(0, 12)}): to sign two may split the mesh. It goes on once that one holds`,
       );
     await keeper.write([wordFor(step.roster, membership, keeper.self)]);
   }
@@ -138,6 +148,7 @@ export class Rotation {
   async #passOn(rotation: RotationMemory): Promise<void> {
     const { node, keys, restart } = this.#options;
     const { keeper } = memberedOf(node);
+    await this.#propose(rotation); // A crash may have come before it was, or another roster since.
     if (entering(rotation, keeper.replica.membership).is !== "held") return;
     const next = await keys.next();
     if (next?.peerId !== rotation.to) {
