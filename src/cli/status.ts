@@ -53,6 +53,14 @@ async function watchStatus(place: Place): Promise<void> {
   if (place.json) await showStatus(place);
 }
 
+/** How this node stands in its mesh, where that needs a word. */
+const STANDINGS: Record<NonNullable<StatusView["mesh"]>["standing"], readonly string[]> = {
+  member: [],
+  left: ["this node left it: nothing is written to Keystone any more"],
+  retired: ["this node was retired from it: nothing is written to Keystone any more"],
+  outside: ["this node is no member of it (any more): a voter must run keymesh member admit for it"],
+};
+
 export function statusText(status: StatusView, nowMs: number): string {
   const { mesh, keystone, replica } = status;
   const summary = sheet([
@@ -63,6 +71,7 @@ export function statusText(status: StatusView, nowMs: number): string {
       mesh === null
         ? "none yet: keymesh mesh create NAME, or keymesh join MULTIADDR"
         : `${mesh.name} (${shortHash(mesh.id)}), ${counted(status.members, "member")}, ${status.connected.length} connected`,
+      ...(mesh === null ? [] : STANDINGS[mesh.standing]),
     ],
     ["addresses", ...(status.addresses.length === 0 ? ["none"] : status.addresses)],
     [

@@ -128,6 +128,12 @@ export const DUPLICATE_CLEAR_MS = 300_000;
 export const DUPLICATE_TOLD_MS = 60_000;
 /** Voters below which the recovery key stands in for one: from three on a lost key leaves a majority. */
 export const RECOVERY_VOTERS_BELOW = 3;
+/** Rosters of a history that don't stand: whoever may sign could sign any number. The latest versions are told. */
+export const HISTORY_ASIDE_MAX = 100;
+/** Members that a leaving node tells itself, one session each: the others hear it from them. */
+export const LEAVE_TELLS_MAX = 4;
+/** Tries to tell one of them, half a second apart: it may be hearing it by gossip, and ending the connection, just now. */
+export const LEAVE_TRIES_MAX = 6;
 /** Characters of a roster's hash that name it to a verb, at least: 8 tell apart all that a mesh ever has. */
 export const ROSTER_NAME_LENGTH_MIN = 8;
 /** Bytes of a file with a recovery key that we read: the key has 83, the rest is what people write around it. */
@@ -136,6 +142,10 @@ export const RECOVERY_KEY_BYTES_MAX = 1_024;
 export const JOIN_WAIT_MS = 20_000;
 /** Refused peers remembered as pending: an outsider can't grow our memory. The oldest knock goes first. */
 export const KNOCKS_MAX = 100;
+/** Bytes of a name claimed in a handshake: a cloud's longest, four bytes each, and what marks it. */
+export const CLAIM_BYTES_MAX = 4 * 64 + 32;
+/** Claims noted between a handshake and the gate's question: as many handshakes as may be under way at once. */
+export const CLAIMS_MAX = 100;
 /** Milliseconds between dials to a member that is away: doubled from the first to the last, for ever. */
 export const REDIAL_MIN_MS = 500;
 export const REDIAL_MAX_MS = 60_000;

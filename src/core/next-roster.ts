@@ -81,12 +81,18 @@ export function successor(roster: Roster, changes: RosterChanges, membership: Me
   return { ok: true, roster: { ...next, hash: rosterHash(next) } };
 }
 
-/** The present sets of the domains that a peer owns: it can't leave while there are any, because nobody could follow it. */
+/**
+ * The present sets of the domains that a peer owns and others may hold: it can't leave while there are any, because
+ * nobody could follow it. One that it unshared is nobody else's affair.
+ */
 export function ownedDomains(replica: Replica, peerId: PeerId): SetName[] {
   return replica
     .domainChains()
     .map(({ present }) => present)
-    .filter((name) => ownerIn(name) === peerId && (replica.set(name)?.size ?? 0) > 0);
+    .filter((name) => {
+      const set = replica.set(name);
+      return ownerIn(name) === peerId && set !== undefined && set.size > 0 && set.authority?.audience?.length !== 0;
+    });
 }
 
 export type Leave =

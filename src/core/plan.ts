@@ -213,10 +213,10 @@ class Planner {
     this.#act({ action: "create", kind: "project", id, fields }, "to be created");
   }
 
+  /** What is due to be deleted too: Keystone may refuse that for what people made under it, and it must not stay in use. */
   #disable({ id, fate }: Project): void {
     if (fate === "own" || fate === "waiting" || fate === "gone") return;
     if (this.#enabled.get(id) || this.#foresight.isEnabled(id) !== true) return;
-    if (fate === "leaving" && this.#isDue(id) && this.#liveBelow(id).length === 0) return; // Its delete comes next.
     this.#act({ action: "update", kind: "project", id, fields: { enabled: false } }, "to be disabled");
   }
 
@@ -229,9 +229,7 @@ class Planner {
       return;
     }
     if (this.#isDue(id)) {
-      const isGoing = this.#act({ action: "delete", kind: "project", id, fields: {} }, "to be deleted");
-      if (!isGoing && this.#foresight.isEnabled(id))
-        this.#act({ action: "update", kind: "project", id, fields: { enabled: false } });
+      this.#act({ action: "delete", kind: "project", id, fields: {} }, "to be deleted");
       return;
     }
     const dueMs = this.#dueMs(id);

@@ -1,7 +1,7 @@
 // A cloud that gets a new peer ID (DESIGN section 3): what its rotation asks of rosters, of its own domains and of the
 // owners of others'. Pure, and a function of the records alone: after a crash the same questions give the rest of the
 // answers. The order is what keeps it safe: first the new key is let in, then the old one points its domains to it, in
-// one batch; only the new key goes on from there, and only then the old one goes (ADR 0010).
+// one batch; only the new key goes on from there, and only then the old one goes (ADR 0012).
 import { isInAudience, newestTaken, scopesOf } from "./authority.ts";
 import { POINTER_PREFIX, type Scope } from "./kinds.ts";
 import { bodyOf, leaveFields, type Membership, proposalFields, type Roster } from "./membership.ts";
@@ -22,13 +22,13 @@ export type RosterStep =
   | { readonly is: "open"; readonly roster: Roster; readonly missing: number }
   /** This is to be proposed. */
   | { readonly is: "wanted"; readonly roster: Roster }
-  /** It can't be proposed as things are. */
-  | { readonly is: "refused"; readonly code: Extract<NextRoster, { ok: false }>["code"] | "NO_ROSTER" };
+  /** It can't be proposed as things are; `why` is undefined while no roster has come. */
+  | { readonly is: "refused"; readonly why: Extract<NextRoster, { ok: false }> | undefined };
 
 /** Whether the new peer ID is in, with the old one's vote if that had one. */
 export function entering({ from, to }: Rotated, membership: Membership): RosterStep {
   const { roster, members } = membership;
-  if (roster === undefined) return { is: "refused", code: "NO_ROSTER" };
+  if (roster === undefined) return { is: "refused", why: undefined };
   const hasVote = roster.voters.includes(from);
   if (members.has(to) && !hasVote) return { is: "held" };
   const voters = roster.voters.map((voter) => (voter === from ? to : voter));
@@ -40,7 +40,7 @@ export function entering({ from, to }: Rotated, membership: Membership): RosterS
 /** Whether the old peer ID is out for good: retired, so that only a roster brings it back. */
 export function retiring({ from }: Rotated, membership: Membership): RosterStep {
   const { roster, retired } = membership;
-  if (roster === undefined) return { is: "refused", code: "NO_ROSTER" };
+  if (roster === undefined) return { is: "refused", why: undefined };
   if (retired.has(from)) return { is: "held" };
   return stepFor(membership, successor(roster, { retire: [from] }, membership), (next) => next.retired.includes(from));
 }
@@ -48,7 +48,7 @@ export function retiring({ from }: Rotated, membership: Membership): RosterStep 
 function stepFor(membership: Membership, next: NextRoster, isWanted: (roster: Roster) => boolean): RosterStep {
   const open = membership.proposals.find(({ roster }) => isWanted(roster));
   if (open !== undefined) return { is: "open", roster: open.roster, missing: open.missing };
-  return next.ok ? { is: "wanted", roster: next.roster } : { is: "refused", code: next.code };
+  return next.ok ? { is: "wanted", roster: next.roster } : { is: "refused", why: next };
 }
 
 /** The word for a roster: a voter signs the roster itself, another member proposes it. */

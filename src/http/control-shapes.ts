@@ -12,12 +12,12 @@ import type {
   PendingView,
   PlanView,
   ProjectView,
-  RotationView,
   StatusView,
   SwitchedView,
   SwitchView,
 } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
+import { rotationView } from "./rotation-shapes.ts";
 
 const text = z.string();
 const count = z.number();
@@ -61,27 +61,6 @@ export const switchView: z.ZodType<SwitchView> = z.looseObject({
   optedOut: z.boolean(),
 });
 
-export const rotationView: z.ZodType<RotationView> = z.looseObject({
-  from: text,
-  to: text,
-  state: z.enum(["entering", "passing", "switching", "taking", "retiring", "done"]),
-  sinceMs: count,
-  doneMs: count.nullable(),
-  waitsFor: texts,
-  duties: z.array(
-    z.looseObject({
-      domainId: text,
-      domain: text,
-      owner: text,
-      ownerName: text,
-      lacks: z.array(scope),
-      leftOut: z.boolean(),
-      held: z.array(scope),
-      commands: texts,
-    }),
-  ),
-});
-
 const rejectionView = z.looseObject({
   peerId: text,
   name: text.default(""), // A node of before tells the peer ID, the code and the count.
@@ -98,7 +77,9 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
   version: text,
-  mesh: z.looseObject({ id: text, name: text }).nullable(),
+  mesh: z
+    .looseObject({ id: text, name: text, standing: z.enum(["member", "left", "retired", "outside"]).default("member") })
+    .nullable(),
   members: count,
   connected: texts,
   addresses: texts,
@@ -131,7 +112,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     .default(null), // A node of before does nothing of the kind.
   alarms: z.array(
     z.looseObject({
-      kind: z.enum(["duplicateKey"]),
+      kind: z.enum(["duplicateKey", "rivalRoster"]),
       peerId: text,
       name: text,
       sinceMs: count,
@@ -157,6 +138,7 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
   addresses: texts,
   root: text.nullable(),
   inSync: z.boolean(),
+  refusesUs: z.boolean().default(false), // A node of before says nothing of it.
   heartbeat: z
     .looseObject({ heardMs: count, offsetMs: count, keystone: text, version: text, records: count })
     .nullable(),
@@ -165,6 +147,7 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
 export const pendingView: z.ZodType<PendingView> = z.looseObject({
   peerId: text,
   name: text.nullable(),
+  was: z.enum(["retired", "member"]).nullable().default(null),
   address: text,
   firstMs: count,
   lastMs: count,

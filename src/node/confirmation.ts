@@ -58,19 +58,19 @@ export class Confirmation {
 
   /**
    * Raises the canary above every number ever used, and confirms all that stands. What doesn't stand is confirmed no
-   * longer: it went since the scan, and nobody knows how. False if Keystone was restored since the canary was found: all
-   * is to be looked at again. Throws what Keystone says.
+   * longer: it went since the scan, and nobody knows how. False if there is any such, or if Keystone was restored since the
+   * canary was found: all is to be looked at again. Throws what Keystone says.
    */
   async confirmAll(found: CanaryFound): Promise<boolean> {
     const { memory } = this.#options;
     const rows = [...memory.seen].filter(([, row]) => row.present);
     await memory.write({ seen: new Map(rows.map(([id, row]) => [id, { ...row, confirmedAt: null, before: null }])) });
     const generation = await this.#canary.raise(found);
-    if (generation !== undefined) await this.#confirmAt(generation, rows);
-    return generation !== undefined;
+    return generation !== undefined && (await this.#confirmAt(generation, rows)) === rows.length;
   }
 
-  async #confirmAt(generation: number, rows: Rows): Promise<void> {
+  /** Reads objects again, and confirms those that stand as their rows say. Answers how many. */
+  async #confirmAt(generation: number, rows: Rows): Promise<number> {
     const { memory } = this.#options;
     const confirmed = new Map<string, Seen>();
     const lists = new Map<string, ReadonlyMap<string, ProjectObject>>();
@@ -81,6 +81,7 @@ export class Confirmation {
       confirmed.set(id, { ...now, confirmedAt: generation, before: null });
     }
     if (confirmed.size > 0) await memory.write({ seen: confirmed });
+    return confirmed.size;
   }
 
   /** A few objects are read one by one, many through one list of their domain. */

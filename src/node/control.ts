@@ -10,6 +10,7 @@ import type {
   ShareOptions,
   SignerView,
 } from "./control-domains.ts";
+import type { MembershipControl } from "./control-membership.ts";
 
 export type KeystoneState =
   | "ok"
@@ -26,7 +27,8 @@ export type StampView = readonly [wallMs: number, counter: number];
 
 export type ClockState = "right" | "off" | "unjudged";
 export type AlarmView = {
-  readonly kind: "duplicateKey";
+  /** Two processes use one key; or a second roster has a majority, signed by this peer. */
+  readonly kind: "duplicateKey" | "rivalRoster";
   readonly peerId: string;
   readonly name: string;
   /** Unix milliseconds: when it was first seen, and last. */
@@ -50,7 +52,12 @@ export type StatusView = {
   readonly peerId: string;
   readonly name: string;
   readonly version: string;
-  readonly mesh: { readonly id: string; readonly name: string } | null;
+  readonly mesh: {
+    readonly id: string;
+    readonly name: string;
+    /** `outside`: no member, though nobody said that it was retired or left. */
+    readonly standing: "member" | "left" | "retired" | "outside";
+  } | null;
   readonly members: number;
   readonly connected: readonly string[];
   readonly addresses: readonly string[];
@@ -160,6 +167,8 @@ export type MemberView = {
   readonly addresses: readonly string[];
   readonly root: string | null;
   readonly inSync: boolean;
+  /** Whether it answered our last dial by ending the connection: it doesn't know us as a member. */
+  readonly refusesUs: boolean;
   /** What it last said of itself; null if nothing came lately, and for this node itself. */
   readonly heartbeat: HeartbeatView | null;
 };
@@ -174,7 +183,10 @@ export type HeartbeatView = {
 };
 export type PendingView = {
   readonly peerId: string;
+  /** What it called itself when it knocked, or was called as a member; null if it said nothing. */
   readonly name: string | null;
+  /** Whether it was a member before. */
+  readonly was: "retired" | "member" | null;
   readonly address: string;
   readonly firstMs: number;
   readonly lastMs: number;
@@ -308,12 +320,10 @@ export class ControlError extends Error {
 }
 
 /** The verbs of a running node. Each either does the whole of it, durably, or throws a ControlError and has done nothing. */
-export interface Control {
+export interface Control extends MembershipControl {
   status(): Promise<StatusView>;
-  createMesh(options: { name: string }): Promise<{ id: string; name: string }>;
   /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
   join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
-  admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }>;
   /**
    * Gives this cloud a new peer ID, or says how far that is: what can be done is begun, and the node then starts anew by
    * itself. `now`: without waiting for other owners to let the new one in.

@@ -183,7 +183,7 @@ export class KeystoneLoop {
     if (mode === "capture") await this.#acceptByRule();
   }
 
-  /** A bad day is over, unless Keystone went back once more since its canary was found. */
+  /** A bad day is over, unless Keystone went back once more, or anything changed, since the scan. */
   async #becomeOk(canary: CanaryFound, what: string): Promise<void> {
     if (await this.#confirmation.confirmAll(canary)) await this.#states.enter("ok", what);
     else this.#nextScanMs = 0;

@@ -24,7 +24,14 @@ import { HeldRelease } from "./held-release.ts";
 import type { RotationKeys } from "./identity-keys.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
-import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
+import {
+  type MeshMemory,
+  membersToReach,
+  nameOfPeer,
+  ownCloudWrite,
+  standingOf,
+  welcomeBytes,
+} from "./membership-desk.ts";
 import { OwnerWork } from "./owner-work.ts";
 import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
@@ -94,6 +101,7 @@ export class Node {
     this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
   });
   #through: MeshMemory["through"] = null;
+  #isReentering = false;
 
   constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
@@ -144,6 +152,11 @@ export class Node {
       return this.#enter(keeper, keeper.replica.meshId);
     },
     openKeeper: (meshId) => this.#openKeeper(meshId),
+    reenter: (through) => {
+      this.#through = through;
+      this.#isReentering = true;
+      this.mesh.reach();
+    },
     node: this,
   });
 
@@ -172,12 +185,15 @@ export class Node {
     let replica = keeper?.replica;
     this.#mesh = await this.#openMesh({
       identity: this.identity,
+      name: config.name,
       listen: config.listen,
       announce: config.announce,
       isMember: (peerId) => this.#isMember(replica ?? this.#membered?.keeper.replica, peerId),
       isBlocked: (peerId) => blocks.has(peerId),
       membersToReach: () =>
-        this.#membered === undefined ? [] : membersToReach(this.#membered.keeper.replica, this.#through),
+        this.#membered === undefined
+          ? []
+          : membersToReach(this.#membered.keeper.replica, this.#through, { isReentering: this.#isReentering }),
       now: world.now,
       random: world.random,
       log,
@@ -188,8 +204,11 @@ export class Node {
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
         onDisconnect: (peerId) => log.info({ peerId, name: this.nameOf(peerId) }, "disconnected from a member"),
-        onKnock: ({ peerId, address }) =>
-          log.warn({ peerId, address }, "a peer that is no member knocks: keymesh member admit lets it in"),
+        onKnock: ({ peerId, address, claimedName }) =>
+          log.warn(
+            { peerId, address, claimedName },
+            "a peer that is no member knocks: keymesh member admit lets it in",
+          ),
       },
     });
     if (keeper !== undefined && meshId !== undefined) await this.#enter(keeper, meshId);
@@ -267,7 +286,8 @@ export class Node {
       isBlocked: (peerId) => this.blocks.has(peerId),
       refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
       acceptByRule: () => rules.apply(),
-      mayPlan: () => antiEntropy.mayPlan(),
+      // A cloud that left, or was retired, is its own again: nothing is written there any more.
+      mayPlan: () => antiEntropy.mayPlan() && standingOf(keeper.replica.membership, keeper.self) === "member",
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
     const heartbeats = this.#openHeartbeats(keeper, { antiEntropy, loop, refuse });
@@ -358,7 +378,8 @@ export class Node {
   #isMember(replica: ReplicaKeeper["replica"] | undefined, peerId: PeerId): boolean {
     if (replica === undefined) return false;
     const { roster, members } = replica.membership;
-    return members.has(peerId) || (roster === undefined && this.#through?.peerId === peerId);
+    const isOut = roster === undefined || !members.has(replica.self);
+    return members.has(peerId) || (isOut && this.#through?.peerId === peerId);
   }
 
   async #onGossip(bytes: Uint8Array, from: PeerId): Promise<GossipVerdict> {
@@ -371,13 +392,14 @@ export class Node {
     // Before the roster has come nothing can be judged: what is passed over now, the first session brings.
     if (this.#membered?.keeper.replica.membership.roster === undefined) return "ignore";
     if (batch === undefined) return this.#membered.heartbeats.take(bytes, from);
-    const { news, rejections } = await this.#membered.keeper.receive(batch.value);
+    const { news, rejections } = await this.#membered.keeper.receiveGossip(batch.value);
     this.refusals.take(rejections, from);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
     // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
     const { replica } = this.#membered.keeper;
-    return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
+    if (news.length === 0 || !news.every(({ set }) => replica.isPublic(set))) return "ignore";
+    return news.every(({ stamp }) => stamp.origin === from) ? "first-hand" : "accept";
   }
 
   #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
@@ -400,7 +422,11 @@ export class Node {
 
   #onMembership(): void {
     this.#rotation?.start();
-    for (const peerId of this.#membered?.keeper.replica.membership.members ?? []) this.mesh.forgetKnock(peerId);
+    const { members } = this.#membered?.keeper.replica.membership ?? { members: [] };
+    for (const peerId of members) {
+      this.mesh.forgetKnock(peerId);
+      if (peerId === this.identity.peerId) this.#isReentering = false;
+    }
     this.mesh.reach();
     this.mesh
       .recheck()

@@ -6,6 +6,7 @@ import type { Replica } from "../core/replica.ts";
 import { entering, type ForeignDuty, foreignDuties, type Rotated, retiring, toTake } from "../core/rotation.ts";
 import type { RotationDutyView, RotationView } from "./control.ts";
 import type { Node } from "./node.ts";
+import { refusalIn } from "./roster-words.ts";
 import type { Rotation } from "./rotation.ts";
 import type { RotationMemory } from "./rotation-memory.ts";
 import { blockers } from "./rotation-passing.ts";
@@ -46,7 +47,7 @@ function waitsFor(node: Node, rotation: Rotation, state: RotationView["state"]):
     waits.push(
       `${step.missing} more signature${step.missing === 1 ? "" : "s"}: ${others.join(" or ")} runs keymesh mesh sign ${step.roster.hash.slice(0, 12)}`,
     );
-  if (step.is === "refused") waits.push(`the next roster can't be proposed as things are (${step.code})`);
+  if (step.is === "refused") waits.push(refusalIn(step, (peerId) => node.nameOf(peerId)).message);
   return waits;
 }
 

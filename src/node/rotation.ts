@@ -1,7 +1,7 @@
 // A rotation as this node lives it: a new key, let in like any member, takes everything over from the old one, which then
 // goes. Each step is worked out from the records, the key files and one row in the store, and done only where it is still
 // missing: after a crash the next look goes on. The one point of no return is a single batch, in which the old key passes
-// its domains on and the row says so; the key files follow it when the node starts next (ADR 0010).
+// its domains on and the row says so; the key files follow it when the node starts next (ADR 0012).
 import { ROTATION_ANSWER_MS, ROTATION_LAST_LOOK_MS, ROTATION_LOOK_MS } from "../core/limits.ts";
 import { entering, signedInstead, wordFor } from "../core/rotation.ts";
 import { ClockOffError } from "./clock-watch.ts";
@@ -9,6 +9,7 @@ import { ControlError } from "./control.ts";
 import type { RotationKeys } from "./identity-keys.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
+import { refusalIn } from "./roster-words.ts";
 import { type RotationMemory, readRotation, rotationBatch } from "./rotation-memory.ts";
 import { announce, blockers, handOver, tellFirst } from "./rotation-passing.ts";
 import { retireOld, takeOver } from "./rotation-taking.ts";
@@ -90,8 +91,7 @@ export class Rotation {
     const { keeper } = memberedOf(this.#options.node);
     const { membership } = keeper.replica;
     const step = entering(rotation, membership);
-    if (step.is === "refused")
-      throw new ControlError(step.code, `the next roster can't be proposed as things are (${step.code})`);
+    if (step.is === "refused") throw refusalIn(step, (peerId) => this.#options.node.nameOf(peerId));
     if (step.is !== "wanted") return;
     const other = signedInstead(step.roster, membership, keeper.self);
     if (other !== undefined)

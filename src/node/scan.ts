@@ -1,5 +1,6 @@
-// A scan: what Keystone holds of the agreed domains, which of what was last seen is gone, and then the canary.
-// The canary is read last: what it says holds for everything that was read before it.
+// A scan: what Keystone holds of the agreed domains, which of what was last seen is gone, and the canary before and after:
+// what it says holds for what was read in between only if it said so both times, for a second restore may bring Keystone
+// forward again (the simulator's seed 30366).
 import type { CanaryFound } from "../core/canary.ts";
 import { type DomainView, type Held, isSameValues, type Seen, valuesOf } from "../core/keystone-view.ts";
 import { KEYSTONE_CONNECTIONS_MAX } from "../core/limits.ts";
@@ -15,6 +16,8 @@ export type DomainScan = {
 export type Scan = {
   readonly domains: readonly DomainScan[];
   readonly canary: CanaryFound;
+  /** Whether the canary stood the same before the scan. */
+  readonly isSteady: boolean;
   /** The share of what was last seen that is still there unchanged, 0 to 1. */
   readonly remaining: number;
 };
@@ -23,9 +26,16 @@ export async function scanKeystone(
   domains: readonly DomainView[],
   parts: { api: KeystoneApi; memory: KeystoneMemory; canary: CanaryKeeper },
 ): Promise<Scan> {
+  const before = await parts.canary.find();
   const scans: DomainScan[] = [];
   for (const domain of domains) scans.push(await scanDomain(domain, parts));
-  return { domains: scans, canary: await parts.canary.find(), remaining: remainingShare(scans, parts.memory) };
+  const canary = await parts.canary.find();
+  return {
+    domains: scans,
+    canary,
+    isSteady: JSON.stringify(before) === JSON.stringify(canary),
+    remaining: remainingShare(scans, parts.memory),
+  };
 }
 
 async function scanDomain(

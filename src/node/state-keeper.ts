@@ -23,7 +23,8 @@ export class StateKeeper {
 
   /**
    * What this scan may be used for, by the canary. Writes a state down before anything is done in it. `again`: the canary
-   * has news, and this scan may have begun before them: only one that began after is `fresh`, and to be believed.
+   * has news, and this scan may have begun before them: only one that began after is `fresh`, and to be believed, and only
+   * where the canary stood still meanwhile.
    */
   async judge(scan: Scan, { isFresh }: { isFresh: boolean }): Promise<CaptureMode | "stop" | "again"> {
     const { memory, signer, now } = this.#options;
@@ -35,6 +36,7 @@ export class StateKeeper {
       remaining: scan.remaining,
     });
     if (verdict === "contested") return this.#contested(scan.canary);
+    if (!scan.isSteady) return "again";
     await memory.keepHolds([], CONTESTED_HOLDS, now());
     if (HEALING.has(memory.state.state)) return this.#healing();
     if (verdict === "first") return "capture";

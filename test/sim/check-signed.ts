@@ -27,7 +27,7 @@ export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entr
     // Known to be open: a restored node heals by the members that it reaches. What it had made by the word of one that it
     // can't reach has no record then, and passes for made by hand (seed 85). So does what it had signed itself, where nobody
     // that it reaches has that word (seed 565).
-    const isMade = hand === "node" || (hand === "restore" && kept !== undefined);
+    const isMade = hand === "node" || hand === "late" || (hand === "restore" && kept !== undefined);
     const isRediscovered = isMade && checks.restored.has(cloud) && entry.fields.domain_id !== undefined;
     if (hand !== "admin" && !isTwins && !isNew && !isRediscovered)
       simulation.fail(

@@ -2,6 +2,7 @@
 // it. The oracle reads the ledger of all that was ever signed, and shares no code with the core.
 import type { Entry } from "../../src/core/entry.ts";
 import type { Action } from "../../src/core/plan.ts";
+import type { SetName } from "../../src/core/set-name.ts";
 import { isWaiting } from "../../src/node/keystone-memory.ts";
 import { type OracleState, oracle } from "../property/oracle.ts";
 import { differenceInKeystone } from "./expected-keystone.ts";
@@ -82,11 +83,11 @@ function approveHolds(simulation: Simulation, cloud: SimCloud): void {
 async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
   if (cloud.isTwin || cloud.replica === undefined) return;
   // An orphan, whose record or creation counts no longer, is people's own as well; and so is what a record came to name
-  // afterwards.
+  // afterwards, or what this cloud opted out of (a restore may bring that back: seed 21542).
   const standings = [...(cloud.membered?.loop.standings().values() ?? [])];
   const isRecorded = (id: string) =>
     cloud.running?.node.memory.seen.get(id)?.isOwn !== true &&
-    !standings.some((set) => set.get(id)?.state === "orphaned") &&
+    !standings.some((set) => ["orphaned", "optedOut"].includes(set.get(id)?.state ?? "")) &&
     cloud.replica?.sets().some((set) => set.version("project", id) !== undefined) === true;
   const shared = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.set.split("/")[2]));
   for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
@@ -150,24 +151,35 @@ function whyOf({ membered, keystone, running }: SimCloud, action: Action | undef
 }
 
 /** A project that the mesh deleted stays while something that people made here, and nobody shares, stands under it. */
-function isKeptByPeople({ keystone, running }: SimCloud, { set, action, id, fields }: Action): boolean {
+function isKeptByPeople(cloud: SimCloud, { set, action, id, fields }: Action): boolean {
+  const { keystone, running } = cloud;
   if (running?.node.membered?.loop.standings().get(set)?.get(id)?.state === "conflict") return true; // Shown as what it is.
   const rows = keystone.rows();
-  const parent = rows.get(String(fields.parent_id));
-  // Somebody named another domain's object as its parent: Keystone refuses that in its own words.
-  if (
-    action === "create" &&
-    parent !== undefined &&
-    parent.id !== fields.domain_id &&
-    parent.domainId !== fields.domain_id
-  )
-    return true;
+  if (action === "create" && leadsElsewhere(cloud, { set, parentId: String(fields.parent_id) })) return true;
   const seen = running?.node.memory.seen;
   const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
   // However far below: what stands between goes no sooner than the last of it.
   const hasOwnBelow = (above: string): boolean =>
     [...rows.values()].some((row) => row.parentId === above && (isOwn(row.id) || hasOwnBelow(row.id)));
   return action === "delete" && hasOwnBelow(id);
+}
+
+/**
+ * Somebody named another domain's object as its parent, or as one above that: Keystone refuses it in its own words. Or what
+ * stands there is people's own, who may have disabled it.
+ */
+function leadsElsewhere({ keystone, replica, running }: SimCloud, place: { set: SetName; parentId: string }): boolean {
+  const { set } = place;
+  const domainId = set.split("/")[2];
+  const above = new Set<string>();
+  for (let id = place.parentId; id !== domainId && !above.has(id); ) {
+    const row = keystone.rows().get(id);
+    const isOwn = running?.node.memory.seen.get(id)?.isOwn === true;
+    if (row !== undefined && (row.domainId !== domainId || isOwn)) return true;
+    above.add(id);
+    id = row?.parentId ?? String(replica?.field({ set, kind: "project", id }, "parent_id")?.value);
+  }
+  return false;
 }
 
 /** The oracle's state of the mesh, of everything that is on some disk or was. */

@@ -147,7 +147,12 @@ function shownAs(cloud: SimCloud, set: string, id: string): string {
     .standings()
     .get(set as SetName)
     ?.get(id);
-  return JSON.stringify({ standing, seen: cloud.running?.node.memory.seen.get(id) });
+  const below = [...cloud.keystone.rows().values()].filter(({ parentId }) => parentId === id);
+  return JSON.stringify({
+    standing,
+    seen: cloud.running?.node.memory.seen.get(id),
+    below: below.map((row) => [row.id, row.name, row.enabled, cloud.running?.node.memory.seen.get(row.id)?.isOwn]),
+  });
 }
 
 function isWhole(id: string, fields: Fields, domainId: string): boolean {

@@ -4,7 +4,7 @@ import type { FieldValue } from "../../src/core/entry.ts";
 import type { Change, Hand } from "./sim-keystone.ts";
 
 /** `kept`: of what a restore brought, who had brought that about when the backup was taken; undefined for nobody. */
-type Came = { readonly value: string; readonly hand: Hand; readonly atMs: number; readonly kept: Hand | undefined };
+type Came = { readonly value: string; readonly hand: Hand; readonly number: number; readonly kept: Hand | undefined };
 const FIELDS = ["name", "description", "enabled", "tags"] as const;
 
 export class Provenance {
@@ -12,10 +12,10 @@ export class Provenance {
   readonly #touchedMs = new Map<string, number>();
   readonly #changedMs = new Map<string, number>();
 
-  note({ id, before, after, hand, atMs, takenMs }: Change): void {
+  note({ id, before, after, hand, atMs, number, taken }: Change): void {
     const came = (field: string, value: string): Came => {
-      const kept = takenMs === undefined ? undefined : this.#handAt(`${id} ${field}`, value, takenMs);
-      return { value, hand, atMs, kept };
+      const kept = taken === undefined ? undefined : this.#handAt(`${id} ${field}`, value, taken);
+      return { value, hand, number, kept };
     };
     this.#changedMs.set(id, atMs);
     if (hand !== "node") this.#touchedMs.set(id, atMs);
@@ -35,9 +35,9 @@ export class Provenance {
     this.#came.set(key, list);
   }
 
-  /** By whose hand a field had come to this value at some time; through restores, back to who first brought it. */
-  #handAt(key: string, value: string, atMs: number): Hand | undefined {
-    const then = this.#came.get(key)?.findLast((came) => came.atMs <= atMs);
+  /** By whose hand a field had come to this value after so many changes; through restores, back to who first brought it. */
+  #handAt(key: string, value: string, changes: number): Hand | undefined {
+    const then = this.#came.get(key)?.findLast((came) => came.number <= changes);
     if (then === undefined || then.value !== value) return undefined;
     return then.hand === "restore" ? then.kept : then.hand;
   }
@@ -48,9 +48,10 @@ export class Provenance {
     return this.#came.get(`${id} ${field}`)?.findLast((came) => came.value === text);
   }
 
-  /** By whose hand it last came to stand here. */
+  /** By whose hand it came to stand here; through restores, by whose it had been before. */
   madeBy(id: string): Hand | undefined {
-    return this.#came.get(`${id} deleted`)?.findLast(({ value }) => value === "false")?.hand;
+    const came = this.#came.get(`${id} deleted`)?.findLast(({ value }) => value === "false");
+    return came?.hand === "restore" ? came.kept : came?.hand;
   }
 
   /** When anybody last changed it; 0 for never. */

@@ -112,8 +112,8 @@ export class SimCloud {
   }
 
   wasRestored = false;
-  /** Marks of the canary that stood in its Keystone when backups of its disk were taken that came back. */
-  readonly canariesOfBackups = new Set<unknown>();
+  /** Generations of the canary that stood in its Keystone when backups of its disk were taken that came back. */
+  readonly canariesOfBackups = new Set<number>();
 
   /** The disk holds something else now: what only it held is lost. */
   async tellDiskReplaced(): Promise<void> {

@@ -16,8 +16,10 @@ export type Change = {
   readonly after: ProjectObject | undefined;
   readonly hand: Hand;
   readonly atMs: number;
-  /** Of a restore: when the backup was taken. */
-  readonly takenMs?: number;
+  /** How many changes this Keystone had seen, this one among them. */
+  readonly number: number;
+  /** Of a restore: how many it had seen when the backup was taken. */
+  readonly taken?: number;
 };
 /** A write that a node sends, seen as Keystone is about to carry it out. */
 export type NodeWrite = {
@@ -111,11 +113,12 @@ export class SimKeystone {
 
   backup(): ReadonlyMap<string, ProjectObject> {
     const { rows } = this.model.snapshot();
-    this.#takenMs.set(rows, this.#parts.timeline.nowMs);
+    this.#taken.set(rows, this.#changes);
     return rows;
   }
 
-  readonly #takenMs = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
+  #changes = 0;
+  readonly #taken = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
 
   /**
    * What was under way has landed by then, and lands no later. What was decided by a read before it may come after it, as
@@ -125,7 +128,7 @@ export class SimKeystone {
     this.landLate();
     this.#stoppedUntilMs = this.#parts.timeline.nowMs + this.#parts.chance.pick(RESTORE_STOPS_MS);
     this.model.restore({ rows });
-    this.#look("restore", this.#takenMs.get(rows));
+    this.#look("restore", this.#taken.get(rows));
   }
 
   /** Every late write lands now. */
@@ -234,15 +237,17 @@ export class SimKeystone {
   }
 
   /** Finds what changed, and tells the watchers by whose hand. */
-  #look(hand: Hand, takenMs?: number): void {
+  #look(hand: Hand, taken?: number): void {
     const before = this.#rows;
     this.#rows = this.model.snapshot().rows;
     const atMs = this.#parts.timeline.nowMs;
-    const taken = takenMs === undefined ? {} : { takenMs };
-    for (const [id, row] of this.#rows)
-      if (before.get(id) !== row) this.#told({ id, before: before.get(id), after: row, hand, atMs, ...taken });
-    for (const [id, row] of before)
-      if (!this.#rows.has(id)) this.#told({ id, before: row, after: undefined, hand, atMs, ...taken });
+    const by = taken === undefined ? { hand, atMs } : { hand, atMs, taken };
+    const tell = (id: string, rows: { before: ProjectObject | undefined; after: ProjectObject | undefined }) => {
+      this.#changes += 1;
+      this.#told({ id, ...rows, ...by, number: this.#changes });
+    };
+    for (const [id, row] of this.#rows) if (before.get(id) !== row) tell(id, { before: before.get(id), after: row });
+    for (const [id, row] of before) if (!this.#rows.has(id)) tell(id, { before: row, after: undefined });
   }
 
   #told(change: Change): void {

@@ -84,7 +84,11 @@ describe("what people read", () => {
   });
 
   it("lets no name of a peer's choosing through as it is", () => {
-    const hostile = { ...STATUS, name: HOSTILE_NAME, mesh: { id: "x", name: HOSTILE_NAME } };
+    const hostile = {
+      ...STATUS,
+      name: HOSTILE_NAME,
+      mesh: { id: "x", name: HOSTILE_NAME, standing: "outside" as const },
+    };
     const explained = {
       id: "1",
       kind: "project",

@@ -312,8 +312,9 @@ describe("deleting", () => {
     );
   });
 
-  it("deletes leaves first, once the grace is over", () => {
-    expect(steps({ mesh, here })).toEqual(["delete 2", "delete 1"]);
+  it("disables and then deletes leaves first, once the grace is over", () => {
+    // Disabled first: Keystone refuses to delete what people made something under, and that must not stay in use.
+    expect(steps({ mesh, here })).toEqual(["update 2 enabled=false", "update 1 enabled=false", "delete 2", "delete 1"]);
     expect(steps({ mesh, here, input: { deleteGraceMs: 1 } })).toEqual([
       "update 2 enabled=false",
       "update 1 enabled=false",
@@ -394,6 +395,7 @@ describe("deleting", () => {
 });
 
 describe("many deletes at once", () => {
+  const deletes = (of: Parameters<typeof steps>[0]) => steps(of).filter((step) => step.startsWith("delete"));
   const mesh = { [A]: deleted("a"), [B]: deleted("b"), [C]: deleted("c") };
   const all = { [A]: gone(NOW), [B]: gone(NOW - 10), [C]: gone(NOW - 20) };
   const input = { deletesPerOriginMax: 2, deletesWindowMs: 100 };
@@ -403,14 +405,14 @@ describe("many deletes at once", () => {
     expect(steps(one)).toEqual([]);
     expect(planOf(one).holds).toMatchObject([{ kind: "deletes", objects: [C, B, A] }]);
     expect(standing(one, A)?.state).toBe("held");
-    expect(steps({ mesh, here: all, input: { ...input, deletesPerOriginMax: 3 } })).toHaveLength(3);
+    expect(deletes({ mesh, here: all, input: { ...input, deletesPerOriginMax: 3 } })).toHaveLength(3);
   });
 
   it("are counted for each origin, and with those that are done", () => {
     const [anna] = SIGNERS;
     const two = { ...mesh, [C]: deleted("c", anna === undefined ? {} : { by: anna }) };
     const theirs = { ...all, [C]: gone(NOW, { tombstone: { sinceMs: NOW, origin: anna?.peerId ?? OWNER.peerId } }) };
-    expect(steps({ mesh: two, here: theirs, input })).toHaveLength(3);
+    expect(deletes({ mesh: two, here: theirs, input })).toHaveLength(3);
     const done = { ...all, [C]: gone(NOW - 20, { present: false }) };
     expect(planOf({ mesh, here: done, input }).holds).toMatchObject([{ objects: [B, A] }]);
   });
@@ -425,7 +427,7 @@ describe("many deletes at once", () => {
     const [hold] = planOf({ mesh, here: all, input }).holds;
     const decisions = new Map([[hold?.id ?? "", { decision: "approve" as const, objects: new Set([A, B]) }]]);
     const one = { mesh, here: all, input: { ...input, decisions } };
-    expect(steps(one)).toEqual(["delete 2", "delete 1"]);
+    expect(deletes(one)).toEqual(["delete 2", "delete 1"]);
     expect(planOf(one).holds).toMatchObject([{ objects: [C, B, A] }]);
     expect(planOf({ ...one, input: { ...one.input, deleteGraceMs: DAY_MS } }).holds).toHaveLength(1);
   });

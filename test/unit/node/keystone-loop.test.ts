@@ -146,6 +146,42 @@ describe("a Keystone that was put back to an older copy", () => {
     expect(await cloud.model.admin.getProject(A)).toMatchObject({ description: "by hand" });
   });
 
+  it("is healed though it is put back once more in the very moment in which healing ends", async () => {
+    const cloud = await settled();
+    const backup = cloud.model.snapshot();
+    const canary = await canaryId(cloud);
+    await moveOn(cloud);
+    cloud.model.restore(backup);
+    let restores = 0;
+    cloud.model.faults = ({ write, id }) => {
+      if (write && id === canary && restores === 0) {
+        restores += 1;
+        cloud.model.restore(backup);
+      }
+      return undefined;
+    };
+    await cloud.settle();
+    expect([restores, await state(cloud), cloud.signed(), events(cloud)]).toEqual([1, MOVED, [], ["restored", "ok"]]);
+  });
+
+  it("signs nothing of an older copy that was put in place of the present one for the time of a scan", async () => {
+    const cloud = await settled();
+    const older = cloud.model.snapshot();
+    const canary = await canaryId(cloud);
+    await moveOn(cloud);
+    const present = cloud.model.snapshot();
+    cloud.model.restore(older);
+    let listed = 0;
+    cloud.model.faults = ({ method, id }) => {
+      if (method === "listProjects") listed += 1;
+      if (listed === 1 && id === canary) cloud.model.restore(present);
+      return undefined;
+    };
+    await cloud.turn();
+    await cloud.settle();
+    expect([listed > 1, await state(cloud), cloud.signed()]).toEqual([true, MOVED, []]);
+  });
+
   it("takes a delete by hand for a delete, once it was confirmed", async () => {
     const cloud = await settled();
     await cloud.model.admin.deleteProject(B);
@@ -205,7 +241,7 @@ describe("a Keystone that lost more than that", () => {
 });
 
 describe("a crash", () => {
-  it("at any step of healing ends healed, with nothing signed", async () => {
+  it("at any step of healing ends healed, with nothing signed", { timeout: 30_000 }, async () => {
     let crashes = 0;
     for (let step = 0; step < 60; step += 1) {
       const cloud = await settled();
