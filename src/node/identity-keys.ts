@@ -6,8 +6,10 @@ import type { PeerId } from "../core/peer-id.ts";
 import type { Rotated } from "../core/rotation.ts";
 import { type Identity, openIdentity, readIdentity } from "../mesh/identity.ts";
 import { MeshError } from "../mesh/mesh-error.ts";
+import type { ReplicaStore } from "../store/store.ts";
 import type { DataPaths } from "./data-directory.ts";
 import { isErrno, reason } from "./errno.ts";
+import { readRotation } from "./rotation-memory.ts";
 
 /** The keys of a rotation, as the running node asks for them. All throw MeshError. */
 export type RotationKeys = {
@@ -32,6 +34,14 @@ export function rotationKeys(paths: KeyPaths): RotationKeys {
         await unlink(paths.identityOld).catch(unless("ENOENT"));
       }),
   };
+}
+
+/** The key to go on with: once a rotation has passed everything to the next one, that. Errors: MeshError, StoreError. */
+export async function identityFor(paths: KeyPaths, store: Pick<ReplicaStore, "meta">): Promise<Identity> {
+  const rotation = await readRotation(store);
+  return rotation === undefined || rotation.handedMs === null || rotation.doneMs !== null
+    ? openIdentity(paths.identity)
+    : switchIdentity(paths, rotation);
 }
 
 /**

@@ -1,15 +1,13 @@
 // Starts a node on a data directory: opens what it needs, in an order in which a failure leaves nothing open.
-import { type Identity, openIdentity } from "../mesh/identity.ts";
+import { openIdentity } from "../mesh/identity.ts";
 import { createMesh } from "../mesh/mesh.ts";
 import { openLevelStore } from "../store/open-store.ts";
-import type { ReplicaStore } from "../store/store.ts";
 import type { Control } from "./control.ts";
-import { type DataPaths, dataPaths } from "./data-directory.ts";
-import { rotationKeys, switchIdentity } from "./identity-keys.ts";
+import { dataPaths } from "./data-directory.ts";
+import { identityFor, rotationKeys } from "./identity-keys.ts";
 import { openKeystone } from "./keystone-access.ts";
 import { Node, type NodeOptions } from "./node.ts";
 import { Operator } from "./operator.ts";
-import { readRotation } from "./rotation-memory.ts";
 import { HeapWatch, keepHeapSmall } from "./small-heap.ts";
 import { verifyOnThreads } from "./verify-entries.ts";
 
@@ -27,7 +25,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   await openIdentity(paths.identity); // Before anything else: a key that can't be used needs no store.
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
-  const identity = await identityFor(paths, store);
+  const identity = await identityFor(paths, store).catch(async (error: unknown) => {
+    await keystone.close();
+    await store.close();
+    throw error;
+  });
   const wanted = Promise.withResolvers<void>();
   const heap = new HeapWatch(options.world.after);
   const node = new Node(options, {
@@ -52,12 +54,4 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await stop();
     throw error;
   }
-}
-
-/** The key to go on with: once a rotation has passed everything to the next one, that. */
-async function identityFor(paths: DataPaths, store: ReplicaStore): Promise<Identity> {
-  const rotation = await readRotation(store);
-  return rotation === undefined || rotation.handedMs === null || rotation.doneMs !== null
-    ? openIdentity(paths.identity)
-    : switchIdentity(paths, rotation);
 }
