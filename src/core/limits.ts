@@ -359,3 +359,20 @@ export const SIGNER_ANSWERS_MAX = 10_000;
 /** Questions about peers that nobody ever admitted: a second, and at once. An honest service meets few. */
 export const SIGNER_UNKNOWN_PER_SECOND = 20;
 export const SIGNER_UNKNOWN_BURST = 100;
+
+// --- Changing the key ----------------------------------------------------------------------------------------------
+/** Peer IDs that a node remembers to have had: one a month, for eight years. An older one's canary is a stranger's. */
+export const FORMER_PEERS_MAX = 100;
+/** Milliseconds between looks at what a rotation waits for: other owners' words come at any time. */
+export const ROTATION_LOOK_MS = 2_000;
+/** The same under the new key, where nothing is missing but signatures, which are looked for as they come. */
+export const ROTATION_LAST_LOOK_MS = 30_000;
+/** Milliseconds that a node waits for members to hear that it passed its domains on, before it goes on under its new key. */
+export const ROTATION_TELL_MS = 5_000;
+/** Milliseconds for the answer to a verb to leave before the node starts anew. */
+export const ROTATION_ANSWER_MS = 100;
+/** Milliseconds that `identity rotate` watches the node go over, and between two looks: a large store opens in seconds. */
+export const ROTATION_WATCH_MS = 60_000;
+export const ROTATION_WATCH_LOOK_MS = 300;
+/** Milliseconds for which status tells of a rotation that is done. */
+export const ROTATION_SHOWN_MS = 7 * 86_400_000;

@@ -22,6 +22,7 @@ import { Entrance } from "./entrance.ts";
 import { GossipWaste } from "./gossip-waste.ts";
 import { Heartbeats, type HeartbeatsOptions } from "./heartbeats.ts";
 import { HeldRelease } from "./held-release.ts";
+import type { RotationKeys } from "./identity-keys.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
 import {
@@ -37,6 +38,7 @@ import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { Rotation } from "./rotation.ts";
 import { SignerDesk } from "./signer-desk.ts";
 import { StandingRules } from "./standing-rules.ts";
 import type { Verify } from "./verify-entries.ts";
@@ -62,6 +64,8 @@ export type NodeParts = {
   readonly verify?: Verify;
   /** Told how many new entries came, with each batch: how much memory may be used meanwhile is its business. */
   noteEntries?(count: number): void;
+  /** The key files, and how to start anew under another key: without them a node keeps its key for ever. */
+  readonly rotation?: { readonly keys: RotationKeys; restart(): void };
 };
 /** What a node has once it is in a mesh. */
 export type Membered = {
@@ -86,6 +90,8 @@ export class Node {
   readonly #openMesh: NodeParts["openMesh"];
   readonly #verify: NodeParts["verify"];
   readonly #noteEntries: NodeParts["noteEntries"];
+  readonly #rotating: NodeParts["rotation"];
+  #rotation: Rotation | undefined;
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #blocks: Blocks | undefined;
@@ -104,6 +110,7 @@ export class Node {
     this.#openMesh = parts.openMesh;
     this.#verify = parts.verify;
     this.#noteEntries = parts.noteEntries;
+    this.#rotating = parts.rotation;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -130,6 +137,10 @@ export class Node {
     return this.#blocks;
   }
 
+  /** Undefined where the key is in no file. */
+  get rotation(): Rotation | undefined {
+    return this.#rotation;
+  }
   /** What this node does to whole domains that it owns. */
   readonly ownerWork: OwnerWork = new OwnerWork(this);
 
@@ -165,6 +176,7 @@ export class Node {
   async start(): Promise<void> {
     const { config, world, log } = this.options;
     this.#memory = await KeystoneMemory.load(this.store);
+    if (this.#rotating !== undefined) this.#rotation = await Rotation.load({ ...this.#rotating, node: this });
     const blocks = await Blocks.load(this.store); // Before the mesh: the gate asks them too.
     this.#blocks = blocks;
     const known = (await this.store.meta("mesh")) as MeshMemory | undefined;
@@ -210,6 +222,7 @@ export class Node {
   }
 
   async stop(): Promise<void> {
+    await this.#rotation?.stop();
     this.ownerWork.stop();
     await this.#membered?.loop.stop();
     this.#membered?.heartbeats.stop();
@@ -318,10 +331,12 @@ export class Node {
     });
     await this.mesh.setMesh(meshId);
     await this.#sayWhoWeAre(keeper);
+    await this.#rotation?.takeOver(); // Before anything is captured or planned under this key.
     this.mesh.reach();
     antiEntropy.start();
     heartbeats.start();
     loop.start();
+    this.#rotation?.start();
     void this.ownerWork.resume();
     return this.#membered;
   }
@@ -416,6 +431,7 @@ export class Node {
   }
 
   #onMembership(): void {
+    this.#rotation?.start();
     const { members } = this.#membered?.keeper.replica.membership ?? { members: [] };
     for (const peerId of members) {
       this.mesh.forgetKnock(peerId);
