@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { StatusView } from "../node/control.ts";
 import { switchesText } from "./domain.ts";
+import { rotationLines } from "./identity-rotate.ts";
 import { askNode, type Place, placeOf } from "./place.ts";
 import { refusalsText } from "./refusals.ts";
 import type { Shell } from "./shell.ts";
@@ -88,6 +89,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
     ...blockedRow(status, nowMs),
+    ...rotationRow(status, nowMs),
     ...workRow(status, nowMs),
     ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
@@ -112,6 +114,10 @@ function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
   if (blocked.length === 0) return [];
   return [["blocked", ...blocked.map(({ peerId, name, sinceMs }) => `${name} ${peerId}, ${ago(sinceMs, nowMs)}`)]];
+}
+
+function rotationRow({ rotation }: StatusView, nowMs: number): [string, ...string[]][] {
+  return rotation === null ? [] : [["rotation", ...rotationLines(rotation, nowMs)]];
 }
 
 function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["keystone"], nowMs: number): string {

@@ -13,6 +13,8 @@ export type RosterChanges = {
   readonly admit?: number;
   /** All voters of the next roster; those of this one if left out. */
   readonly voters?: readonly PeerId[];
+  /** Peers to let in that nobody admitted. */
+  readonly join?: readonly PeerId[];
   readonly retire?: readonly PeerId[];
   /** Retired peers to bring back as members. */
   readonly reinstate?: readonly PeerId[];
@@ -28,6 +30,7 @@ export type NextRoster =
         | "NOTHING_CHANGES" // neither by these changes, nor by admissions and leaves since
         | "NOT_A_MEMBER" // whom to retire is none
         | "NOT_RETIRED" // whom to reinstate is not
+        | "RETIRED" // whom to let in was retired
         | "VOTER_NOT_A_MEMBER"
         | "NO_VOTERS"
         | "BAD_THRESHOLD" // more than there are voters, or none
@@ -44,11 +47,16 @@ export function successor(roster: Roster, changes: RosterChanges, membership: Me
   if (membership.roster?.hash !== roster.hash) return { ok: false, code: "NOT_CURRENT" };
   const retire = new Set(changes.retire);
   const reinstate = new Set(changes.reinstate);
-  const stranger = [...retire].find((peerId) => !membership.members.has(peerId));
+  // Who left may be retired too: then no admission brings it back.
+  const isOrWas = (peerId: PeerId) => membership.members.has(peerId) || roster.members.includes(peerId);
+  const stranger = [...retire].find((peerId) => !isOrWas(peerId));
   if (stranger !== undefined) return { ok: false, code: "NOT_A_MEMBER", peerId: stranger };
   const active = [...reinstate].find((peerId) => !roster.retired.includes(peerId));
   if (active !== undefined) return { ok: false, code: "NOT_RETIRED", peerId: active };
-  const members = new Set([...membership.members, ...reinstate].filter((peerId) => !retire.has(peerId)));
+  const join = changes.join ?? [];
+  const barred = join.find((peerId) => roster.retired.includes(peerId) && !reinstate.has(peerId));
+  if (barred !== undefined) return { ok: false, code: "RETIRED", peerId: barred };
+  const members = new Set([...membership.members, ...join, ...reinstate].filter((peerId) => !retire.has(peerId)));
   const outsider = changes.voters?.find((peerId) => !members.has(peerId));
   if (outsider !== undefined) return { ok: false, code: "VOTER_NOT_A_MEMBER", peerId: outsider };
   const voters = sorted((changes.voters ?? roster.voters).filter((peerId) => members.has(peerId)));

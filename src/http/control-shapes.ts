@@ -17,6 +17,7 @@ import type {
   SwitchView,
 } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
+import { rotationView } from "./rotation-shapes.ts";
 
 const text = z.string();
 const count = z.number();
@@ -126,6 +127,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
       toldBy: text.nullable(),
     }),
   ),
+  rotation: rotationView.nullable().default(null), // A node of before tells none.
   switched: z.array(switchedView),
   blocked: z.array(blockView),
   rejections: z.array(rejectionView),

@@ -12,6 +12,7 @@ import type {
   PendingView,
   PlanView,
   ProjectView,
+  RotationView,
   StatusView,
   SwitchView,
 } from "./control.ts";
@@ -31,6 +32,8 @@ import { ProjectDesk } from "./project-desk.ts";
 
 import { refusalsOf } from "./refusal-views.ts";
 import { RosterDesk } from "./roster-desk.ts";
+import { rotateIdentity } from "./rotation-desk.ts";
+import { rotationView } from "./rotation-view.ts";
 
 import { SwitchDesk } from "./switch-desk.ts";
 import { TakeoverDesk } from "./takeover-desk.ts";
@@ -95,6 +98,7 @@ export class Operator implements Control {
       },
       work: this.#node.ownerWork.view,
       ...healthOf(this.#node),
+      rotation: rotationView(this.#node, this.#node.rotation),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
       ...refusalsOf(this.#node),
@@ -111,6 +115,10 @@ export class Operator implements Control {
 
   admit(options: { peerId: string; name?: string }): ReturnType<MembershipControl["admit"]> {
     return this.#members.admit(options);
+  }
+
+  rotateIdentity(options: { now?: boolean }): Promise<RotationView> {
+    return rotateIdentity(this.#node, options);
   }
 
   retire(options: { peerId: string; rival?: boolean }): ReturnType<MembershipControl["retire"]> {
