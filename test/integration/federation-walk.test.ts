@@ -159,6 +159,10 @@ describe("a federation of three clouds", () => {
     await named(web, "without C", [b]);
     expect(await nameAt(c, web)).toBe("web after the loss");
     await a.cli("domain", "share", domain, "--everyone");
+    await eventually(async () =>
+      expect((await c.control.domains()).find(({ id }) => id === domain)).toMatchObject({ agreement: "observe" }),
+    );
+    await c.cli("domain", "accept", domain, "--mode", "mirror");
     await named(web, "without C", [c]);
   });
 
