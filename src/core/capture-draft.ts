@@ -12,6 +12,8 @@ export type CaptureMode = "capture" | "heal" | "hold";
 
 export type CaptureInput = {
   readonly self: PeerId;
+  /** Peer IDs that this node had before. */
+  readonly former?: ReadonlySet<PeerId>;
   readonly mode: CaptureMode;
   readonly domain: DomainView;
   /** A revoke is half known: what the records say now may be an older value, and proves nothing about whose a change is. */

@@ -49,7 +49,8 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
   if (row?.present !== true) {
     // A node that lost its rows still knows its own word: it captured what it signed the creation of.
     const creation = record?.get("domain_id")?.entry;
-    const isCaptured = creation !== undefined && firstSaid(creation, setOwner(domain.set)).origin === input.self;
+    const saidBy = creation === undefined ? undefined : firstSaid(creation, setOwner(domain.set)).origin;
+    const isCaptured = saidBy !== undefined && (saidBy === input.self || input.former?.has(saidBy) === true);
     const isOurs = row?.ours === true || sentWrites(intent).some(({ action }) => action === "create") || isCaptured;
     const isRecorded = record !== undefined && record.size > 0;
     // Somebody may name the ID of what is this cloud's own, and that changes nothing. Its own word, which a node that was

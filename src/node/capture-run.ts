@@ -27,6 +27,7 @@ export async function captureScan(
     const scopes = authority === undefined ? domain.scopes : new Set(scopesOf(authority, keeper.self));
     const captured = capture({
       self: keeper.self,
+      former: memory.former,
       mode,
       domain: { ...domain, scopes },
       isHalfKnown: !keeper.replica.isSettled(domain.set),
