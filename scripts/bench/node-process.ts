@@ -101,7 +101,7 @@ class NodeProcess {
   }
 
   async found(): Promise<null> {
-    await this.#node.entrance.found("bench");
+    await this.#node.entrance.found({ name: "bench" });
     this.#listen();
     return null;
   }

@@ -1,7 +1,9 @@
-// keymesh member: who is in the mesh, who knocks, and letting somebody in.
+// keymesh member: who is in the mesh, who knocks, letting somebody in, and going.
 import type { Command } from "commander";
 import type { MemberView, PendingView } from "../node/control.ts";
+import type { AdmittedView } from "../node/control-membership.ts";
 import { peerIdArgument } from "./arguments.ts";
+import { addGoing } from "./member-going.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
@@ -10,15 +12,16 @@ import { ago, line, shortHash, shortPeer, signedSeconds, yesNo } from "./words.t
 export function addMember(program: Command, shell: Shell): void {
   const member = program
     .command("member")
-    .summary("admit, block and list members")
+    .summary("admit, retire, block and list members")
     .description("Who is in the mesh, and who would like to be.");
   addAdmit(member, shell);
+  addGoing(member, shell);
   addBlock(member, shell);
   member
     .command("list")
     .summary("list the members")
     .description(
-      "Lists the members. In sync: its root, the hash of all that it holds, equals ours. Keystone, clock (its lead over ours): as its last heartbeat told.",
+      "Lists the members, those that too few voters admitted yet (pending), and those that were retired. Connected: refused says that it knows this node as no member. In sync: its root, the hash of all that it holds, equals ours. Keystone, clock (its lead over ours): as its last heartbeat told.",
     )
     .addHelpText("after", "\nExample:\n  keymesh member list")
     .action((_options: object, command: Command) =>
@@ -27,7 +30,9 @@ export function addMember(program: Command, shell: Shell): void {
   member
     .command("pending")
     .summary("list the peers that were refused because nobody admitted them")
-    .description("Lists the peers that were refused because nobody admitted them, with their whole peer IDs.")
+    .description(
+      "Lists the peers that were refused because nobody admitted them, with their whole peer IDs. The name is what a peer claims: ask its operator for the peer ID before you admit it.",
+    )
     .addHelpText("after", "\nExample:\n  keymesh member pending")
     .action(async (_options: object, command: Command) => {
       const nowMs = shell.world.now();
@@ -44,17 +49,13 @@ function addAdmit(member: Command, shell: Shell): void {
     .command("admit")
     .summary("make a peer a member")
     .description(
-      "Makes a peer a member: it may connect, and gets what all members get. Ask its operator for its peer ID.",
+      "Makes a peer a member: it may connect, and gets what all members get. Ask its operator for its peer ID. Where the policy asks for several voters, each runs this.",
     )
     .argument("<peerId>", "its whole peer ID", peerIdArgument)
     .option("--name <name>", "what to call it until it says its own name")
     .addHelpText("after", "\nExample:\n  keymesh member admit 12D3KooW… --name cloud-b")
     .action(async (peerId: string, options: { name?: string }, command: Command) => {
-      await askNode(
-        placeOf(command, shell),
-        (node) => node.admit({ peerId, ...options }),
-        (admitted) => line`Admitted ${admitted.peerId}. There, run: keymesh join MULTIADDR-OF-A-MEMBER`,
-      );
+      await askNode(placeOf(command, shell), (node) => node.admit({ peerId, ...options }), admittedText);
     });
 }
 
@@ -89,6 +90,12 @@ function addBlock(member: Command, shell: Shell): void {
     );
 }
 
+function admittedText({ peerId, admitted, votes, needed }: AdmittedView): string {
+  if (admitted) return line`Admitted ${peerId}. There, run: keymesh join MULTIADDR-OF-A-MEMBER`;
+  const of = `${votes.length} of ${needed} votes`;
+  return line`Voted for ${peerId}: ${of}. It is a member once another voter runs keymesh member admit ${peerId}`;
+}
+
 export function membersText(members: readonly MemberView[]): string {
   if (members.length === 0) return "This node is in no mesh yet: keymesh mesh create NAME, or keymesh join MULTIADDR.";
   return table(
@@ -98,7 +105,7 @@ export function membersText(members: readonly MemberView[]): string {
       member.name,
       member.state,
       yesNo(member.voter),
-      yesNo(member.connected),
+      member.refusesUs && !member.connected ? "refused" : yesNo(member.connected),
       yesNo(member.inSync),
       member.heartbeat?.keystone ?? "-",
       member.heartbeat === null ? "-" : signedSeconds(member.heartbeat.offsetMs),
@@ -109,12 +116,13 @@ export function membersText(members: readonly MemberView[]): string {
 
 export function pendingText(pending: readonly PendingView[], nowMs: number): string {
   if (pending.length === 0) return "Nobody is waiting. Who was refused at the connection shows here.";
-  const rows = pending.map(({ peerId, name, address, lastMs, count }) => [
+  const rows = pending.map(({ peerId, name, was, address, firstMs, lastMs, count }) => [
     peerId,
-    name ?? "-",
+    `${name ?? "-"}${was === null ? "" : was === "retired" ? " (retired)" : " (was a member)"}`,
     address,
+    ago(firstMs, nowMs),
     ago(lastMs, nowMs),
     String(count),
   ]);
-  return `${table(["PEER", "NAME", "FROM", "LAST SEEN", "COUNT"], rows)}\n\nTo let one in: keymesh member admit PEERID`;
+  return `${table(["PEER", "NAME", "FROM", "FIRST SEEN", "LAST SEEN", "COUNT"], rows)}\n\nTo let one in: keymesh member admit PEERID`;
 }

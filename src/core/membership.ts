@@ -32,7 +32,7 @@ export type RosterBody = {
   readonly voters: readonly PeerId[];
   readonly retired: readonly PeerId[];
   readonly thresholds: { readonly admit: number };
-  /** A key kept offline that stands in for a voter while there are few (ADR 0009). No member. Left out if there is none. */
+  /** A key kept offline that stands in for a voter while there are few (ADR 0010). No member. Left out if there is none. */
   readonly recovery?: PeerId;
 };
 export type Roster = RosterBody & { readonly hash: string };
@@ -45,6 +45,8 @@ export type Membership = {
   readonly chain: ReadonlyMap<string, Roster>;
   readonly members: ReadonlySet<PeerId>;
   readonly retired: ReadonlySet<PeerId>;
+  /** Who left under the current roster, and was not admitted again. */
+  readonly left: ReadonlySet<PeerId>;
   /** Everybody whom a roster of the chain lists or listed: their sets stay. */
   readonly everListed: ReadonlySet<PeerId>;
   /** Names that a voter gave at admission. */
@@ -165,30 +167,31 @@ function rosterIn({ entry, field }: Slot): Roster | undefined {
 function whoIsIn(
   roster: Roster | undefined,
   words: readonly Slot[],
-): Pick<Membership, "members" | "retired" | "names" | "votes"> {
+): Pick<Membership, "members" | "retired" | "left" | "names" | "votes"> {
   const retired = new Set(roster?.retired);
   const members = new Set(roster?.members);
   const names = new Map<PeerId, string>();
   const votes = new Map<PeerId, Set<PeerId>>(); // Each voter once: one entry may lie in two of a record's places.
-  if (roster === undefined) return { members, retired, names, votes };
-  const left = new Map<string, Stamp>();
+  if (roster === undefined) return { members, retired, left: new Set(), names, votes };
+  const leftAt = new Map<PeerId, Stamp>();
   const current = words.filter((slot) => isWordUnder(roster, slot)).map(({ entry }) => entry);
-  for (const { kind, id, stamp } of current) {
+  for (const { kind, stamp } of current) {
     if (kind !== "leave") continue;
-    left.set(id, stamp);
+    leftAt.set(stamp.origin, stamp);
     members.delete(stamp.origin);
   }
   for (const { kind, id, stamp, fields } of current.sort(compareEntries)) {
-    const leftAt = left.get(id);
-    if (kind !== "admission" || (leftAt !== undefined && compareStamps(stamp, leftAt) < 0)) continue;
     const peerId = id as PeerId;
+    const goneAt = leftAt.get(peerId);
+    if (kind !== "admission" || (goneAt !== undefined && compareStamps(stamp, goneAt) < 0)) continue;
     votes.set(peerId, (votes.get(peerId) ?? new Set()).add(stamp.origin));
     const { name } = fields[ROSTER_PREFIX + roster.hash] as { name: string | null };
     if (name !== null) names.set(peerId, name);
   }
   for (const [peerId, voters] of votes)
     if (voters.size >= roster.thresholds.admit && !retired.has(peerId)) members.add(peerId);
-  return { members, retired, names, votes };
+  const left = new Set([...leftAt.keys()].filter((peerId) => !members.has(peerId)));
+  return { members, retired, left, names, votes };
 }
 
 /** Whether this is a voter's admission, or a member's own leave, under this roster. */

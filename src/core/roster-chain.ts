@@ -135,7 +135,7 @@ export function isHeld(previous: Roster, { signers }: Candidate): boolean {
 
 /**
  * Whose signatures make the next roster: the voters', and while there are fewer than three of them the recovery key's.
- * It stands in for a voter whose key is lost, and is none itself: it raises no majority (ADR 0009).
+ * It stands in for a voter whose key is lost, and is none itself: it raises no majority (ADR 0010).
  */
 export function electorsOf({ voters, recovery }: Roster): readonly PeerId[] {
   return recovery === undefined || voters.length >= RECOVERY_VOTERS_BELOW ? voters : [...voters, recovery];

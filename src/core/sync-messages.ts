@@ -80,7 +80,12 @@ export type SyncAnswer =
   | { readonly is: "taken" }
   | { readonly is: "settled"; readonly vouched: readonly boolean[] };
 
-export type Welcome = { readonly meshId: string; readonly founding: readonly WireEntry[] };
+export type Welcome = {
+  readonly meshId: string;
+  readonly founding: readonly WireEntry[];
+  /** The roster to follow, where signatures alone would lead elsewhere. */
+  readonly follow?: string;
+};
 
 export const SYNC_VERSION = 2;
 export const HELLO: Hello = { is: "hello", versions: [SYNC_VERSION], features: [] };
@@ -214,18 +219,22 @@ export function decodeBatch(bytes: Uint8Array): Checked<readonly WireEntry[]> {
 }
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {
-  return encode([WELCOME_CONTEXT, welcome.meshId, welcome.founding]);
+  const { meshId, founding, follow } = welcome;
+  return encode([WELCOME_CONTEXT, meshId, founding, ...(follow === undefined ? [] : [follow])]);
 }
 
 /** Reads a welcome. Refused: OVERSIZED, MALFORMED. */
 export function decodeWelcome(bytes: Uint8Array): Checked<Welcome> {
   if (bytes.length > SYNC_MESSAGE_BYTES_MAX) return oversized(bytes);
   const message = decodeCanonical(bytes);
-  if (!Array.isArray(message) || message.length !== 3 || message[0] !== WELCOME_CONTEXT)
+  if (!Array.isArray(message) || message.length < 3 || message.length > 4 || message[0] !== WELCOME_CONTEXT)
     return refuse("MALFORMED", "not a welcome of this version");
-  if (!isRoot(message[1]) || !isListOf(message[2], GOSSIP_ENTRIES_MAX, isWire))
+  const [, meshId, founding, follow] = message as unknown[];
+  if (!isRoot(meshId) || !isListOf(founding, GOSSIP_ENTRIES_MAX, isWire))
     return refuse("MALFORMED", "a welcome without mesh ID or founding");
-  return { ok: true, value: { meshId: message[1], founding: message[2] as WireEntry[] } };
+  if (message.length === 3) return { ok: true, value: { meshId, founding: founding as WireEntry[] } };
+  if (!isRoot(follow)) return refuse("MALFORMED", "a welcome that follows no roster");
+  return { ok: true, value: { meshId, founding: founding as WireEntry[], follow } };
 }
 
 /** How many of these entries fit in one answer; at least one does. */

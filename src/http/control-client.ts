@@ -4,7 +4,8 @@ import { z } from "zod";
 import { CONTROL_ANSWER_TIMEOUT_MS } from "../core/limits.ts";
 import { type Control, ControlError } from "../node/control.ts";
 import { signerView } from "./control-shapes.ts";
-import { VERBS, type Verb } from "./control-verbs.ts";
+import type { Verb } from "./control-verb.ts";
+import { VERBS } from "./control-verbs.ts";
 import { signerPath } from "./signer-route.ts";
 
 export type ControlClient = Control & {
@@ -39,6 +40,15 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     createMesh: (options) => ask(VERBS.createMesh, options),
     join: (options) => ask(VERBS.join, options),
     admit: (options) => ask(VERBS.admit, options),
+    rotateIdentity: (options) => ask(VERBS.rotateIdentity, options),
+    retire: (options) => ask(VERBS.retire, options),
+    leave: () => ask(VERBS.leave, {}),
+    proposals: () => ask(VERBS.proposals, {}),
+    sign: (options) => ask(VERBS.sign, options),
+    follow: (options) => ask(VERBS.follow, options),
+    policy: () => ask(VERBS.policy, {}),
+    changePolicy: (options) => ask(VERBS.changePolicy, options),
+    history: () => ask(VERBS.history, {}),
     block: (options) => ask(VERBS.block, options),
     unblock: (options) => ask(VERBS.unblock, options),
     members: () => ask(VERBS.members, {}),

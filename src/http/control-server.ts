@@ -6,7 +6,8 @@ import { CONTROL_BODY_BYTES_MAX } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { type Control, ControlError } from "../node/control.ts";
 import { isErrno } from "../node/errno.ts";
-import { BAD_REQUEST, VERBS } from "./control-verbs.ts";
+import { BAD_REQUEST } from "./control-verb.ts";
+import { VERBS } from "./control-verbs.ts";
 import { Metrics } from "./metrics.ts";
 import { serveSigners } from "./signer-route.ts";
 

@@ -17,6 +17,7 @@ import type {
   SwitchView,
 } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
+import { rotationView } from "./rotation-shapes.ts";
 
 const text = z.string();
 const count = z.number();
@@ -76,7 +77,15 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
   version: text,
-  mesh: z.looseObject({ id: text, name: text }).nullable(),
+  mesh: z
+    .looseObject({
+      id: text,
+      name: text,
+      standing: z.enum(["member", "left", "retired", "outside"]).default("member"),
+      proposals: count.default(0),
+      toSign: count.default(0),
+    })
+    .nullable(),
   members: count,
   connected: texts,
   addresses: texts,
@@ -109,7 +118,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     .default(null), // A node of before does nothing of the kind.
   alarms: z.array(
     z.looseObject({
-      kind: z.enum(["duplicateKey"]),
+      kind: z.enum(["duplicateKey", "rivalRoster"]),
       peerId: text,
       name: text,
       sinceMs: count,
@@ -118,6 +127,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
       toldBy: text.nullable(),
     }),
   ),
+  rotation: rotationView.nullable().default(null), // A node of before tells none.
   switched: z.array(switchedView),
   blocked: z.array(blockView),
   rejections: z.array(rejectionView),
@@ -134,6 +144,7 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
   addresses: texts,
   root: text.nullable(),
   inSync: z.boolean(),
+  refusesUs: z.boolean().default(false), // A node of before says nothing of it.
   heartbeat: z
     .looseObject({ heardMs: count, offsetMs: count, keystone: text, version: text, records: count })
     .nullable(),
@@ -142,6 +153,7 @@ export const memberView: z.ZodType<MemberView> = z.looseObject({
 export const pendingView: z.ZodType<PendingView> = z.looseObject({
   peerId: text,
   name: text.nullable(),
+  was: z.enum(["retired", "member"]).nullable().default(null),
   address: text,
   firstMs: count,
   lastMs: count,

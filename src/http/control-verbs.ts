@@ -2,8 +2,6 @@
 // this table, so a verb stands in one place.
 import { z } from "zod";
 import { MEMBERS_MAX, SET_RECORDS_MAX } from "../core/limits.ts";
-import { parsePeerId } from "../core/peer-id.ts";
-import { type Control, ControlError } from "../node/control.ts";
 import {
   agreementMode,
   blockView,
@@ -21,43 +19,24 @@ import {
   statusView,
   switchView,
 } from "./control-shapes.ts";
-
-/** One verb: what its body and answer look like, and what the node does for it. */
-export type Verb<Body, Answer> = {
-  readonly path: string;
-  readonly body: z.ZodType<Body>;
-  readonly answer: z.ZodType<Answer>;
-  readonly carryOut: (control: Control, body: Body) => Promise<Answer>;
-};
-
-/** The code of a body that a verb doesn't take. */
-export const BAD_REQUEST = "BAD_REQUEST";
-
-const nothing = z.strictObject({});
-const text = z.string().min(1);
-const peerId = z
-  .string()
-  .refine((id) => parsePeerId(id) !== undefined, "is no peer ID (12D3KooW and 44 characters more)");
+import { nothing, peerId, text, verb } from "./control-verb.ts";
+import { MEMBERSHIP_VERBS } from "./membership-verbs.ts";
+import { rotationView } from "./rotation-shapes.ts";
 
 export const VERBS = {
+  ...MEMBERSHIP_VERBS,
   status: verb({ path: "status", body: nothing, answer: statusView, carryOut: (control) => control.status() }),
-  createMesh: verb({
-    path: "mesh/create",
-    body: z.strictObject({ name: text }),
-    answer: z.looseObject({ id: text, name: text }),
-    carryOut: (control, body) => control.createMesh(body),
-  }),
   join: verb({
     path: "join",
     body: z.strictObject({ address: text }),
     answer: z.looseObject({ id: text, name: text, members: z.number() }),
     carryOut: (control, body) => control.join(body),
   }),
-  admit: verb({
-    path: "member/admit",
-    body: z.strictObject({ peerId, name: text.exactOptional() }),
-    answer: z.looseObject({ peerId: text }),
-    carryOut: (control, body) => control.admit(body),
+  rotateIdentity: verb({
+    path: "identity/rotate",
+    body: z.strictObject({ now: z.boolean().exactOptional() }),
+    answer: rotationView,
+    carryOut: (control, body) => control.rotateIdentity(body),
   }),
   block: verb({
     path: "member/block",
@@ -193,16 +172,3 @@ export const VERBS = {
     carryOut: (control, body) => control.decideHold(body),
   }),
 };
-
-/** Checks a raw body and carries the verb out. Errors: ControlError BAD_REQUEST, and whatever the node throws. */
-export type Serve = (control: Control, raw: unknown) => Promise<unknown>;
-
-function verb<Body, Answer>(parts: Verb<Body, Answer>): Verb<Body, Answer> & { readonly serve: Serve } {
-  const serve: Serve = async (control, raw) => {
-    const body = parts.body.safeParse(raw);
-    if (body.success) return parts.carryOut(control, body.data);
-    const [issue] = body.error.issues;
-    throw new ControlError(BAD_REQUEST, `${parts.path}: ${issue?.path.join(".")} ${issue?.message}`);
-  };
-  return { ...parts, serve };
-}

@@ -10,6 +10,7 @@ import {
   TopicValidatorResult,
 } from "@chainsafe/libp2p-gossipsub";
 import { start, stop } from "@libp2p/interface";
+import { equals } from "uint8arrays";
 import type { MeshId } from "../core/codec.ts";
 import {
   GOSSIP_MESSAGE_BYTES_MAX,
@@ -21,12 +22,14 @@ import {
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
+import { companyOf } from "./company.ts";
 import { MeshError } from "./mesh-error.ts";
 import type { GossipVerdict, MeshLog } from "./mesh-types.ts";
 import { nextSending, Outbox, type Outgoing, openSending } from "./outbox.ts";
 
 export type GossipOptions = {
   readonly components: GossipSubComponents;
+  readonly self: PeerId;
   readonly meshId: MeshId;
   readonly log: MeshLog;
   now(): UnixMs;
@@ -42,7 +45,7 @@ const LATE_MS = 100; // Subscriptions come in bursts when a node starts: one mor
 const TOPIC_BYTES_PER_PEER = 4 * 1024; // Gossipsub charges 1 KiB and the name for each: one topic of ours, and a little room.
 
 export function gossipTopic(meshId: MeshId): string {
-  return `/keymesh/${meshId}/gossip/1`;
+  return `/keymesh/${meshId}/gossip/2`;
 }
 
 export class Gossip {
@@ -51,6 +54,7 @@ export class Gossip {
   readonly #pubsub: GossipSub;
   readonly #outbox = new Outbox();
   readonly #pending = new Map<PeerId, { messages: number; bytes: number }>();
+  #company: { readonly of: string; readonly bytes: Uint8Array } | undefined;
   #late: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -93,7 +97,7 @@ export class Gossip {
   }
 
   async #send(outgoing: Outgoing): Promise<void> {
-    const { recipients } = await this.#pubsub.publish(this.#topic, nextSending(outgoing));
+    const { recipients } = await this.#pubsub.publish(this.#topic, nextSending(outgoing, this.#ourCompany()));
     for (const recipient of recipients) {
       const peerId = parsePeerId(recipient.toString());
       if (peerId !== undefined) outgoing.reached.add(peerId);
@@ -119,11 +123,20 @@ export class Gossip {
     }
   }
 
+  /** We and all that gossip with us. Made anew only when those are others. */
+  #ourCompany(): Uint8Array {
+    const peers = this.subscribers();
+    const of = peers.join();
+    if (this.#company?.of !== of) this.#company = { of, bytes: companyOf([this.#options.self, ...peers]) };
+    return this.#company.bytes;
+  }
+
   async #judge(data: Uint8Array, from: PeerId): Promise<GossipVerdict> {
-    const bytes = openSending(data);
-    const refused = refusalOf(bytes);
+    const sending = openSending(data);
+    const refused = refusalOf(sending?.bytes);
     if (refused !== undefined) this.#options.onRefused(refused, from);
-    if (bytes === undefined || refused !== undefined) return "reject";
+    if (sending === undefined || refused !== undefined) return "reject";
+    const { bytes, company } = sending;
     const pending = this.#pending.get(from) ?? { messages: 0, bytes: 0 };
     if (pending.messages >= GOSSIP_PENDING_MAX || pending.bytes + bytes.length > GOSSIP_PENDING_BYTES_MAX) {
       this.#options.onRefused(
@@ -136,7 +149,8 @@ export class Gossip {
     pending.messages += 1;
     pending.bytes += bytes.length;
     try {
-      return await this.#options.onGossip(bytes, from);
+      const verdict = await this.#options.onGossip(bytes, from);
+      return verdict === "first-hand" && equals(company, this.#ourCompany()) ? "ignore" : verdict;
     } catch (error) {
       this.#options.log.warn({ peerId: from, error }, "a gossip message could not be judged");
       return "ignore";
@@ -149,13 +163,14 @@ export class Gossip {
 }
 
 function refusalOf(bytes: Uint8Array | undefined): Rejection | undefined {
-  if (bytes === undefined) return { code: "MALFORMED", detail: "gossip without a sending's number" };
+  if (bytes === undefined) return { code: "MALFORMED", detail: "gossip without a sending's head" };
   if (bytes.length <= GOSSIP_MESSAGE_BYTES_MAX) return undefined;
   return { code: "OVERSIZED", detail: `a gossip message of ${bytes.length} bytes` };
 }
 
 const RESULTS = {
   accept: TopicValidatorResult.Accept,
+  "first-hand": TopicValidatorResult.Accept,
   ignore: TopicValidatorResult.Ignore,
   reject: TopicValidatorResult.Reject,
 } as const;
@@ -179,6 +194,7 @@ function createGossipsub(components: GossipSubComponents, topic: string): Gossip
     Dout: 2,
     Dlazy: 0,
     gossipFactor: 0,
+    idontwantMinDataSize: Number.POSITIVE_INFINITY, // To tell everybody costs more than the few relays that it would save.
     doPX: false, // Who is a member, and where, comes from the roster and from signed addresses only.
     tagMeshPeers: false,
     maxInboundDataLength: GOSSIP_RPC_BYTES_MAX,

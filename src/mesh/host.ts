@@ -3,7 +3,6 @@
 import type { GossipSubComponents } from "@chainsafe/libp2p-gossipsub";
 import { type Identify, identify } from "@libp2p/identify";
 import type { ConnectionGater, Libp2p } from "@libp2p/interface";
-import { noise } from "@libp2p/noise";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
@@ -14,6 +13,7 @@ import {
   INBOUND_PER_HOST_PER_SECOND_MAX,
   MEMBERS_MAX,
 } from "../core/limits.ts";
+import { Claims, claimingNoise } from "./claimed-name.ts";
 import { toError } from "./frames.ts";
 import { MeshError } from "./mesh-error.ts";
 import type { MeshOptions } from "./mesh-types.ts";
@@ -25,8 +25,9 @@ export type Host = Libp2p<{ identify: Identify; gossipParts: GossipParts }>;
 
 /** Starts listening. Errors: CANNOT_LISTEN. */
 export async function startHost(
-  options: Pick<MeshOptions, "identity" | "listen" | "announce">,
+  options: Pick<MeshOptions, "identity" | "name" | "listen" | "announce">,
   connectionGater: ConnectionGater,
+  claims = new Claims(),
 ): Promise<Host> {
   acknowledgeRarely();
   try {
@@ -34,7 +35,7 @@ export async function startHost(
       privateKey: options.identity.privateKey,
       addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
       transports: [tcp()],
-      connectionEncrypters: [noise()],
+      connectionEncrypters: [claimingNoise(options.name, claims)],
       streamMuxers: [yamux()],
       connectionGater,
       // Its own pings abort a healthy connection on one miss; ours (link-keeper.ts) tell a slow peer from a dead one.

@@ -11,12 +11,15 @@ export class Knocks {
   readonly #toldMs = new Map<PeerId, UnixMs>();
 
   /** Records a knock; `tell` is whether to log it, so that a peer that keeps knocking makes no flurry. */
-  record(peerId: PeerId, address: string, nowMs: UnixMs): { readonly knock: Knock; readonly tell: boolean } {
+  record(
+    peerId: PeerId,
+    address: string,
+    nowMs: UnixMs,
+    claimedName?: string,
+  ): { readonly knock: Knock; readonly tell: boolean } {
     const before = this.#knocks.get(peerId);
-    const knock: Knock =
-      before === undefined
-        ? { peerId, address, firstMs: nowMs, lastMs: nowMs, count: 1 }
-        : { ...before, address, lastMs: nowMs, count: before.count + 1 };
+    const { firstMs = nowMs, count = 0 } = before ?? {};
+    const knock: Knock = { peerId, address, claimedName, firstMs, lastMs: nowMs, count: count + 1 };
     this.#knocks.delete(peerId);
     this.#knocks.set(peerId, knock);
     if (this.#knocks.size > KNOCKS_MAX) this.#forgetOldest();

@@ -5,8 +5,11 @@ import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { Identity } from "./identity.ts";
 
-/** What becomes of a gossip message: accepted is relayed, ignored is not, rejected counts against who relayed it. */
-export type GossipVerdict = "accept" | "ignore" | "reject";
+/**
+ * What becomes of a gossip message: accepted is relayed, ignored is not, rejected counts against who relayed it. What was
+ * accepted first-hand, from who signed it, is relayed only where somebody may have missed it.
+ */
+export type GossipVerdict = "accept" | "first-hand" | "ignore" | "reject";
 
 /** Structured logging, in pino's order of arguments. Secrets never reach it. */
 export type MeshLog = {
@@ -23,6 +26,8 @@ export type Knock = {
   readonly firstMs: UnixMs;
   readonly lastMs: UnixMs;
   readonly count: number;
+  /** What it calls itself: anybody may claim any name. */
+  readonly claimedName: string | undefined;
 };
 
 /** A member and the multiaddrs (with or without /p2p/) it may be reached at, best first. */
@@ -51,6 +56,8 @@ export type MeshHandlers = {
 
 export type MeshOptions = {
   readonly identity: Identity;
+  /** What to call ourselves where we knock; nothing if left out. */
+  readonly name?: string;
   /** Multiaddrs to listen at, such as /ip4/0.0.0.0/tcp/4001; port 0 for any. */
   readonly listen: readonly string[];
   /** Multiaddrs to tell others instead of those listened at, such as those outside a NAT. */

@@ -5,7 +5,10 @@ import type { MeshId } from "../core/codec.ts";
 import { SYNC_ANSWER_TIMEOUT_MS, SYNC_SESSIONS_PER_PEER_MAX } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
+
 import type { UnixMs } from "../core/stamp.ts";
+import { Claims } from "./claimed-name.ts";
+
 import { toError } from "./frames.ts";
 import { Gate } from "./gate.ts";
 import { Gossip } from "./gossip.ts";
@@ -24,18 +27,20 @@ import { notAdmitted, serveWelcome, WELCOME_PROTOCOL } from "./welcome-protocol.
 export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const knocks = new Knocks();
   const strikes = new Strikes();
+  const claims = new Claims();
   const isBlocked = (peerId: PeerId) => options.isBlocked?.(peerId) === true;
   const gate = new Gate({
     admits: (peerId) => options.isMember(peerId) && !isBlocked(peerId) && !strikes.isRefused(peerId, options.now()),
     onKnock: (peerId, address) => {
+      const claimedName = claims.take(peerId);
       if (options.isMember(peerId) || isBlocked(peerId)) return; // Refused for its strikes, or blocked: no admission helps.
-      const { knock, tell } = knocks.record(peerId, address, options.now());
+      const { knock, tell } = knocks.record(peerId, address, options.now(), claimedName);
       if (!tell) return;
-      options.log.info({ peerId, address, count: knock.count }, "a peer that nobody admitted was refused");
+      options.log.info({ peerId, address, claimedName, count: knock.count }, "a peer that nobody admitted was refused");
       options.handlers.onKnock?.(knock);
     },
   });
-  return new MeshNode({ options, gate, knocks, strikes, host: await startHost(options, gate) });
+  return new MeshNode({ options, gate, knocks, strikes, host: await startHost(options, gate, claims) });
 }
 
 type Parts = {
@@ -193,6 +198,7 @@ class MeshNode implements Mesh {
     await Promise.all(this.#keeper.peers().map((peerId) => this.#keeper.close(peerId)));
     const gossip = new Gossip({
       components: host.services.gossipParts.components,
+      self: this.peerId,
       meshId,
       log: options.log,
       now: () => options.now(),

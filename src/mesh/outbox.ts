@@ -1,8 +1,10 @@
 // The outbox: our own latest gossip, kept for a moment for peers that subscribe just after it was sent.
-// Gossipsub drops what it has seen before, so each sending carries its number in front and is new to it.
+// Gossipsub drops what it has seen before, so each sending carries its number in front and is new to it; then the company
+// that it goes to.
 import { OUTBOX_AGE_MAX_MS, OUTBOX_MESSAGES_MAX, OUTBOX_SENDINGS_MAX } from "../core/limits.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { UnixMs } from "../core/stamp.ts";
+import { COMPANY_BYTES } from "./company.ts";
 
 export type Outgoing = {
   readonly bytes: Uint8Array;
@@ -33,17 +35,24 @@ export class Outbox {
   }
 }
 
-/** The bytes of the next sending: its number, then the message. */
-export function nextSending(outgoing: Outgoing): Uint8Array {
-  const data = new Uint8Array(outgoing.bytes.length + 1);
+/** What is gossiped, as it came: the message is a copy, so that it pins no larger buffer. */
+export type Sending = { readonly company: Uint8Array; readonly bytes: Uint8Array };
+
+const HEAD_BYTES = 1 + COMPANY_BYTES;
+
+/** The bytes of the next sending: its number, the company that it goes to, then the message. */
+export function nextSending(outgoing: Outgoing, company: Uint8Array): Uint8Array {
+  const data = new Uint8Array(HEAD_BYTES + outgoing.bytes.length);
   data[0] = outgoing.sendings;
-  data.set(outgoing.bytes, 1);
+  data.set(company, 1);
+  data.set(outgoing.bytes, HEAD_BYTES);
   outgoing.sendings += 1;
   return data;
 }
 
-/** The message inside gossiped data, copied so that it pins no larger buffer; undefined if the number in front is none that an honest peer sends. */
-export function openSending(data: Uint8Array): Uint8Array | undefined {
+/** What lies in gossiped data; undefined if it is cut off, or the number in front is none that an honest peer sends. */
+export function openSending(data: Uint8Array): Sending | undefined {
   const number = data[0];
-  return number === undefined || number >= OUTBOX_SENDINGS_MAX ? undefined : new Uint8Array(data.subarray(1));
+  if (number === undefined || number >= OUTBOX_SENDINGS_MAX || data.length < HEAD_BYTES) return undefined;
+  return { company: data.subarray(1, HEAD_BYTES), bytes: new Uint8Array(data.subarray(HEAD_BYTES)) };
 }

@@ -10,6 +10,7 @@ import type {
   ShareOptions,
   SignerView,
 } from "./control-domains.ts";
+import type { MembershipControl } from "./control-membership.ts";
 
 export type KeystoneState =
   | "ok"
@@ -26,7 +27,8 @@ export type StampView = readonly [wallMs: number, counter: number];
 
 export type ClockState = "right" | "off" | "unjudged";
 export type AlarmView = {
-  readonly kind: "duplicateKey";
+  /** Two processes use one key; or a second roster has a majority, signed by this peer. */
+  readonly kind: "duplicateKey" | "rivalRoster";
   readonly peerId: string;
   readonly name: string;
   /** Unix milliseconds: when it was first seen, and last. */
@@ -50,7 +52,15 @@ export type StatusView = {
   readonly peerId: string;
   readonly name: string;
   readonly version: string;
-  readonly mesh: { readonly id: string; readonly name: string } | null;
+  readonly mesh: {
+    readonly id: string;
+    readonly name: string;
+    /** `outside`: no member, though nobody said that it was retired or left. */
+    readonly standing: "member" | "left" | "retired" | "outside";
+    /** Open proposals, and those that this node may sign as a voter and has not. */
+    readonly proposals: number;
+    readonly toSign: number;
+  } | null;
   readonly members: number;
   readonly connected: readonly string[];
   readonly addresses: readonly string[];
@@ -87,6 +97,8 @@ export type StatusView = {
   readonly work: WorkView | null;
   /** What needs an operator now, whatever else is well. */
   readonly alarms: readonly AlarmView[];
+  /** This cloud's change of its peer ID, under way or done lately; null for none. */
+  readonly rotation: RotationView | null;
   /** What clouds switched off for themselves, this one among them. */
   readonly switched: readonly SwitchedView[];
   /** Peers that this cloud's operator blocked. */
@@ -120,6 +132,34 @@ export type WorkView = {
   readonly of: number;
   readonly sinceMs: number;
 };
+/**
+ * How this cloud comes to a new peer ID. `entering`: voters sign it in; `passing`: the old one is about to pass everything
+ * on; `switching`: it has, and the node starts anew; `taking`, `retiring`: under the new one, until the old one is out.
+ */
+export type RotationView = {
+  readonly from: string;
+  readonly to: string;
+  readonly state: "entering" | "passing" | "switching" | "taking" | "retiring" | "done";
+  readonly sinceMs: number;
+  readonly doneMs: number | null;
+  /** In an operator's words; empty where it goes on by itself. */
+  readonly waitsFor: readonly string[];
+  /** What only other owners can do: whatever the old peer ID holds in their domains ends by their word alone. */
+  readonly duties: readonly RotationDutyView[];
+};
+export type RotationDutyView = {
+  readonly domainId: string;
+  readonly domain: string;
+  readonly owner: string;
+  readonly ownerName: string;
+  /** Scopes that the new peer ID lacks, and whether it may not hold the domain at all. */
+  readonly lacks: readonly Scope[];
+  readonly leftOut: boolean;
+  /** Scopes that the old one still holds. */
+  readonly held: readonly Scope[];
+  /** What that owner's operator is to run. */
+  readonly commands: readonly string[];
+};
 export type BlockView = { readonly peerId: string; readonly name: string; readonly sinceMs: number };
 export type MemberView = {
   readonly peerId: string;
@@ -130,6 +170,8 @@ export type MemberView = {
   readonly addresses: readonly string[];
   readonly root: string | null;
   readonly inSync: boolean;
+  /** Whether it answered our last dial by ending the connection: it doesn't know us as a member. */
+  readonly refusesUs: boolean;
   /** What it last said of itself; null if nothing came lately, and for this node itself. */
   readonly heartbeat: HeartbeatView | null;
 };
@@ -144,7 +186,10 @@ export type HeartbeatView = {
 };
 export type PendingView = {
   readonly peerId: string;
+  /** What it called itself when it knocked, or was called as a member; null if it said nothing. */
   readonly name: string | null;
+  /** Whether it was a member before. */
+  readonly was: "retired" | "member" | null;
   readonly address: string;
   readonly firstMs: number;
   readonly lastMs: number;
@@ -278,12 +323,15 @@ export class ControlError extends Error {
 }
 
 /** The verbs of a running node. Each either does the whole of it, durably, or throws a ControlError and has done nothing. */
-export interface Control {
+export interface Control extends MembershipControl {
   status(): Promise<StatusView>;
-  createMesh(options: { name: string }): Promise<{ id: string; name: string }>;
   /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
   join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
-  admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }>;
+  /**
+   * Gives this cloud a new peer ID, or says how far that is: what can be done is begun, and the node then starts anew by
+   * itself. `now`: without waiting for other owners to let the new one in.
+   */
+  rotateIdentity(options: { now?: boolean }): Promise<RotationView>;
   /** Ends connections with a peer and plans nothing from the sets that it owns, here only. Blocked twice is blocked. */
   block(options: { peerId: string }): Promise<BlockView>;
   unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }>;

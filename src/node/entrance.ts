@@ -12,6 +12,8 @@ export type EntranceOptions = {
   openKeeper(meshId: MeshId): Promise<ReplicaKeeper>;
   /** Starts everything that needs a mesh. `through` is the member that we came through, if any. */
   enter(keeper: ReplicaKeeper, through: MeshMemory["through"]): Promise<Membered>;
+  /** Reaches out through this member, though we were told that we are none any more. */
+  reenter(through: NonNullable<MeshMemory["through"]>): void;
 };
 
 export class Entrance {
@@ -22,11 +24,11 @@ export class Entrance {
     this.#options = options;
   }
 
-  found(name: string): Promise<Membered> {
-    return this.#alone(() => this.#found(name));
+  found(options: { name: string; recovery?: PeerId | undefined }): Promise<Membered> {
+    return this.#alone(() => this.#found(options));
   }
 
-  /** Joins through a member. A node that knows its mesh already only tries that address again. */
+  /** Joins through a member. A node that is in its mesh only tries that address; one that was, comes back by it. */
   join(address: string): Promise<Membered> {
     return this.#alone(() => this.#join(address));
   }
@@ -43,10 +45,10 @@ export class Entrance {
     }
   }
 
-  async #found(name: string): Promise<Membered> {
+  async #found(options: { name: string; recovery?: PeerId | undefined }): Promise<Membered> {
     this.#refuseSecondMesh();
     const nonce = Buffer.from(this.#options.node.options.world.randomBytes(16)).toString("hex");
-    const { meshId, write } = foundingWrite(this.#options.node.identity.peerId, { name, nonce });
+    const { meshId, write } = foundingWrite(this.#options.node.identity.peerId, { ...options, nonce });
     const keeper = await this.#options.openKeeper(meshId);
     const memory: MeshMemory = { id: meshId, through: null };
     await keeper.write([write], { meta: [["mesh", memory]] });
@@ -60,28 +62,36 @@ export class Entrance {
         "BAD_ADDRESS",
         `${address} does not end in /p2p/PEERID: keymesh member list on the other cloud shows it`,
       );
-    const meshId = openWelcome(await this.#options.node.mesh.askWelcome(address));
-    if (this.#options.node.membered !== undefined) {
-      if (this.#options.node.membered.keeper.replica.meshId !== meshId) this.#refuseSecondMesh();
-      return this.#options.node.membered;
-    }
+    const { meshId, follow } = openWelcome(await this.#options.node.mesh.askWelcome(address));
     const through = { peerId, address };
     const memory: MeshMemory = { id: meshId, through };
+    const { membered: before } = this.#options.node;
+    if (before !== undefined) {
+      if (before.keeper.replica.meshId !== meshId) this.#refuseSecondMesh();
+      if (isIn(before)) return before;
+      await this.#options.node.store.write({ meta: [["mesh", memory]] });
+      this.#options.reenter(through); // The member welcomed us: it knows more of who is in than we do.
+      await this.#firstSession(before, peerId);
+      return before;
+    }
     await this.#options.node.store.write({ meta: [["mesh", memory]] });
-    const membered = await this.#options.enter(await this.#options.openKeeper(meshId), through);
+    const keeper = await this.#options.openKeeper(meshId);
+    if (follow !== undefined) await keeper.follow(follow);
+    const membered = await this.#options.enter(keeper, through);
     await this.#firstSession(membered, peerId);
     return membered;
   }
 
-  /** Waits until the roster has come through the member that we joined through. It goes on coming if this gives up. */
-  async #firstSession({ keeper, antiEntropy }: Membered, peerId: PeerId): Promise<void> {
+  /** Waits until the member that we joined through has told us that we are in. It goes on coming if this gives up. */
+  async #firstSession(membered: Membered, peerId: PeerId): Promise<void> {
+    const { antiEntropy } = membered;
     const { world } = this.#options.node.options;
     const untilMs = world.now() + JOIN_WAIT_MS;
-    while (keeper.replica.membership.roster === undefined && world.now() < untilMs) {
+    while (!isIn(membered) && world.now() < untilMs) {
       if (!(await antiEntropy.sync(peerId)))
         await new Promise<void>((resolve) => void world.after(REDIAL_MIN_MS, resolve));
     }
-    if (keeper.replica.membership.roster === undefined)
+    if (!isIn(membered))
       throw new ControlError(
         "JOIN_INCOMPLETE",
         `the mesh is known, but its roster has not come from ${peerId} yet: the node goes on trying, keymesh status shows when it is in`,
@@ -96,4 +106,9 @@ export class Entrance {
       `this node is in the mesh ${roster?.name ?? this.#options.node.membered.keeper.replica.meshId} already: one node, one mesh`,
     );
   }
+}
+
+function isIn({ keeper }: Membered): boolean {
+  const { roster, members } = keeper.replica.membership;
+  return roster !== undefined && members.has(keeper.self);
 }

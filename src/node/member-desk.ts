@@ -1,10 +1,12 @@
 // Members, for the operator: who is in, who knocks, and the words that let a peer in.
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import { type BlockView, ControlError, type MemberView, type PendingView } from "./control.ts";
+import type { AdmittedView } from "./control-membership.ts";
 import { heartbeatView } from "./health-view.ts";
-import { checkName, memberedOf } from "./membered.ts";
+import { checkName, memberedOf, peerIdFrom } from "./membered.ts";
 import { addressesOf, admissionWrite } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
+import { namedPeers } from "./roster-views.ts";
 
 export class MemberDesk {
   readonly #node: Node;
@@ -13,9 +15,12 @@ export class MemberDesk {
     this.#node = node;
   }
 
-  async createMesh({ name }: { name: string }): Promise<{ id: string; name: string }> {
+  async createMesh({ name, recovery }: { name: string; recovery?: string }): Promise<{ id: string; name: string }> {
     checkName(name);
-    const { keeper } = await this.#node.entrance.found(name);
+    const key = recovery === undefined ? undefined : peerIdFrom(recovery);
+    if (key === this.#node.identity.peerId)
+      throw new ControlError("OWN_PEER", "the recovery key must be another one than this node's own");
+    const { keeper } = await this.#node.entrance.found({ name, recovery: key });
     return { id: keeper.replica.meshId, name };
   }
 
@@ -31,11 +36,20 @@ export class MemberDesk {
     return { id: meshId, name: roster?.name ?? "", members: members.size };
   }
 
-  async admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }> {
+  /** This voter's word; the peer is a member once as many voters gave theirs as the roster asks for. */
+  async admit(options: { peerId: string; name?: string }): Promise<AdmittedView> {
     const { keeper } = memberedOf(this.#node);
     if (options.name !== undefined) checkName(options.name);
+    const peerId = peerIdFrom(options.peerId);
     await keeper.write([admissionWrite(keeper.replica, options)]);
-    return { peerId: options.peerId };
+    const { members, votes, roster } = keeper.replica.membership;
+    this.#node.options.log.info({ audit: "member.admit", peerId }, "this cloud's operator admitted a peer");
+    return {
+      peerId,
+      admitted: members.has(peerId),
+      votes: namedPeers(votes.get(peerId) ?? [], (voter) => this.#node.nameOf(voter)),
+      needed: roster?.thresholds.admit ?? 1,
+    };
   }
 
   async block(options: { peerId: string }): Promise<BlockView> {
@@ -74,7 +88,8 @@ export class MemberDesk {
     const { mesh, blocks } = this.#node;
     const { keeper, antiEntropy, heartbeats } = memberedOf(this.#node);
     const { replica } = keeper;
-    const { members, retired, roster } = replica.membership;
+    const { members, retired, roster, votes } = replica.membership;
+    const refusedBy = new Set(mesh.refusedBy());
     const connected = new Set(mesh.connected());
     const ownRoot = replica.root();
     const view = (peerId: PeerId, state: MemberView["state"]): MemberView => {
@@ -89,26 +104,29 @@ export class MemberDesk {
         addresses: isSelf ? mesh.addresses() : addressesOf(replica, peerId),
         root,
         inSync: isSelf || antiEntropy.isInSync(peerId),
+        refusesUs: refusedBy.has(peerId),
         heartbeat: heartbeatView(heartbeats.lastWord(peerId)),
       };
     };
-    const outside = blocks.list().filter(({ peerId }) => !members.has(peerId) && !retired.has(peerId));
+    const awaited = [...votes.keys()].filter((peerId) => !members.has(peerId) && !retired.has(peerId));
+    const outside = blocks
+      .list()
+      .filter(({ peerId }) => !members.has(peerId) && !retired.has(peerId) && !awaited.includes(peerId));
     return [
       ...[...members].sort().map((peerId) => view(peerId, "active")),
+      ...awaited.sort().map((peerId) => view(peerId, "pending")),
       ...[...retired].sort().map((peerId) => view(peerId, "retired")),
       ...outside.map(({ peerId }) => view(peerId, "blocked")),
     ];
   }
 
   async pending(): Promise<PendingView[]> {
-    memberedOf(this.#node); // Outside of a mesh everybody is refused, and nobody can be admitted.
-    return this.#node.mesh.knocks().map((knock) => ({ ...knock, name: null }));
+    // Outside of a mesh everybody is refused, and nobody can be admitted.
+    const { everListed, retired } = memberedOf(this.#node).keeper.replica.membership;
+    return this.#node.mesh.knocks().map(({ claimedName, ...knock }) => ({
+      ...knock,
+      name: everListed.has(knock.peerId) ? this.#node.nameOf(knock.peerId) : (claimedName ?? null),
+      was: retired.has(knock.peerId) ? "retired" : everListed.has(knock.peerId) ? "member" : null,
+    }));
   }
-}
-
-function peerIdFrom(text: string): PeerId {
-  const peerId = parsePeerId(text);
-  if (peerId === undefined)
-    throw new ControlError("BAD_PEER_ID", `${text} is no peer ID: it begins with 12D3KooW and has 52 characters`);
-  return peerId;
 }

@@ -1,7 +1,14 @@
 // Membership as this node lives it: which mesh it is in, who is a member, where members are reached, and the words that
 // found a mesh, enter one and admit others. The pure rules are core/membership.ts's.
 import { type MeshId, openEntry, parseMeshId, wireOf } from "../core/codec.ts";
-import { admissionFields, bodyOf, foundingRoster, rosterOf } from "../core/membership.ts";
+import {
+  admissionFields,
+  bodyOf,
+  foundingRoster,
+  type Membership,
+  readMembership,
+  rosterOf,
+} from "../core/membership.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Replica, Write } from "../core/replica.ts";
 import { CONTROL_SET, cloudSet } from "../core/set-name.ts";
@@ -17,7 +24,7 @@ export type MeshMemory = {
 
 export function foundingWrite(
   founder: PeerId,
-  options: { name: string; nonce: string },
+  options: { name: string; nonce: string; recovery?: PeerId | undefined },
 ): { meshId: MeshId; write: Write } {
   const roster = foundingRoster({ ...options, founder });
   return {
@@ -53,18 +60,57 @@ export function admissionWrite(replica: Replica, options: { peerId: string; name
       `this node is no voter: ask ${roster?.voters.join(" or ") ?? "the founder"} to run keymesh member admit ${peerId}`,
     );
   if (members.has(peerId)) throw new ControlError("ALREADY_MEMBER", `${peerId} is a member already`);
-  if (retired.has(peerId)) throw new ControlError("RETIRED", `${peerId} was retired: only a new roster brings it back`);
+  if (retired.has(peerId))
+    throw new ControlError(
+      "RETIRED",
+      `${peerId} was retired: only a new roster brings it back, keymesh mesh policy --reinstate ${peerId}`,
+    );
   return { set: CONTROL_SET, kind: "admission", id: peerId, fields: admissionFields(roster, options.name ?? null) };
 }
 
-/** What a member tells a newcomer: which mesh this is, and the founding that proves it. */
+/** What a member tells a newcomer: which mesh this is, the founding that proves it, and which roster it is under. */
 export function welcomeBytes(replica: Replica): Uint8Array {
   const founding = replica.standingEntries({ set: CONTROL_SET, kind: "roster", id: replica.meshId });
-  return encodeWelcome({ meshId: replica.meshId, founding: founding.map(wireOf) });
+  const follow = rosterToFollow(replica);
+  const welcome = { meshId: replica.meshId, founding: founding.map(wireOf) };
+  return encodeWelcome(follow === undefined ? welcome : { ...welcome, follow });
 }
 
+/**
+ * A newcomer takes the roster of the member that it joins through (DESIGN section 3): named only where signatures alone
+ * would lead it elsewhere, and only what is decided here, so that rivals that are still open stay open there too.
+ */
+function rosterToFollow(replica: Replica): string | undefined {
+  const { chain } = replica.membership;
+  const decided = [...chain.keys()].findLast(
+    (hash) => replica.finalRosters.has(hash) || replica.followedRosters.has(hash),
+  );
+  const bySignatures = readMembership(replica.meshId, replica.set(CONTROL_SET)?.records() ?? []);
+  return decided === undefined || bySignatures.chain.has(decided) ? undefined : decided;
+}
+
+/** How this node stands in its mesh. `outside`: it is no member, and nobody said that it was retired or left. */
+export function standingOf({ roster, members, retired, left }: Membership, self: PeerId): Standing {
+  if (roster === undefined || members.has(self)) return "member"; // Before the roster has come it is about to be one.
+  return retired.has(self) ? "retired" : left.has(self) ? "left" : "outside";
+}
+/** The mesh, how this node stands in it, and what waits there for its signature. */
+export function meshStanding({ membership, meshId, self }: Replica) {
+  const { roster, proposals } = membership;
+  const isVoter = roster?.voters.includes(self) === true;
+  return {
+    id: meshId,
+    name: roster?.name ?? "",
+    standing: standingOf(membership, self),
+    proposals: proposals.length,
+    toSign: isVoter ? proposals.filter(({ signed }) => !signed.includes(self)).length : 0,
+  };
+}
+
+export type Standing = "member" | "left" | "retired" | "outside";
+
 /** Reads a welcome and checks that its founding is the mesh's. Errors: BAD_WELCOME. */
-export function openWelcome(bytes: Uint8Array): MeshId {
+export function openWelcome(bytes: Uint8Array): { meshId: MeshId; follow: string | undefined } {
   const welcome = decodeWelcome(bytes);
   if (!welcome.ok)
     throw new ControlError("BAD_WELCOME", `the member's answer is no welcome: ${welcome.rejection.detail}`);
@@ -80,7 +126,7 @@ export function openWelcome(bytes: Uint8Array): MeshId {
     });
   if (meshId === undefined || !isFounded)
     throw new ControlError("BAD_WELCOME", "the member's answer holds no founding of the mesh that it names");
-  return meshId;
+  return { meshId, follow: welcome.value.follow };
 }
 
 /** What a peer is called: what it says of itself, what its voter called it, or the end of its peer ID. */
@@ -94,9 +140,18 @@ export function addressesOf(replica: Replica, peerId: PeerId): readonly string[]
   return Array.isArray(said) ? said.filter((one): one is string => typeof one === "string") : [];
 }
 
-/** The members to stay connected with, and the one that we came through, whose address we know even before its own word. */
-export function membersToReach(replica: Replica, through: MeshMemory["through"]): MemberAddresses[] {
+/**
+ * The members to stay connected with, and the one that we came through, whose address we know even before its own word.
+ * Who was retired or left knocks nowhere, until its operator says where: `isReentering`.
+ */
+export function membersToReach(
+  replica: Replica,
+  through: MeshMemory["through"],
+  { isReentering }: { isReentering: boolean },
+): MemberAddresses[] {
   const reach = new Map<PeerId, string[]>();
+  const standing = standingOf(replica.membership, replica.self);
+  if ((standing === "left" || standing === "retired") && !isReentering) return [];
   for (const peerId of replica.membership.members)
     if (peerId !== replica.self) reach.set(peerId, [...addressesOf(replica, peerId)]);
   const door = through === null ? undefined : parsePeerId(through.peerId);

@@ -19,16 +19,26 @@ import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
 import { ControlError } from "./control.ts";
 import { Entrance } from "./entrance.ts";
+import { GossipWaste } from "./gossip-waste.ts";
 import { Heartbeats, type HeartbeatsOptions } from "./heartbeats.ts";
 import { HeldRelease } from "./held-release.ts";
+import type { RotationKeys } from "./identity-keys.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
-import { type MeshMemory, membersToReach, nameOfPeer, ownCloudWrite, welcomeBytes } from "./membership-desk.ts";
+import {
+  type MeshMemory,
+  membersToReach,
+  nameOfPeer,
+  ownCloudWrite,
+  standingOf,
+  welcomeBytes,
+} from "./membership-desk.ts";
 import { OwnerWork } from "./owner-work.ts";
 import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { Rotation } from "./rotation.ts";
 import { SignerDesk } from "./signer-desk.ts";
 import { StandingRules } from "./standing-rules.ts";
 import type { Verify } from "./verify-entries.ts";
@@ -54,6 +64,8 @@ export type NodeParts = {
   readonly verify?: Verify;
   /** Told how many new entries came, with each batch: how much memory may be used meanwhile is its business. */
   noteEntries?(count: number): void;
+  /** The key files, and how to start anew under another key: without them a node keeps its key for ever. */
+  readonly rotation?: { readonly keys: RotationKeys; restart(): void };
 };
 /** What a node has once it is in a mesh. */
 export type Membered = {
@@ -78,22 +90,27 @@ export class Node {
   readonly #openMesh: NodeParts["openMesh"];
   readonly #verify: NodeParts["verify"];
   readonly #noteEntries: NodeParts["noteEntries"];
+  readonly #rotating: NodeParts["rotation"];
+  #rotation: Rotation | undefined;
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #blocks: Blocks | undefined;
   #membered: Membered | undefined;
   #held: HeldRelease | undefined;
+  readonly #waste = new GossipWaste();
   readonly #publisher = new Publisher((bytes) => {
     // Best effort: anti-entropy brings what gossip doesn't.
     this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
   });
   #through: MeshMemory["through"] = null;
+  #isReentering = false;
 
   constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
     this.#openMesh = parts.openMesh;
     this.#verify = parts.verify;
     this.#noteEntries = parts.noteEntries;
+    this.#rotating = parts.rotation;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -120,6 +137,10 @@ export class Node {
     return this.#blocks;
   }
 
+  /** Undefined where the key is in no file. */
+  get rotation(): Rotation | undefined {
+    return this.#rotation;
+  }
   /** What this node does to whole domains that it owns. */
   readonly ownerWork: OwnerWork = new OwnerWork(this);
 
@@ -133,6 +154,11 @@ export class Node {
       return this.#enter(keeper, keeper.replica.meshId);
     },
     openKeeper: (meshId) => this.#openKeeper(meshId),
+    reenter: (through) => {
+      this.#through = through;
+      this.#isReentering = true;
+      this.mesh.reach();
+    },
     node: this,
   });
 
@@ -150,6 +176,7 @@ export class Node {
   async start(): Promise<void> {
     const { config, world, log } = this.options;
     this.#memory = await KeystoneMemory.load(this.store);
+    if (this.#rotating !== undefined) this.#rotation = await Rotation.load({ ...this.#rotating, node: this });
     const blocks = await Blocks.load(this.store); // Before the mesh: the gate asks them too.
     this.#blocks = blocks;
     const known = (await this.store.meta("mesh")) as MeshMemory | undefined;
@@ -160,12 +187,15 @@ export class Node {
     let replica = keeper?.replica;
     this.#mesh = await this.#openMesh({
       identity: this.identity,
+      name: config.name,
       listen: config.listen,
       announce: config.announce,
       isMember: (peerId) => this.#isMember(replica ?? this.#membered?.keeper.replica, peerId),
       isBlocked: (peerId) => blocks.has(peerId),
       membersToReach: () =>
-        this.#membered === undefined ? [] : membersToReach(this.#membered.keeper.replica, this.#through),
+        this.#membered === undefined
+          ? []
+          : membersToReach(this.#membered.keeper.replica, this.#through, { isReentering: this.#isReentering }),
       now: world.now,
       random: world.random,
       log,
@@ -176,8 +206,11 @@ export class Node {
         onWelcome: () => this.#welcome(),
         onConnect: (peerId) => this.#onConnect(peerId),
         onDisconnect: (peerId) => log.info({ peerId, name: this.nameOf(peerId) }, "disconnected from a member"),
-        onKnock: ({ peerId, address }) =>
-          log.warn({ peerId, address }, "a peer that is no member knocks: keymesh member admit lets it in"),
+        onKnock: ({ peerId, address, claimedName }) =>
+          log.warn(
+            { peerId, address, claimedName },
+            "a peer that is no member knocks: keymesh member admit lets it in",
+          ),
       },
     });
     if (keeper !== undefined && meshId !== undefined) await this.#enter(keeper, meshId);
@@ -189,6 +222,7 @@ export class Node {
   }
 
   async stop(): Promise<void> {
+    await this.#rotation?.stop();
     this.ownerWork.stop();
     await this.#membered?.loop.stop();
     this.#membered?.heartbeats.stop();
@@ -247,6 +281,7 @@ export class Node {
       deletesPerOriginMax: config.deletesPerOriginMax,
       missingAtOnceMax: config.missingAtOnceMax,
       scanDutyFactor: config.scanDutyFactor,
+      ...(config.drift === undefined ? {} : { drift: config.drift }),
       now: world.now,
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
@@ -254,7 +289,8 @@ export class Node {
       isBlocked: (peerId) => this.blocks.has(peerId),
       refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
       acceptByRule: () => rules.apply(),
-      mayPlan: () => antiEntropy.mayPlan(),
+      // A cloud that left, or was retired, is its own again: nothing is written there any more.
+      mayPlan: () => antiEntropy.mayPlan() && standingOf(keeper.replica.membership, keeper.self) === "member",
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
     });
     const heartbeats = this.#openHeartbeats(keeper, { antiEntropy, loop, refuse });
@@ -295,10 +331,12 @@ export class Node {
     });
     await this.mesh.setMesh(meshId);
     await this.#sayWhoWeAre(keeper);
+    await this.#rotation?.takeOver(); // Before anything is captured or planned under this key.
     this.mesh.reach();
     antiEntropy.start();
     heartbeats.start();
     loop.start();
+    this.#rotation?.start();
     void this.ownerWork.resume();
     return this.#membered;
   }
@@ -343,11 +381,17 @@ export class Node {
   #isMember(replica: ReplicaKeeper["replica"] | undefined, peerId: PeerId): boolean {
     if (replica === undefined) return false;
     const { roster, members } = replica.membership;
-    return members.has(peerId) || (roster === undefined && this.#through?.peerId === peerId);
+    const isOut = roster === undefined || !members.has(replica.self);
+    return members.has(peerId) || (isOut && this.#through?.peerId === peerId);
   }
 
   async #onGossip(bytes: Uint8Array, from: PeerId): Promise<GossipVerdict> {
     const isBeat = isHeartbeat(bytes);
+    const nowMs = this.options.world.now();
+    if (!isBeat && this.#waste.isTooMuch(from, nowMs)) {
+      this.refusals.take([{ code: "TOO_FAST", detail: "too much of its gossip was refused within a minute" }], from);
+      return "ignore";
+    }
     const batch = isBeat ? undefined : decodeBatch(bytes);
     if (batch?.ok === false) {
       this.refusals.take([batch.rejection], from);
@@ -356,13 +400,16 @@ export class Node {
     // Before the roster has come nothing can be judged: what is passed over now, the first session brings.
     if (this.#membered?.keeper.replica.membership.roster === undefined) return "ignore";
     if (batch === undefined) return this.#membered.heartbeats.take(bytes, from);
-    const { news, rejections } = await this.#membered.keeper.receive(batch.value);
+    const { news, rejections } = await this.#membered.keeper.receiveGossip(batch.value);
     this.refusals.take(rejections, from);
+    this.#waste.note(from, rejections.length, nowMs);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
+    if (rejections.length > 0) return "ignore"; // What is refused here would be refused there, and be our waste.
     // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
     const { replica } = this.#membered.keeper;
-    return news.length > 0 && news.every(({ set }) => replica.isPublic(set)) ? "accept" : "ignore";
+    if (news.length === 0 || !news.every(({ set }) => replica.isPublic(set))) return "ignore";
+    return news.every(({ stamp }) => stamp.origin === from) ? "first-hand" : "accept";
   }
 
   #serveSync(from: PeerId, ended: AbortSignal): SyncAnswerer {
@@ -384,7 +431,12 @@ export class Node {
   }
 
   #onMembership(): void {
-    for (const peerId of this.#membered?.keeper.replica.membership.members ?? []) this.mesh.forgetKnock(peerId);
+    this.#rotation?.start();
+    const { members } = this.#membered?.keeper.replica.membership ?? { members: [] };
+    for (const peerId of members) {
+      this.mesh.forgetKnock(peerId);
+      if (peerId === this.identity.peerId) this.#isReentering = false;
+    }
     this.mesh.reach();
     this.mesh
       .recheck()

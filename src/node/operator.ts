@@ -12,26 +12,37 @@ import type {
   PendingView,
   PlanView,
   ProjectView,
+  RotationView,
   StatusView,
   SwitchView,
 } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
+import type { MembershipControl } from "./control-membership.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { ExplainDesk } from "./explain-desk.ts";
 import { GrantDesk } from "./grant-desk.ts";
 import { healthOf } from "./health-view.ts";
 import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
+import { LeavingDesk } from "./leaving.ts";
 import { MemberDesk } from "./member-desk.ts";
+import { meshStanding } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
+
 import { refusalsOf } from "./refusal-views.ts";
+import { RosterDesk } from "./roster-desk.ts";
+import { rotateIdentity } from "./rotation-desk.ts";
+import { rotationView } from "./rotation-view.ts";
+
 import { SwitchDesk } from "./switch-desk.ts";
 import { TakeoverDesk } from "./takeover-desk.ts";
 
 export class Operator implements Control {
   readonly #node: Node;
   readonly #members: MemberDesk;
+  readonly #rosters: RosterDesk;
+  readonly #leaving: LeavingDesk;
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
   readonly #explains: ExplainDesk;
@@ -44,6 +55,8 @@ export class Operator implements Control {
   constructor(node: Node) {
     this.#node = node;
     this.#members = new MemberDesk(node);
+    this.#rosters = new RosterDesk(node);
+    this.#leaving = new LeavingDesk(node, this.#rosters);
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
     this.#explains = new ExplainDesk(node);
@@ -57,13 +70,12 @@ export class Operator implements Control {
   async status(): Promise<StatusView> {
     const { options, identity, mesh, memory, membered } = this.#node;
     const replica = membered?.keeper.replica;
-    const roster = replica?.membership.roster;
     const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
     return {
       peerId: identity.peerId,
       name: options.config.name,
       version: options.version,
-      mesh: replica === undefined ? null : { id: replica.meshId, name: roster?.name ?? "" },
+      mesh: replica === undefined ? null : meshStanding(replica),
       members: replica?.membership.members.size ?? 0,
       connected: mesh.connected(),
       addresses: mesh.addresses(),
@@ -86,13 +98,14 @@ export class Operator implements Control {
       },
       work: this.#node.ownerWork.view,
       ...healthOf(this.#node),
+      rotation: rotationView(this.#node, this.#node.rotation),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
       ...refusalsOf(this.#node),
     };
   }
 
-  createMesh(options: { name: string }): Promise<{ id: string; name: string }> {
+  createMesh(options: { name: string; recovery?: string }): Promise<{ id: string; name: string }> {
     return this.#members.createMesh(options);
   }
 
@@ -100,8 +113,46 @@ export class Operator implements Control {
     return this.#members.join(options);
   }
 
-  admit(options: { peerId: string; name?: string }): Promise<{ peerId: string }> {
+  admit(options: { peerId: string; name?: string }): ReturnType<MembershipControl["admit"]> {
     return this.#members.admit(options);
+  }
+
+  rotateIdentity(options: { now?: boolean }): Promise<RotationView> {
+    return rotateIdentity(this.#node, options);
+  }
+
+  retire(options: { peerId: string; rival?: boolean }): ReturnType<MembershipControl["retire"]> {
+    return this.#leaving.retire(options);
+  }
+
+  leave(): ReturnType<MembershipControl["leave"]> {
+    return this.#leaving.leave();
+  }
+
+  async proposals(): ReturnType<MembershipControl["proposals"]> {
+    return this.#rosters.proposals();
+  }
+
+  sign(options: Parameters<MembershipControl["sign"]>[0]): ReturnType<MembershipControl["sign"]> {
+    return this.#rosters.sign(options);
+  }
+
+  follow(options: { roster: string }): ReturnType<MembershipControl["follow"]> {
+    return this.#rosters.follow(options);
+  }
+
+  async policy(): ReturnType<MembershipControl["policy"]> {
+    return this.#rosters.policy();
+  }
+
+  changePolicy(
+    options: Parameters<MembershipControl["changePolicy"]>[0],
+  ): ReturnType<MembershipControl["changePolicy"]> {
+    return this.#rosters.changePolicy(options);
+  }
+
+  async history(): ReturnType<MembershipControl["history"]> {
+    return this.#rosters.history();
   }
 
   block(options: { peerId: string }): Promise<BlockView> {

@@ -3,6 +3,8 @@ import { generateKeyPair } from "@libp2p/crypto/keys";
 import { createSigner, type MeshId } from "../../src/core/codec.ts";
 import { type PeerId, peerIdOf } from "../../src/core/peer-id.ts";
 import type { UnixMs } from "../../src/core/stamp.ts";
+import { Gossip } from "../../src/mesh/gossip.ts";
+import { startHost } from "../../src/mesh/host.ts";
 import type { Identity } from "../../src/mesh/identity.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { GossipVerdict, Mesh, MeshHandlers } from "../../src/mesh/mesh-types.ts";
@@ -31,6 +33,7 @@ export type NodeSetup = {
 };
 
 const running: Mesh[] = [];
+const stops: (() => Promise<void>)[] = [];
 
 export async function newIdentity(): Promise<Identity> {
   const privateKey = await generateKeyPair("Ed25519");
@@ -74,6 +77,38 @@ export async function startNode(setup: NodeSetup = {}): Promise<TestNode> {
   return { mesh, identity, peerId: identity.peerId, members, addresses, heard, log };
 }
 
+/** A member made of our parts, whose streams a test can break and read, and a node that it can meet. */
+export async function openMember(setup: NodeSetup = {}) {
+  const identity = await newIdentity();
+  const host = await startHost({ identity, listen: ["/ip4/127.0.0.1/tcp/0"] }, {});
+  const heard: string[] = [];
+  const gossip = new Gossip({
+    components: host.services.gossipParts.components,
+    self: identity.peerId,
+    meshId: MESH_ID,
+    log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
+    now: () => Date.now() as UnixMs,
+    onGossip(bytes) {
+      heard.push(new TextDecoder().decode(bytes));
+      return "accept";
+    },
+    onRefused: () => undefined,
+    onSilent: () => undefined,
+  });
+  stops.push(async () => {
+    await gossip.stop();
+    await host.stop();
+  });
+  const node = await startNode(setup);
+  const meet = async () => {
+    node.members.add(identity.peerId);
+    node.addresses.set(identity.peerId, host.getMultiaddrs().map(String));
+    node.mesh.reach();
+    await until(() => node.mesh.connected().includes(identity.peerId), "connected");
+  };
+  return { identity, host, gossip, heard, node, meet };
+}
+
 /** Makes each of these nodes a member at each other, and tells all where all are. */
 export function admitAll(nodes: readonly TestNode[]): void {
   for (const node of nodes)
@@ -111,6 +146,7 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
 
 export async function stopAll(): Promise<void> {
   await Promise.all(running.splice(0).map((mesh) => mesh.stop()));
+  for (const stop of stops.splice(0)) await stop();
 }
 
 export const encoded = (text: string): Uint8Array => new TextEncoder().encode(text);

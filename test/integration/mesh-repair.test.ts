@@ -1,47 +1,10 @@
 // What breaks while connections stand: gossip's streams, and peers that fall silent.
 import { afterEach, expect, test } from "vitest";
 import { ADMISSION_TIMEOUT_MS, PROBE_INTERVAL_MS, PROBE_TIMEOUT_MS, PROBES_MISSED_MAX } from "../../src/core/limits.ts";
-import type { UnixMs } from "../../src/core/stamp.ts";
-import { Gossip } from "../../src/mesh/gossip.ts";
-import { type Host, startHost } from "../../src/mesh/host.ts";
-import { encoded, MESH_ID, newIdentity, startNode, stopAll, until } from "./mesh-harness.ts";
+import type { Host } from "../../src/mesh/host.ts";
+import { encoded, openMember, stopAll, until } from "./mesh-harness.ts";
 
-const stops: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  await stopAll();
-  for (const stop of stops.splice(0)) await stop();
-});
-
-/** A member made of our parts, whose streams a test can break. */
-async function openMember() {
-  const identity = await newIdentity();
-  const host = await startHost({ identity, listen: ["/ip4/127.0.0.1/tcp/0"] }, {});
-  const heard: string[] = [];
-  const gossip = new Gossip({
-    components: host.services.gossipParts.components,
-    meshId: MESH_ID,
-    log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
-    now: () => Date.now() as UnixMs,
-    onGossip(bytes) {
-      heard.push(new TextDecoder().decode(bytes));
-      return "accept";
-    },
-    onRefused: () => undefined,
-    onSilent: () => undefined,
-  });
-  stops.push(async () => {
-    await gossip.stop();
-    await host.stop();
-  });
-  const node = await startNode();
-  const meet = async () => {
-    node.members.add(identity.peerId);
-    node.addresses.set(identity.peerId, host.getMultiaddrs().map(String));
-    node.mesh.reach();
-    await until(() => node.mesh.connected().includes(identity.peerId), "connected");
-  };
-  return { identity, host, gossip, heard, node, meet };
-}
+afterEach(stopAll);
 
 const gossipStreams = (host: Host) =>
   host.getConnections().flatMap(({ streams }) => streams.filter(({ protocol }) => protocol.startsWith("/meshsub/")));

@@ -45,28 +45,31 @@ describe("members", () => {
     console.log(`an early message took ${tookMs.toFixed(0)} ms, dialling included`);
   });
 
-  test("relay what they accept to members that aren't connected, and nothing else", async () => {
-    const a = await startNode();
-    const b = await startNode({ verdict: (text) => (text.startsWith("good") ? "accept" : "ignore") });
-    const c = await startNode();
-    for (const [x, y] of [
-      [a, b],
-      [b, c],
-    ] as const) {
-      x.members.add(y.peerId);
-      y.members.add(x.peerId);
-      x.addresses.set(y.peerId, y.mesh.addresses());
-      x.mesh.reach();
-    }
-    await until(() => areConnected([a, b]) && areConnected([b, c]), "a chain");
-    await until(() => b.log.length > 0 && c.mesh.connected().length === 1, "c knows b");
-    await new Promise((resolve) => setTimeout(resolve, 1_000)); // A graft has no event of ours.
-    await a.mesh.publish(encoded("bad"));
-    await a.mesh.publish(encoded("good"));
-    await until(() => c.heard.some(({ text }) => text === "good"), "c hears it", 1_000);
-    expect(c.heard.map(({ from }) => from)).toContain(b.peerId);
-    expect(c.heard.map(({ text }) => text)).not.toContain("bad");
-  });
+  test.each(["accept", "first-hand"] as const)(
+    "relay what they %s to members that aren't connected, and nothing else",
+    async (verdict) => {
+      const a = await startNode();
+      const b = await startNode({ verdict: (text) => (text.startsWith("good") ? verdict : "ignore") });
+      const c = await startNode();
+      for (const [x, y] of [
+        [a, b],
+        [b, c],
+      ] as const) {
+        x.members.add(y.peerId);
+        y.members.add(x.peerId);
+        x.addresses.set(y.peerId, y.mesh.addresses());
+        x.mesh.reach();
+      }
+      await until(() => areConnected([a, b]) && areConnected([b, c]), "a chain");
+      await until(() => b.log.length > 0 && c.mesh.connected().length === 1, "c knows b");
+      await new Promise((resolve) => setTimeout(resolve, 1_000)); // A graft has no event of ours.
+      await a.mesh.publish(encoded("bad"));
+      await a.mesh.publish(encoded("good"));
+      await until(() => c.heard.some(({ text }) => text === "good"), "c hears it", 1_000);
+      expect(c.heard.map(({ from }) => from)).toContain(b.peerId);
+      expect(c.heard.map(({ text }) => text)).not.toContain("bad");
+    },
+  );
 
   test("come back after one restarts on the same port", async () => {
     const [a, b, c] = await threeMembers();

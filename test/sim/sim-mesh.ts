@@ -262,7 +262,7 @@ export class SimMesh implements Mesh {
     this.#heard.add(hash);
     Promise.resolve(this.options.handlers.onGossip(bytes, peerId)).then(
       (verdict) => {
-        if (verdict === "accept") this.#spread(bytes, from);
+        if (verdict === "accept" || verdict === "first-hand") this.#spread(bytes, from);
       },
       (error: unknown) => this.#board.fail("gossip is judged", error),
     );

@@ -12,6 +12,7 @@ const member: MemberView = {
   addresses: [],
   root: null,
   inSync: false,
+  refusesUs: false,
   heartbeat: { heardMs: 5_000, offsetMs: -250, keystone: "ok", version: "0.1.0", records: 12 },
 };
 

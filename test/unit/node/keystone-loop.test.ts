@@ -241,7 +241,7 @@ describe("a Keystone that lost more than that", () => {
 });
 
 describe("a crash", () => {
-  it("at any step of healing ends healed, with nothing signed", async () => {
+  it("at any step of healing ends healed, with nothing signed", { timeout: 30_000 }, async () => {
     let crashes = 0;
     for (let step = 0; step < 60; step += 1) {
       const cloud = await settled();
