@@ -61,6 +61,12 @@ const STANDINGS: Record<NonNullable<StatusView["mesh"]>["standing"], readonly st
   outside: ["this node is no member of it (any more): a voter must run keymesh member admit for it"],
 };
 
+function proposalsLine({ proposals, toSign }: NonNullable<StatusView["mesh"]>): string[] {
+  if (proposals === 0) return [];
+  const ours = toSign === 0 ? "" : `, of which ${toSign} may be signed here`;
+  return [`${counted(proposals, "open proposal")}${ours}: keymesh mesh proposals`];
+}
+
 export function statusText(status: StatusView, nowMs: number): string {
   const { mesh, keystone, replica } = status;
   const summary = sheet([
@@ -71,7 +77,7 @@ export function statusText(status: StatusView, nowMs: number): string {
       mesh === null
         ? "none yet: keymesh mesh create NAME, or keymesh join MULTIADDR"
         : `${mesh.name} (${shortHash(mesh.id)}), ${counted(status.members, "member")}, ${status.connected.length} connected`,
-      ...(mesh === null ? [] : STANDINGS[mesh.standing]),
+      ...(mesh === null ? [] : [...STANDINGS[mesh.standing], ...proposalsLine(mesh)]),
     ],
     ["addresses", ...(status.addresses.length === 0 ? ["none"] : status.addresses)],
     [

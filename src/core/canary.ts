@@ -11,7 +11,7 @@ export const CANARY_CONTEXT = "keymesh/canary/1";
 export const CANARY_NAME = "keymesh-canary";
 /**
  * Its two keys in the project's `extra`, written in turn, so that the last two generations stand there: the one that a raise
- * leaves alone tells whether Keystone was restored between our read and our write (ADR 0009).
+ * leaves alone tells whether Keystone was restored between our read and our write (ADR 0013).
  * Never in a domain's `extra`: that breaks every list of domains in Keystone 27.
  */
 export const CANARY_KEYS = ["keymesh_canary", "keymesh_canary_last"] as const;

@@ -95,6 +95,8 @@ export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;
 /** Sync sessions of our own at once, one for each peer: more would only share one core's verifying. The others wait. */
 export const SYNC_ASKING_MAX = 4;
+/** Those beside them with members whose last one broke off: as many silent ones as there are places must not take all. */
+export const SYNC_ASKING_DOUBTFUL_MAX = 1;
 /** Pushes of limited sets under way at once, in all; and entries that wait for one peer, above which anti-entropy brings them. */
 export const SYNC_PUSHING_MAX = 8;
 export const SYNC_PUSH_ENTRIES_MAX = 2_000;
@@ -178,6 +180,9 @@ export const GOSSIP_OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
 /** Gossip of one peer being judged at once, in messages and bytes; what comes above is left to anti-entropy, which takes half a minute. */
 export const GOSSIP_PENDING_MAX = 1_024;
 export const GOSSIP_PENDING_BYTES_MAX = 12 * 1024 * 1024;
+/** Entries refused of one peer's gossip within a minute, above which its gossip is left unread until that is over: 70 ms of verifying. */
+export const GOSSIP_WASTE_MAX = 1_000;
+export const GOSSIP_WASTE_WINDOW_MS = 60_000;
 /** Our own latest gossip, kept for peers that subscribe a moment too late: messages, milliseconds, and sendings of one message. */
 export const OUTBOX_MESSAGES_MAX = 64;
 export const OUTBOX_AGE_MAX_MS = 5_000;

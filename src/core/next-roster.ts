@@ -4,6 +4,7 @@ import { MEMBERS_MAX } from "./limits.ts";
 import { leaveFields, type Membership, type Roster, type RosterBody, rosterHash } from "./membership.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Replica, Write } from "./replica.ts";
+import { majorityOf } from "./roster-chain.ts";
 import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
 
 export type RosterChanges = {
@@ -97,17 +98,22 @@ export function ownedDomains(replica: Replica, peerId: PeerId): SetName[] {
 
 export type Leave =
   | { readonly ok: true; readonly write: Write }
-  | { readonly ok: false; readonly code: "NOT_A_MEMBER" | "LAST_VOTER" }
+  | { readonly ok: false; readonly code: "NOT_A_MEMBER" | "LAST_VOTER" | "VOTE_NEEDED" }
   | { readonly ok: false; readonly code: "OWNS_DOMAINS"; readonly sets: readonly SetName[] };
 
-/** This node's own word that it leaves. Refused to an owner, and to the last voter of others, who could admit nobody any more. */
+/**
+ * This node's own word that it leaves. Refused to an owner, to the last voter of others, who could admit nobody any more,
+ * and to a voter without whom those who stay are no majority: a voter stays one until the next roster.
+ */
 export function leave(replica: Replica): Leave {
   const { roster, members } = replica.membership;
   if (roster === undefined || !members.has(replica.self)) return { ok: false, code: "NOT_A_MEMBER" };
   const sets = ownedDomains(replica, replica.self);
   if (sets.length > 0) return { ok: false, code: "OWNS_DOMAINS", sets };
-  const voters = roster.voters.filter((voter) => members.has(voter));
-  if (members.size > 1 && voters.length === 1 && voters[0] === replica.self) return { ok: false, code: "LAST_VOTER" };
+  if (members.size > 1 && roster.voters.includes(replica.self)) {
+    const staying = roster.voters.filter((voter) => voter !== replica.self && members.has(voter)).length;
+    if (staying < majorityOf(roster)) return { ok: false, code: staying === 0 ? "LAST_VOTER" : "VOTE_NEEDED" };
+  }
   return {
     ok: true,
     write: { set: CONTROL_SET, kind: "leave", id: replica.self, fields: leaveFields(roster) },

@@ -1,7 +1,7 @@
 // A cloud that gets a new peer ID (DESIGN section 3): what its rotation asks of rosters, of its own domains and of the
 // owners of others'. Pure, and a function of the records alone: after a crash the same questions give the rest of the
 // answers. The order is what keeps it safe: first the new key is let in, then the old one points its domains to it, in
-// one batch; only the new key goes on from there, and only then the old one goes (ADR 0012).
+// one batch; only the new key goes on from there, and only then the old one goes (ADR 0014).
 import { isInAudience, newestTaken, scopesOf } from "./authority.ts";
 import { POINTER_PREFIX, type Scope } from "./kinds.ts";
 import { bodyOf, leaveFields, type Membership, proposalFields, type Roster } from "./membership.ts";

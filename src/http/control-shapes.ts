@@ -78,7 +78,13 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   name: text,
   version: text,
   mesh: z
-    .looseObject({ id: text, name: text, standing: z.enum(["member", "left", "retired", "outside"]).default("member") })
+    .looseObject({
+      id: text,
+      name: text,
+      standing: z.enum(["member", "left", "retired", "outside"]).default("member"),
+      proposals: count.default(0),
+      toSign: count.default(0),
+    })
     .nullable(),
   members: count,
   connected: texts,

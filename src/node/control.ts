@@ -57,6 +57,9 @@ export type StatusView = {
     readonly name: string;
     /** `outside`: no member, though nobody said that it was retired or left. */
     readonly standing: "member" | "left" | "retired" | "outside";
+    /** Open proposals, and those that this node may sign as a voter and has not. */
+    readonly proposals: number;
+    readonly toSign: number;
   } | null;
   readonly members: number;
   readonly connected: readonly string[];

@@ -59,7 +59,7 @@ export class ExplainDesk {
         const owner = setOwner(name) ?? replica.self;
         return { set: name, owner, ownerName: this.#node.nameOf(owner) };
       }),
-      keystone: object === undefined ? null : { ...object },
+      keystone: object === undefined ? null : keystoneFields(object),
       state: standing?.state ?? "pending",
       why: trouble ?? standing?.why ?? fallback,
       local: this.#localWords(set.name, id),
@@ -137,4 +137,19 @@ export class ExplainDesk {
       return { object: undefined, trouble: `Keystone can't be asked now: ${error.message}` };
     }
   }
+}
+
+/** By the names that records have, so that the two stand beside each other; and what only Keystone has, where it is set. */
+function keystoneFields({ name, description, enabled, tags, ...rest }: ProjectObject): ExplainView["keystone"] {
+  const { parentId, domainId, immutable, extra } = rest;
+  return {
+    name,
+    description,
+    enabled,
+    tags,
+    parent_id: parentId,
+    domain_id: domainId,
+    ...(immutable ? { immutable } : {}),
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
+  };
 }

@@ -1,5 +1,6 @@
 // What the Keystone loop and its parts are given: one Keystone, one replica, one memory, and how to judge.
 import type { Signer } from "../core/codec.ts";
+import type { DriftMode } from "../core/keystone-view.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
@@ -20,6 +21,8 @@ export type KeystoneLoopOptions = {
   readonly deletesPerOriginMax: number;
   readonly missingAtOnceMax: number;
   readonly scanDutyFactor: number;
+  /** What becomes of edits that this cloud has no scope for; `revert` by default. */
+  readonly drift?: DriftMode;
   now(): UnixMs;
   after: World["after"];
   newRequestId(): string;

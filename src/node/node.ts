@@ -19,6 +19,7 @@ import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
 import { ControlError } from "./control.ts";
 import { Entrance } from "./entrance.ts";
+import { GossipWaste } from "./gossip-waste.ts";
 import { Heartbeats, type HeartbeatsOptions } from "./heartbeats.ts";
 import { HeldRelease } from "./held-release.ts";
 import type { RotationKeys } from "./identity-keys.ts";
@@ -96,6 +97,7 @@ export class Node {
   #blocks: Blocks | undefined;
   #membered: Membered | undefined;
   #held: HeldRelease | undefined;
+  readonly #waste = new GossipWaste();
   readonly #publisher = new Publisher((bytes) => {
     // Best effort: anti-entropy brings what gossip doesn't.
     this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
@@ -279,6 +281,7 @@ export class Node {
       deletesPerOriginMax: config.deletesPerOriginMax,
       missingAtOnceMax: config.missingAtOnceMax,
       scanDutyFactor: config.scanDutyFactor,
+      ...(config.drift === undefined ? {} : { drift: config.drift }),
       now: world.now,
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
@@ -384,6 +387,11 @@ export class Node {
 
   async #onGossip(bytes: Uint8Array, from: PeerId): Promise<GossipVerdict> {
     const isBeat = isHeartbeat(bytes);
+    const nowMs = this.options.world.now();
+    if (!isBeat && this.#waste.isTooMuch(from, nowMs)) {
+      this.refusals.take([{ code: "TOO_FAST", detail: "too much of its gossip was refused within a minute" }], from);
+      return "ignore";
+    }
     const batch = isBeat ? undefined : decodeBatch(bytes);
     if (batch?.ok === false) {
       this.refusals.take([batch.rejection], from);
@@ -394,8 +402,10 @@ export class Node {
     if (batch === undefined) return this.#membered.heartbeats.take(bytes, from);
     const { news, rejections } = await this.#membered.keeper.receiveGossip(batch.value);
     this.refusals.take(rejections, from);
+    this.#waste.note(from, rejections.length, nowMs);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
+    if (rejections.length > 0) return "ignore"; // What is refused here would be refused there, and be our waste.
     // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
     const { replica } = this.#membered.keeper;
     if (news.length === 0 || !news.every(({ set }) => replica.isPublic(set))) return "ignore";

@@ -26,7 +26,7 @@ import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
 import { LeavingDesk } from "./leaving.ts";
 import { MemberDesk } from "./member-desk.ts";
-import { standingOf } from "./membership-desk.ts";
+import { meshStanding } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
 
@@ -70,20 +70,12 @@ export class Operator implements Control {
   async status(): Promise<StatusView> {
     const { options, identity, mesh, memory, membered } = this.#node;
     const replica = membered?.keeper.replica;
-    const roster = replica?.membership.roster;
     const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
     return {
       peerId: identity.peerId,
       name: options.config.name,
       version: options.version,
-      mesh:
-        replica === undefined
-          ? null
-          : {
-              id: replica.meshId,
-              name: roster?.name ?? "",
-              standing: standingOf(replica.membership, replica.self),
-            },
+      mesh: replica === undefined ? null : meshStanding(replica),
       members: replica?.membership.members.size ?? 0,
       connected: mesh.connected(),
       addresses: mesh.addresses(),

@@ -174,6 +174,19 @@ describe("a federation of three clouds", () => {
     await a.admin.patch(web, { name: "A owned it" });
     await named(web, "B owns it", [a, c]);
   });
+
+  it("goes on without B: C shares the domain anew, and A follows it because its operator says so", async () => {
+    const { a, b, c, domain } = stage();
+    await b.kill("SIGKILL");
+    await c.cli("domain", "share", domain, "--anew");
+    const replace = ["domain", "accept", domain, "--owner", c.peerId];
+    await eventually(async () => expect((await a.control.domains()).map(({ owner }) => owner)).toContain(c.peerId));
+    expect(JSON.parse((await a.refusal(...replace)).stderr)).toMatchObject({ error: { code: "ALREADY_AGREED" } });
+    await a.cli(...replace, "--replace");
+    expect([await nameAt(a, web), await nameAt(c, web)]).toEqual(["B owns it", "B owns it"]);
+    await c.admin.patch(web, { name: "C owns it now" });
+    await named(web, "C owns it now", [a]);
+  });
 });
 
 /** Waits until a cloud has ended a session with each of these since now, so that what it was to hear it has heard. */

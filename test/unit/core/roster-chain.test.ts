@@ -258,5 +258,11 @@ describe("leaving", () => {
     expect(leave(alone).ok, "nobody is left behind").toBe(true);
     const two = rosterAfter(one, { voters: sorted([a]) });
     expect(leave(replicaOf(a, ...signed(two, a, b)))).toEqual({ ok: false, code: "LAST_VOTER" });
+    const pair = rosterAfter(one, { voters: sorted([a, b]) });
+    expect(leave(replicaOf(a, ...signed(pair, a, b))), "one of two can't step in alone").toEqual({
+      ok: false,
+      code: "VOTE_NEEDED",
+    });
+    expect(leave(replicaOf(d, ...signed(pair, a, b)))).toMatchObject({ ok: true });
   });
 });
