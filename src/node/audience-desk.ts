@@ -132,6 +132,7 @@ export class AudienceDesk {
     const before = view();
     if (!confirmed) return before;
     await hearFirst(this.#node, set.name);
+    ownDomain(this.#node, this.#domains, domainId);
     const none: Write = { set: set.name, kind: "local", id: localId(keeper.self), fields: { mode: "none" } };
     await this.#sayAudience({ set: set.name, id: domainId }, [], { tell: losing, beside: [none] });
     loop.poke();

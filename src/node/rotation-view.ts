@@ -60,13 +60,11 @@ function dutyView(duty: ForeignDuty, { from, to }: Rotated, node: Node): Rotatio
   const { domainId, set, owner, lacks, isLeftOut, held } = duty;
   const replica = node.membered?.keeper.replica;
   const audience = replica?.authority(set)?.audience ?? [];
-  const widened = [...new Set([...audience.filter((peerId) => peerId !== from), to])].sort();
   const isIn = node.identity.peerId === to;
+  const widened = [...new Set([...audience.filter((peerId) => !isIn || peerId !== from), to])].sort();
   const wanted = [...new Set([...lacks, ...(lacks.length > 0 ? heldBy(replica, duty, to) : [])])];
   const commands = [
-    ...(isLeftOut
-      ? [`keymesh domain share ${domainId} --with ${[...widened, ...(isIn ? [] : [from])].join(" ")}`]
-      : []),
+    ...(isLeftOut ? [`keymesh domain share ${domainId} --with ${widened.join(" ")}`] : []),
     ...(lacks.length > 0 ? [`keymesh domain grant ${domainId} ${to} ${wanted.join(",")}`] : []),
     ...(isIn && held.length > 0 ? [`keymesh domain revoke ${domainId} ${from}`] : []),
   ];
