@@ -45,6 +45,8 @@ export class AudienceDesk {
         `domain ${found.name} has the ID ${found.id}: only IDs of 32 lower-case hex digits can be shared`,
       );
     const audience = this.#audienceFrom(options.with);
+    // A restored node may have shared it before, with fewer than everyone.
+    await hearFirst(this.#node, replica.domainChain({ firstOwner: keeper.self, domainId }).present);
     // One that it took over, or owns under a new peer ID, has another first owner.
     const owned = replica
       .domainChains()
@@ -103,8 +105,6 @@ export class AudienceDesk {
         "WOULD_CUT",
         `${cut.map((peer) => this.#node.nameOf(peer)).join(", ")} would lose domain ${name}: what is in their Keystones stays there, as their own. To do it: the same with --yes`,
       );
-    await hearFirst(this.#node, set);
-    ownDomain(this.#node, this.#domains, id); // It may only now have heard that it passed the domain on.
     const invited = otherMembers(this.#node).filter(
       (peer) => (audience === null || audience.includes(peer)) && !isInAudience(authority, peer),
     );
