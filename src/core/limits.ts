@@ -64,6 +64,8 @@ export const MEMBERS_MAX = 1_000;
 export const GOSSIP_MESSAGE_BYTES_MAX = 192 * 1024;
 /** Bytes that gossipsub takes in one RPC: several messages ride in one. */
 export const GOSSIP_RPC_BYTES_MAX = 4 * 1024 * 1024;
+/** Messages that gossipsub takes in one RPC, of which ours have one each: all are verified before anything else has its turn. */
+export const GOSSIP_RPC_MESSAGES_MAX = 8;
 /** Entries in one gossip message: a bound on the work that one message can cause (256 verifies are 18 ms). */
 export const GOSSIP_ENTRIES_MAX = 256;
 /** Bytes of one sync message: a page holds at least one entry of the greatest size. */

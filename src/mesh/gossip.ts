@@ -18,6 +18,7 @@ import {
   GOSSIP_PENDING_BYTES_MAX,
   GOSSIP_PENDING_MAX,
   GOSSIP_RPC_BYTES_MAX,
+  GOSSIP_RPC_MESSAGES_MAX,
 } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
@@ -204,7 +205,7 @@ function createGossipsub(components: GossipSubComponents, topic: string): Gossip
     maxOutboundStreams: 4,
     decodeRpcLimits: {
       maxSubscriptions: 16,
-      maxMessages: 256,
+      maxMessages: GOSSIP_RPC_MESSAGES_MAX,
       maxIhaveMessageIDs: 1_000,
       maxIwantMessageIDs: 1_000,
       maxIdontwantMessageIDs: 1_000,

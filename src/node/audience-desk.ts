@@ -104,6 +104,7 @@ export class AudienceDesk {
         `${cut.map((peer) => this.#node.nameOf(peer)).join(", ")} would lose domain ${name}: what is in their Keystones stays there, as their own. To do it: the same with --yes`,
       );
     await hearFirst(this.#node, set);
+    ownDomain(this.#node, this.#domains, id); // It may only now have heard that it passed the domain on.
     const invited = otherMembers(this.#node).filter(
       (peer) => (audience === null || audience.includes(peer)) && !isInAudience(authority, peer),
     );
@@ -131,6 +132,7 @@ export class AudienceDesk {
     const before = view();
     if (!confirmed) return before;
     await hearFirst(this.#node, set.name);
+    ownDomain(this.#node, this.#domains, domainId);
     const none: Write = { set: set.name, kind: "local", id: localId(keeper.self), fields: { mode: "none" } };
     await this.#sayAudience({ set: set.name, id: domainId }, [], { tell: losing, beside: [none] });
     loop.poke();

@@ -33,6 +33,8 @@ export type KeystoneLoopOptions = {
   isBlocked?(peerId: PeerId): boolean;
   /** Counts against the origin what a Keystone is kept from. */
   refuse?(rejection: Rejection & { readonly origin: PeerId }): void;
+  /** Lets go of domains from whose audience this cloud was taken, and observes those to which it came back. */
+  followCuts?(): Promise<void>;
   /** Accepts domains by the operator's standing rules. True if any was: its Keystone domain is to be looked at. */
   acceptByRule?(): Promise<boolean>;
   /** Whether a session with a member ran to its end since start, or there is no other member to pull from. */

@@ -18,6 +18,7 @@ import { Blocks } from "./blocks.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
 import { ControlError } from "./control.ts";
+import { CutFollower } from "./cut-follow.ts";
 import { Entrance } from "./entrance.ts";
 import { GossipWaste } from "./gossip-waste.ts";
 import { Heartbeats, type HeartbeatsOptions } from "./heartbeats.ts";
@@ -270,6 +271,7 @@ export class Node {
       log,
       isBlocked: (peerId) => this.blocks.has(peerId),
     });
+    const cuts = await CutFollower.load({ store: this.store, keeper, memory: this.memory, log });
     const loop: KeystoneLoop = new KeystoneLoop({
       api: this.api,
       keeper,
@@ -289,6 +291,7 @@ export class Node {
       isBlocked: (peerId) => this.blocks.has(peerId),
       refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
       acceptByRule: () => rules.apply(),
+      followCuts: () => cuts.follow(),
       // A cloud that left, or was retired, is its own again: nothing is written there any more.
       mayPlan: () => antiEntropy.mayPlan() && standingOf(keeper.replica.membership, keeper.self) === "member",
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),

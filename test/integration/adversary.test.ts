@@ -149,12 +149,14 @@ it("a member that signs for a domain it has no scope for changes nothing, and ea
 
 it("a member that floods with what it may not sign keeps nobody from converging", async () => {
   const words = Array.from({ length: 256 }, () => creation(newId(), "garbage"));
-  await whileAttacked("flood of what doesn't count", flooder.flood(words, 5_000));
+  const flood = flooder.flood(words, 5_000);
+  await whileAttacked("flood of what doesn't count", flood);
+  console.log(`it sent ${await flood} entries`);
   for (const cloud of clouds())
     await eventually(async () => {
       const counts = await countsOf(cloud, flooder);
       expect(counts.DOES_NOT_COUNT).toBeGreaterThan(GOSSIP_WASTE_MAX);
-      expect(counts.TOO_FAST).toBeGreaterThan(0);
+      expect(counts.DOES_NOT_COUNT).toBeLessThan(3 * GOSSIP_WASTE_MAX); // The rest was left unread.
     });
   expect((await holdings()).some((body) => body.includes("garbage"))).toBe(false);
 });

@@ -131,7 +131,7 @@ describe("a federation of three clouds", () => {
     const first = await a.admin.create({ domainId: once, name: "first" });
     await a.control.shareDomain({ domain: once });
     await eventually(() => b.control.acceptDomain({ domain: once }));
-    await eventually(() => c.cli("domain", "accept", once, "--mode", "initial"));
+    await eventually(() => c.control.acceptDomain({ domain: once, mode: "initial" }));
     await named(first.id, "first", [b, c]);
     await eventually(async () =>
       expect((await c.control.plan()).filter(({ id }) => id === first.id || id === once)).toEqual([]),
@@ -159,13 +159,17 @@ describe("a federation of three clouds", () => {
     await named(web, "without C", [b]);
     expect(await nameAt(c, web)).toBe("web after the loss");
     await a.cli("domain", "share", domain, "--everyone");
+    await eventually(async () =>
+      expect((await c.control.domains()).find(({ id }) => id === domain)).toMatchObject({ agreement: "observe" }),
+    );
+    await c.cli("domain", "accept", domain, "--mode", "mirror");
     await named(web, "without C", [c]);
   });
 
   it("follows B once A passed the domain on to it, and B's word alone", async () => {
     const { a, b, c, domain } = stage();
     await a.cli("domain", "transfer", domain, b.peerId, "--yes");
-    await eventually(() => b.cli("domain", "take", domain));
+    await eventually(() => b.control.takeDomain({ domain }));
     await eventually(async () =>
       expect((await c.control.domains()).find(({ id }) => id === domain)).toMatchObject({ owner: b.peerId }),
     );

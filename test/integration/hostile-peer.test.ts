@@ -5,7 +5,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ENTRY_CONTEXT, type MeshId, signEntry, type WireEntry, wireOf } from "../../src/core/codec.ts";
 import type { Entry, Fields, RecordKey } from "../../src/core/entry.ts";
 import { HEARTBEAT_CONTEXT } from "../../src/core/heartbeat.ts";
-import { GOSSIP_MESSAGE_BYTES_MAX, MALFORMED_PER_HOUR_MAX, SYNC_MESSAGE_BYTES_MAX } from "../../src/core/limits.ts";
+import {
+  GOSSIP_MESSAGE_BYTES_MAX,
+  GOSSIP_RPC_MESSAGES_MAX,
+  MALFORMED_PER_HOUR_MAX,
+  SYNC_MESSAGE_BYTES_MAX,
+} from "../../src/core/limits.ts";
 import type { PeerId } from "../../src/core/peer-id.ts";
 import { ByteWriter } from "../../src/core/range-bytes.ts";
 import { closeNames, decodeQuestion, openNames, writeName, writeReply } from "../../src/core/range-items.ts";
@@ -237,6 +242,17 @@ describe("a member's messages", () => {
       Uint8Array.from([0x0a, 0xff, 0xff, 0xff, 0x7f]),
     ])
       await peer.rpc(bytes);
+    await expectGossipFlows();
+  });
+
+  it("come in one RPC as many as may, and none of more", async () => {
+    const peer = await admitted();
+    const names = (count: number, word: string, aheadMs: number) =>
+      Array.from({ length: count }, (_, at) => wireOf(ownCloud(peer.identity, `${word} ${at}`, aheadMs + at)));
+    await peer.gossipAtOnce(names(GOSSIP_RPC_MESSAGES_MAX + 1, "too many", 5_000)); // Their stamps would win.
+    await peer.gossipAtOnce(names(GOSSIP_RPC_MESSAGES_MAX, "enough", 0));
+    await eventually(async () => expect(await nameAt(a, peer.peerId)).toMatch(/^enough/));
+    expect(await countsOf(a, peer.peerId)).toEqual({});
     await expectGossipFlows();
   });
 
