@@ -21,7 +21,7 @@ export async function readRotation(store: Pick<ReplicaStore, "meta">): Promise<R
   return (await store.meta(ROTATION)) as RotationMemory | undefined;
 }
 
-export function rotationBatch(rotation: RotationMemory | null): NonNullable<StoreBatch["meta"]> {
+export function rotationBatch(rotation: RotationMemory): NonNullable<StoreBatch["meta"]> {
   return [[ROTATION, rotation as StoredValue]];
 }
 

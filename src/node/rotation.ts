@@ -28,6 +28,8 @@ export class Rotation {
   #looking: Promise<void> | undefined;
   #cancelLook: CancelTimer | undefined;
   #isStopped = false;
+  /** Everything is passed on by this very process: it is about to be started anew. */
+  #isSwitching = false;
   #begun: Promise<void> = Promise.resolve();
   /** What keeps it from going on that no record says. */
   #trouble: string | undefined;
@@ -64,7 +66,7 @@ export class Rotation {
     const { node, keys } = this.#options;
     const { keeper } = memberedOf(node);
     if (keeper.clockOff !== undefined) throw keeper.clockOff;
-    if (this.#memory === undefined || this.#memory.doneMs !== null) {
+    if (await this.#isToBegin()) {
       this.#refuseOutsider();
       const { peerId } = await keys.makeNext();
       const sinceMs = node.options.world.now();
@@ -76,6 +78,15 @@ export class Rotation {
     if (options.now && !rotation.isUrgent) await this.#remember({ ...rotation, isUrgent: true });
     await this.#propose(rotation);
     this.#lookIn(ROTATION_ANSWER_MS);
+  }
+
+  /** Not while one is under way; but anew where its next key was lost before anybody was let in by it. */
+  async #isToBegin(): Promise<boolean> {
+    const { node, keys } = this.#options;
+    if (this.#memory === undefined || this.#memory.doneMs !== null) return true;
+    const { to, handedMs } = this.#memory;
+    if (handedMs !== null || memberedOf(node).keeper.replica.membership.members.has(to)) return false;
+    return (await keys.next())?.peerId !== to;
   }
 
   #refuseOutsider(): void {
@@ -134,14 +145,16 @@ export class Rotation {
     const rotation = this.#memory;
     if (rotation === undefined || rotation.doneMs !== null || this.#isStopped) return;
     try {
-      this.#trouble = undefined;
       const { peerId } = this.#options.node.identity;
+      if (peerId === rotation.from && rotation.handedMs !== null && !this.#isSwitching) throw nextKeyGone(rotation);
       if (peerId === rotation.from && rotation.handedMs === null) await this.#passOn(rotation);
       else if (peerId === rotation.to) await this.#goOn(rotation);
+      this.#trouble = undefined;
     } catch (error) {
-      this.#trouble = error instanceof Error ? error.message : String(error);
-      if (!(error instanceof ClockOffError))
+      const trouble = error instanceof Error ? error.message : String(error);
+      if (trouble !== this.#trouble && !(error instanceof ClockOffError))
         this.#options.node.options.log.warn({ error }, "a rotation can't go on yet");
+      this.#trouble = trouble;
     }
   }
 
@@ -151,21 +164,14 @@ export class Rotation {
     await this.#propose(rotation); // A crash may have come before it was, or another roster since.
     if (entering(rotation, keeper.replica.membership).is !== "held") return;
     const next = await keys.next();
-    if (next?.peerId !== rotation.to) {
-      // Lost before anything was passed to it: another key takes its place, and nothing is harmed.
-      await this.#remember(undefined);
-      node.options.log.error(
-        { to: rotation.to },
-        "the next key is gone: run keymesh identity rotate again for another",
-      );
-      return;
-    }
+    if (next?.peerId !== rotation.to) throw nextKeyGone(rotation);
     await announce(node, next);
     if (blockers(node, rotation).length > 0) return;
     await tellFirst(node, rotation);
     await handOver(node, rotation, {
       done: (handed) => {
         this.#memory = handed;
+        this.#isSwitching = true;
       },
       restart,
     });
@@ -187,8 +193,15 @@ export class Rotation {
     if (rotation?.to === node.identity.peerId && rotation.doneMs === null) await takeOver(node, rotation);
   }
 
-  async #remember(rotation: RotationMemory | undefined): Promise<void> {
-    await this.#options.node.store.write({ meta: rotationBatch(rotation ?? null) });
+  async #remember(rotation: RotationMemory): Promise<void> {
+    await this.#options.node.store.write({ meta: rotationBatch(rotation) });
     this.#memory = rotation;
   }
+}
+
+function nextKeyGone({ to }: RotationMemory): ControlError {
+  return new ControlError(
+    "NEXT_KEY_GONE",
+    `identity-next.key, the key of ${to}, is not in the data directory any more: put it back from a backup, and start the node anew`,
+  );
 }

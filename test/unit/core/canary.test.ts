@@ -98,3 +98,31 @@ describe("the verdict", () => {
     expect(judgeCanary({ found, memory, self: SELF.peerId, remaining })).toBe(verdict),
   );
 });
+
+describe("a canary that this node signed under a former peer ID", () => {
+  const former = new Set([OTHER.peerId]);
+  const old = (generation: number) => mark(generation, { by: OTHER });
+  const judged = (found: CanaryFound, memory: CanaryMemory | undefined) =>
+    judgeCanary({ found, memory, self: SELF.peerId, former, remaining: 1 });
+
+  it("is ours as far as we remember raising it, and a restored Keystone's below", () => {
+    expect(judged(old(7), knows(7))).toBe("ok");
+    expect(judged(old(7), knows(7, 8))).toBe("ok");
+    expect(judged({ ...old(8), before: 7 } as CanaryFound, knows(7, 8))).toBe("ok");
+    expect(judged(old(5), knows(7))).toBe("restored");
+  });
+
+  it("is somebody else's beyond that: who goes on raising it has a key that was given up", () => {
+    expect(judged(old(8), knows(7))).toBe("contested");
+    expect(judged(old(9), knows(7, 8))).toBe("contested");
+    expect(judged(old(1), undefined)).toBe("contested");
+    expect(judgeCanary({ found: old(7), memory: knows(7), self: SELF.peerId, remaining: 1 })).toBe("contested");
+  });
+
+  it("does not stand above a later one of ours", () => {
+    const seal = (generation: number, by: typeof SELF) => sealCanary({ projectId: PROJECT, generation }, by.signer);
+    const extra = { [ONE]: seal(7, OTHER), [TWO]: seal(8, SELF) };
+    expect(readCanary(PROJECT, extra, { self: SELF.peerId, former })).toEqual({ ...mark(8), key: TWO });
+    expect(readCanary(PROJECT, extra, { self: SELF.peerId })).toMatchObject({ mark: { peerId: OTHER.peerId } });
+  });
+});
