@@ -8,6 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          testTimeout: 30_000, // Some walk through hundreds of crashes, beside as many workers as there are cores.
           include: ["test/*.test.ts", "test/{unit,property,golden,contract,scenario,sim}/**/*.test.ts"],
         },
       },

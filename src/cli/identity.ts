@@ -1,6 +1,7 @@
-// keymesh identity: carry this node's key out, sealed with a passphrase, and into another data directory.
+// keymesh identity: carry this node's key out, sealed with a passphrase, and into another data directory; or change it.
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { addRotate } from "./identity-rotate.ts";
 import { addPassphraseOptions, type PassphraseOptions, readPassphrase } from "./passphrase.ts";
 import { placeOf, show } from "./place.ts";
 import type { Shell } from "./shell.ts";
@@ -9,10 +10,13 @@ import { line } from "./words.ts";
 export function addIdentity(program: Command, shell: Shell): void {
   const identity = program
     .command("identity")
-    .summary("export and import this node's key")
-    .description("This node's key is its membership. These verbs need no running node: stop it first.");
+    .summary("export, import and change this node's key")
+    .description(
+      "This node's key is its membership. Export and import need no running node: stop it first. Rotate needs it.",
+    );
   addExport(identity, shell);
   addImport(identity, shell);
+  addRotate(identity, shell);
 }
 
 function addExport(identity: Command, shell: Shell): void {

@@ -48,7 +48,7 @@ export function retiredText(retired: ProposalView & { readonly leftBehind: LeftB
     outcomeText(retired),
     ...owns.map(
       ({ id, name }) =>
-        line`It owns ${name} (${id}): that stays as it is in every cloud, and nobody can change it any more. A cloud that holds it can share it anew: keymesh domain share`,
+        line`It owns ${name} (${id}): that stays as it is in every cloud, and nobody can change it any more. A cloud that mirrors it can share it as its own: keymesh domain share ${id} --anew`,
     ),
     ...holds.map(
       ({ id, name, ownerName, scopes }) =>

@@ -9,7 +9,7 @@ import { outcomeText, proposalsText } from "./roster-texts.ts";
 import type { Shell } from "./shell.ts";
 import { line, shortHash } from "./words.ts";
 
-type SignOptions = { readonly recoveryKey?: string; readonly rival?: boolean };
+type SignOptions = { readonly recoveryKey?: string; readonly rival?: boolean; readonly stale?: boolean };
 
 export function addVotes(mesh: Command, shell: Shell): void {
   mesh
@@ -46,14 +46,15 @@ function addSign(mesh: Command, shell: Shell): void {
     .argument("<proposal>", "its hash, or its first digits, from keymesh mesh proposals", hashArgument)
     .option("--recovery-key <file>", "a file (0600) that holds the recovery key")
     .option("--rival", "sign it though this voter signed another proposal that is still open")
+    .option("--stale", "sign it though members came or went since it was proposed")
     .addHelpText("after", "\nExample:\n  keymesh mesh sign 3aa9a1c104be")
-    .action((proposal: string, { recoveryKey, rival }: SignOptions, command: Command) =>
+    .action((proposal: string, { recoveryKey, ...options }: SignOptions, command: Command) =>
       askNode(
         placeOf(command, shell),
         (node) =>
           recoveryKey === undefined
-            ? node.sign({ proposal, ...(rival === undefined ? {} : { rival }) })
-            : signWithKey(shell, node, { proposal, file: recoveryKey }),
+            ? node.sign({ proposal, ...options })
+            : signWithKey(shell, node, { proposal, file: recoveryKey, ...options }),
         outcomeText,
       ),
     );
@@ -62,7 +63,7 @@ function addSign(mesh: Command, shell: Shell): void {
 async function signWithKey(
   shell: Shell,
   node: Control,
-  { proposal, file }: { proposal: string; file: string },
+  { proposal, file, ...options }: Omit<SignOptions, "recoveryKey"> & { proposal: string; file: string },
 ): Promise<ProposalView> {
   const signer = await readKey(shell, file);
   const [found, second] = (await node.proposals()).filter(({ hash }) => hash.startsWith(proposal));
@@ -71,7 +72,7 @@ async function signWithKey(
       "UNKNOWN_PROPOSAL",
       `${proposal} names no one open proposal: keymesh mesh proposals lists them, keymesh mesh policy --help says how to make one`,
     );
-  return node.sign({ proposal: found.hash, byRecoveryKey: signOffline(shell, found, signer) });
+  return node.sign({ ...options, proposal: found.hash, byRecoveryKey: signOffline(shell, found, signer) });
 }
 
 function followedText({ hash, state, roster }: FollowedView): string {

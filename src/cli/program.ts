@@ -65,7 +65,7 @@ function createProgram({ shell, json }: { shell: Shell; json: boolean }, verbs: 
 }
 
 const HELP = `
-All verbs but init, identity and run ask the running node, over a socket in its data directory.
+All verbs but init, run and identity export or import ask the running node, over a socket in its data directory.
 Exit codes: 0 done, 1 refused or failed, 2 called wrongly.
 
 Example:

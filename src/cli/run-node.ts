@@ -19,7 +19,8 @@ export type StartNode = (options: {
   world: World;
   log: Log;
 }) => Promise<RunningNode>;
-export type RunningNode = { readonly control: Control; stop(): Promise<void> };
+/** `restart`: resolves once the node wants to be stopped and started anew, as under a new key. */
+export type RunningNode = { readonly control: Control; readonly restart?: Promise<void>; stop(): Promise<void> };
 
 /** Runs until a signal comes, then resolves. Errors before the node is up are thrown, for one line on stderr. */
 export async function runNode(place: Place, startNode: StartNode): Promise<void> {
@@ -31,18 +32,30 @@ export async function runNode(place: Place, startNode: StartNode): Promise<void>
     const log = createRunLog(place, config);
     const stopped = stopSignal(place, log);
     log.info({ data: paths.data, pid: shell.pid, version: shell.version, cloud: config.name }, "starting");
-    const node = await startNode({ dataDir: paths.data, version: shell.version, config, world: shell.world, log });
-    try {
-      const server = await serveControl({ control: node.control, socketPath: paths.socket, log });
-      log.info({ socket: paths.socket }, "running");
-      log.info({ signal: await stopped }, "stopping");
-      await server.close();
-    } finally {
-      await node.stop();
-    }
+    const options = { dataDir: paths.data, version: shell.version, config, world: shell.world, log };
+    while (await runOnce(() => startNode(options), { socketPath: paths.socket, log, stopped }))
+      log.info({}, "starting anew, under another key");
     log.info({}, "stopped");
   } finally {
     await lock.release();
+  }
+}
+
+/** One life of the node; true if it wants another. */
+async function runOnce(
+  start: () => Promise<RunningNode>,
+  { socketPath, log, stopped }: { socketPath: string; log: Log; stopped: Promise<string> },
+): Promise<boolean> {
+  const node = await start();
+  try {
+    const server = await serveControl({ control: node.control, socketPath, log });
+    log.info({ socket: socketPath }, "running");
+    const signal = await (node.restart === undefined ? stopped : Promise.race([stopped, node.restart]));
+    if (signal !== undefined) log.info({ signal }, "stopping");
+    await server.close();
+    return signal === undefined;
+  } finally {
+    await node.stop();
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { StatusView } from "../node/control.ts";
 import { switchesText } from "./domain.ts";
+import { rotationLines } from "./identity-rotate.ts";
 import { askNode, type Place, placeOf } from "./place.ts";
 import { refusalsText } from "./refusals.ts";
 import type { Shell } from "./shell.ts";
@@ -60,6 +61,12 @@ const STANDINGS: Record<NonNullable<StatusView["mesh"]>["standing"], readonly st
   outside: ["this node is no member of it (any more): a voter must run keymesh member admit for it"],
 };
 
+function proposalsLine({ proposals, toSign }: NonNullable<StatusView["mesh"]>): string[] {
+  if (proposals === 0) return [];
+  const ours = toSign === 0 ? "" : `, of which ${toSign} may be signed here`;
+  return [`${counted(proposals, "open proposal")}${ours}: keymesh mesh proposals`];
+}
+
 export function statusText(status: StatusView, nowMs: number): string {
   const { mesh, keystone, replica } = status;
   const summary = sheet([
@@ -70,7 +77,7 @@ export function statusText(status: StatusView, nowMs: number): string {
       mesh === null
         ? "none yet: keymesh mesh create NAME, or keymesh join MULTIADDR"
         : `${mesh.name} (${shortHash(mesh.id)}), ${counted(status.members, "member")}, ${status.connected.length} connected`,
-      ...(mesh === null ? [] : STANDINGS[mesh.standing]),
+      ...(mesh === null ? [] : [...STANDINGS[mesh.standing], ...proposalsLine(mesh)]),
     ],
     ["addresses", ...(status.addresses.length === 0 ? ["none"] : status.addresses)],
     [
@@ -82,6 +89,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
     ...blockedRow(status, nowMs),
+    ...rotationRow(status, nowMs),
     ...workRow(status, nowMs),
     ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
@@ -106,6 +114,10 @@ function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
   if (blocked.length === 0) return [];
   return [["blocked", ...blocked.map(({ peerId, name, sinceMs }) => `${name} ${peerId}, ${ago(sinceMs, nowMs)}`)]];
+}
+
+function rotationRow({ rotation }: StatusView, nowMs: number): [string, ...string[]][] {
+  return rotation === null ? [] : [["rotation", ...rotationLines(rotation, nowMs)]];
 }
 
 function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["keystone"], nowMs: number): string {

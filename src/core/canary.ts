@@ -11,7 +11,7 @@ export const CANARY_CONTEXT = "keymesh/canary/1";
 export const CANARY_NAME = "keymesh-canary";
 /**
  * Its two keys in the project's `extra`, written in turn, so that the last two generations stand there: the one that a raise
- * leaves alone tells whether Keystone was restored between our read and our write (ADR 0009).
+ * leaves alone tells whether Keystone was restored between our read and our write (ADR 0013).
  * Never in a domain's `extra`: that breaks every list of domains in Keystone 27.
  */
 export const CANARY_KEYS = ["keymesh_canary", "keymesh_canary_last"] as const;
@@ -64,7 +64,11 @@ export function openCanary(projectId: string, text: unknown): CanaryMark | undef
  * What the canary project's `extra` says. The greater of two marks is the canary's, but one of another peer always is: who
  * wrote beside us must not stay unseen beneath a mark of ours.
  */
-export function readCanary(projectId: string, extra: Readonly<Record<string, unknown>>, self: PeerId): CanaryFound {
+export function readCanary(
+  projectId: string,
+  extra: Readonly<Record<string, unknown>>,
+  { self, former }: { readonly self: PeerId; readonly former?: ReadonlySet<PeerId> },
+): CanaryFound {
   const marks: { readonly key: CanaryKey; readonly mark: CanaryMark }[] = [];
   for (const key of CANARY_KEYS) {
     const text = extra[key];
@@ -73,7 +77,7 @@ export function readCanary(projectId: string, extra: Readonly<Record<string, unk
     if (mark === undefined) return { is: "unreadable", projectId };
     marks.push({ key, mark });
   }
-  const isOurs = ({ mark }: { mark: CanaryMark }) => mark.peerId === self;
+  const isOurs = ({ mark: { peerId } }: { mark: CanaryMark }) => peerId === self || former?.has(peerId) === true;
   marks.sort((a, b) => Number(isOurs(a)) - Number(isOurs(b)) || b.mark.generation - a.mark.generation);
   const [top, other] = marks;
   if (top === undefined) return { is: "blank", projectId };
@@ -94,20 +98,28 @@ export function judgeCanary(options: {
   found: CanaryFound;
   memory: CanaryMemory | undefined;
   self: PeerId;
+  /** Peer IDs that this node had before: what one of them signed is ours as far as we remember raising it, and no further. */
+  former?: ReadonlySet<PeerId>;
   remaining: number;
 }): CanaryVerdict {
-  const { found, memory, self, remaining } = options;
+  const { found, memory, self, former, remaining } = options;
   if (found.is === "unreadable") return "contested";
   if (found.is === "absent") return memory === undefined ? "first" : remaining > 0.5 ? "canaryMissing" : "wiped";
   if (found.is === "blank") return memory === undefined || memory.generation === 0 ? "first" : "canaryMissing";
-  if (found.mark.peerId !== self) return "contested";
-  const { generation } = found.mark;
+  const { peerId, generation } = found.mark;
+  if (peerId !== self && former?.has(peerId) !== true) return "contested";
+  // With a key that is given up nobody goes on raising, unless somebody has it who shouldn't.
+  if (peerId !== self && generation > highestKnown(memory)) return "contested";
   const isKnown = memory?.projectId === found.projectId;
   if (isKnown && generation === memory.generation) return "ok";
   // A raise of ours landed. On what we had read before it, or Keystone was restored in between and this raise hides it.
   if (isKnown && generation === memory.raising) return found.before === memory.generation ? "ok" : "restored";
   // Generations rise from one canary project to the next: an older one of ours that is back came from a backup.
   return generation <= (memory?.generation ?? 0) ? "restored" : "nodeRestored";
+}
+
+function highestKnown(memory: CanaryMemory | undefined): number {
+  return Math.max(memory?.generation ?? 0, memory?.raising ?? 0);
 }
 
 function canaryBytes(projectId: string, peerId: PeerId, generation: number): Uint8Array {

@@ -1,6 +1,6 @@
 // What capture is given, and what it fills while it goes through a scan.
 import type { FieldValue } from "./entry.ts";
-import type { Decisions, DomainView, Held, Hold, Intent, Seen } from "./keystone-view.ts";
+import type { Decisions, DomainView, DriftMode, Held, Hold, Intent, Seen } from "./keystone-view.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Write } from "./replica.ts";
 
@@ -12,6 +12,8 @@ export type CaptureMode = "capture" | "heal" | "hold";
 
 export type CaptureInput = {
   readonly self: PeerId;
+  /** Peer IDs that this node had before. */
+  readonly former?: ReadonlySet<PeerId>;
   readonly mode: CaptureMode;
   readonly domain: DomainView;
   /** A revoke is half known: what the records say now may be an older value, and proves nothing about whose a change is. */
@@ -24,6 +26,8 @@ export type CaptureInput = {
   readonly intents: ReadonlyMap<string, Intent>;
   readonly decisions: Decisions;
   readonly missingAtOnceMax: number;
+  /** What becomes of edits that this cloud has no scope for; `revert` by default. */
+  readonly drift?: DriftMode;
 };
 
 export type Note = { readonly id: string; readonly what: string };

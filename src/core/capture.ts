@@ -49,7 +49,8 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
   if (row?.present !== true) {
     // A node that lost its rows still knows its own word: it captured what it signed the creation of.
     const creation = record?.get("domain_id")?.entry;
-    const isCaptured = creation !== undefined && firstSaid(creation, setOwner(domain.set)).origin === input.self;
+    const saidBy = creation === undefined ? undefined : firstSaid(creation, setOwner(domain.set)).origin;
+    const isCaptured = saidBy !== undefined && (saidBy === input.self || input.former?.has(saidBy) === true);
     const isOurs = row?.ours === true || sentWrites(intent).some(({ action }) => action === "create") || isCaptured;
     const isRecorded = record !== undefined && record.size > 0;
     // Somebody may name the ID of what is this cloud's own, and that changes nothing. Its own word, which a node that was
@@ -135,7 +136,7 @@ function captureChanged(input: CaptureInput, change: Change, draft: Draft): void
     switchOn(held.id, draft);
   if (left.length === 0) return;
   if (domain.scopes.has("update")) captureEdits(input, { held, row, changed: left }, draft);
-  else captureLocally(held, left, draft);
+  else captureLocally(input, { held, row, changed: left }, draft);
 }
 
 /** The value is the last one that was confirmed, and what came after it never was: a restore may have brought it back. */
@@ -191,16 +192,25 @@ function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft
   draft.writes.push({ set: domain.set, kind: held.isDomain ? "domain" : "project", id: held.id, fields });
 }
 
-/** Without the scope a disable is a local switch that stays until it is enabled by hand; all else is drift, and reverted. */
-function captureLocally(held: Held, edits: readonly ValueField[], draft: Draft): void {
-  for (const field of edits) {
+/** Without the scope a disable is a local switch that stays until it is enabled by hand; all else is drift: put back, or shown. */
+function captureLocally(input: CaptureInput, { held, row, changed }: Change, draft: Draft): void {
+  const record = held.isDomain ? input.domain.domain : input.domain.projects.get(held.id);
+  const drift: Record<string, FieldValue> = {};
+  for (const field of changed) {
     if (field === "enabled" && held.enabled) switchOn(held.id, draft);
     else if (field === "enabled") {
       say(draft, held.id, { off: true });
       draft.notes.push({ id: held.id, what: "disabled here by hand: stays off in this cloud" });
-    } else
-      draft.notes.push({ id: held.id, what: `${field} was changed here without the scope to: put back to the mesh's` });
+    } else {
+      const wanted = fieldValue(record, field);
+      if (wanted !== undefined) drift[field] = wanted;
+      const becomes = input.drift === "report" ? "left as it is, and shown" : "put back to the mesh's";
+      draft.notes.push({ id: held.id, what: `${field} was changed here without the scope to: ${becomes}` });
+    }
   }
+  const seen = draft.seen.get(held.id);
+  if (input.drift === "report" && seen !== undefined && Object.keys(drift).length > 0)
+    draft.seen.set(held.id, { ...seen, drift: { ...row.drift, ...drift } });
 }
 
 function switchOn(id: string, draft: Draft): void {

@@ -53,7 +53,28 @@ export type Seen = {
    * Such a row is never `present`: nothing compares it with anything.
    */
   readonly isOwn?: true;
+  /**
+   * Fields that were changed here without the scope to, each with what the mesh said then. Where drift is only reported
+   * they stay as they are until the mesh says something else.
+   */
+  readonly drift?: { readonly [field: string]: FieldValue };
 };
+
+/** What becomes of a local edit without the scope to: it is put back, or shown and left as it is. */
+export type DriftMode = "revert" | "report";
+
+/** Whether a field differs from the mesh by a local edit that is only reported. */
+export function isReportedDrift(
+  mode: DriftMode | undefined,
+  {
+    row,
+    field,
+    wanted,
+  }: { readonly row: Seen | undefined; readonly field: ValueField; readonly wanted: FieldValue | undefined },
+): boolean {
+  if (mode !== "report" || row?.drift === undefined || wanted === undefined || !(field in row.drift)) return false;
+  return isSameValue(field, row.drift[field], wanted) && !isSameValue(field, row.values[field], wanted);
+}
 
 /** A write of ours to one object, as it was sent. */
 export type SentWrite = {

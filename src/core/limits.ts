@@ -97,6 +97,8 @@ export const SYNC_SESSIONS_MAX = 16;
 export const SYNC_SESSIONS_PER_PEER_MAX = 2;
 /** Sync sessions of our own at once, one for each peer: more would only share one core's verifying. The others wait. */
 export const SYNC_ASKING_MAX = 4;
+/** Those beside them with members whose last one broke off: as many silent ones as there are places must not take all. */
+export const SYNC_ASKING_DOUBTFUL_MAX = 1;
 /** Pushes of limited sets under way at once, in all; and entries that wait for one peer, above which anti-entropy brings them. */
 export const SYNC_PUSHING_MAX = 8;
 export const SYNC_PUSH_ENTRIES_MAX = 2_000;
@@ -180,6 +182,9 @@ export const GOSSIP_OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
 /** Gossip of one peer being judged at once, in messages and bytes; what comes above is left to anti-entropy, which takes half a minute. */
 export const GOSSIP_PENDING_MAX = 1_024;
 export const GOSSIP_PENDING_BYTES_MAX = 12 * 1024 * 1024;
+/** Entries refused of one peer's gossip within a minute, above which its gossip is left unread until that is over: 70 ms of verifying. */
+export const GOSSIP_WASTE_MAX = 1_000;
+export const GOSSIP_WASTE_WINDOW_MS = 60_000;
 /** Our own latest gossip, kept for peers that subscribe a moment too late: messages, milliseconds, and sendings of one message. */
 export const OUTBOX_MESSAGES_MAX = 64;
 export const OUTBOX_AGE_MAX_MS = 5_000;
@@ -356,3 +361,20 @@ export const SIGNER_ANSWERS_MAX = 10_000;
 /** Questions about peers that nobody ever admitted: a second, and at once. An honest service meets few. */
 export const SIGNER_UNKNOWN_PER_SECOND = 20;
 export const SIGNER_UNKNOWN_BURST = 100;
+
+// --- Changing the key ----------------------------------------------------------------------------------------------
+/** Peer IDs that a node remembers to have had: one a month, for eight years. An older one's canary is a stranger's. */
+export const FORMER_PEERS_MAX = 100;
+/** Milliseconds between looks at what a rotation waits for: other owners' words come at any time. */
+export const ROTATION_LOOK_MS = 2_000;
+/** The same under the new key, where nothing is missing but signatures, which are looked for as they come. */
+export const ROTATION_LAST_LOOK_MS = 30_000;
+/** Milliseconds that a node waits for members to hear that it passed its domains on, before it goes on under its new key. */
+export const ROTATION_TELL_MS = 5_000;
+/** Milliseconds for the answer to a verb to leave before the node starts anew. */
+export const ROTATION_ANSWER_MS = 100;
+/** Milliseconds that `identity rotate` watches the node go over, and between two looks: a large store opens in seconds. */
+export const ROTATION_WATCH_MS = 60_000;
+export const ROTATION_WATCH_LOOK_MS = 300;
+/** Milliseconds for which status tells of a rotation that is done. */
+export const ROTATION_SHOWN_MS = 7 * 86_400_000;

@@ -4,6 +4,7 @@ import { MEMBERS_MAX } from "./limits.ts";
 import { leaveFields, type Membership, type Roster, type RosterBody, rosterHash } from "./membership.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Replica, Write } from "./replica.ts";
+import { majorityOf } from "./roster-chain.ts";
 import { CONTROL_SET, ownerOf, parseSetName, type SetName } from "./set-name.ts";
 
 export type RosterChanges = {
@@ -12,6 +13,8 @@ export type RosterChanges = {
   readonly admit?: number;
   /** All voters of the next roster; those of this one if left out. */
   readonly voters?: readonly PeerId[];
+  /** Peers to let in that nobody admitted. */
+  readonly join?: readonly PeerId[];
   readonly retire?: readonly PeerId[];
   /** Retired peers to bring back as members. */
   readonly reinstate?: readonly PeerId[];
@@ -27,6 +30,7 @@ export type NextRoster =
         | "NOTHING_CHANGES" // neither by these changes, nor by admissions and leaves since
         | "NOT_A_MEMBER" // whom to retire is none
         | "NOT_RETIRED" // whom to reinstate is not
+        | "RETIRED" // whom to let in was retired
         | "VOTER_NOT_A_MEMBER"
         | "NO_VOTERS"
         | "BAD_THRESHOLD" // more than there are voters, or none
@@ -43,11 +47,16 @@ export function successor(roster: Roster, changes: RosterChanges, membership: Me
   if (membership.roster?.hash !== roster.hash) return { ok: false, code: "NOT_CURRENT" };
   const retire = new Set(changes.retire);
   const reinstate = new Set(changes.reinstate);
-  const stranger = [...retire].find((peerId) => !membership.members.has(peerId));
+  // Who left may be retired too: then no admission brings it back.
+  const isOrWas = (peerId: PeerId) => membership.members.has(peerId) || roster.members.includes(peerId);
+  const stranger = [...retire].find((peerId) => !isOrWas(peerId));
   if (stranger !== undefined) return { ok: false, code: "NOT_A_MEMBER", peerId: stranger };
   const active = [...reinstate].find((peerId) => !roster.retired.includes(peerId));
   if (active !== undefined) return { ok: false, code: "NOT_RETIRED", peerId: active };
-  const members = new Set([...membership.members, ...reinstate].filter((peerId) => !retire.has(peerId)));
+  const join = changes.join ?? [];
+  const barred = join.find((peerId) => roster.retired.includes(peerId) && !reinstate.has(peerId));
+  if (barred !== undefined) return { ok: false, code: "RETIRED", peerId: barred };
+  const members = new Set([...membership.members, ...join, ...reinstate].filter((peerId) => !retire.has(peerId)));
   const outsider = changes.voters?.find((peerId) => !members.has(peerId));
   if (outsider !== undefined) return { ok: false, code: "VOTER_NOT_A_MEMBER", peerId: outsider };
   const voters = sorted((changes.voters ?? roster.voters).filter((peerId) => members.has(peerId)));
@@ -89,17 +98,22 @@ export function ownedDomains(replica: Replica, peerId: PeerId): SetName[] {
 
 export type Leave =
   | { readonly ok: true; readonly write: Write }
-  | { readonly ok: false; readonly code: "NOT_A_MEMBER" | "LAST_VOTER" }
+  | { readonly ok: false; readonly code: "NOT_A_MEMBER" | "LAST_VOTER" | "VOTE_NEEDED" }
   | { readonly ok: false; readonly code: "OWNS_DOMAINS"; readonly sets: readonly SetName[] };
 
-/** This node's own word that it leaves. Refused to an owner, and to the last voter of others, who could admit nobody any more. */
+/**
+ * This node's own word that it leaves. Refused to an owner, to the last voter of others, who could admit nobody any more,
+ * and to a voter without whom those who stay are no majority: a voter stays one until the next roster.
+ */
 export function leave(replica: Replica): Leave {
   const { roster, members } = replica.membership;
   if (roster === undefined || !members.has(replica.self)) return { ok: false, code: "NOT_A_MEMBER" };
   const sets = ownedDomains(replica, replica.self);
   if (sets.length > 0) return { ok: false, code: "OWNS_DOMAINS", sets };
-  const voters = roster.voters.filter((voter) => members.has(voter));
-  if (members.size > 1 && voters.length === 1 && voters[0] === replica.self) return { ok: false, code: "LAST_VOTER" };
+  if (members.size > 1 && roster.voters.includes(replica.self)) {
+    const staying = roster.voters.filter((voter) => voter !== replica.self && members.has(voter)).length;
+    if (staying < majorityOf(roster)) return { ok: false, code: staying === 0 ? "LAST_VOTER" : "VOTE_NEEDED" };
+  }
   return {
     ok: true,
     write: { set: CONTROL_SET, kind: "leave", id: replica.self, fields: leaveFields(roster) },

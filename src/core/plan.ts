@@ -8,7 +8,16 @@
 
 import type { Fields, FieldValue } from "./entry.ts";
 import { type Change, Foresight } from "./foresight.ts";
-import { fieldValue, type Hold, isSameValue } from "./keystone-view.ts";
+import {
+  type DriftMode,
+  fieldValue,
+  type Hold,
+  isReportedDrift,
+  isSameValue,
+  type Seen,
+  VALUE_FIELDS,
+  type ValueField,
+} from "./keystone-view.ts";
 import { trimName } from "./names.ts";
 import type { PeerId } from "./peer-id.ts";
 import { type GuardInput, guardDeletes, guardRecreations, guardRenames } from "./plan-guards.ts";
@@ -25,7 +34,11 @@ import { orderRenames } from "./rename-order.ts";
 import type { SetName } from "./set-name.ts";
 
 export type Action = Change & { readonly set: SetName; readonly because: string };
-export type PlanInput = GuardInput & { readonly deleteGraceMs: number };
+export type PlanInput = GuardInput & {
+  readonly deleteGraceMs: number;
+  /** What becomes of edits that this cloud has no scope for; `revert` by default. */
+  readonly drift?: DriftMode;
+};
 export type Plan = {
   readonly actions: readonly Action[];
   /** Every record of the domain, and objects here whose record no longer counts. */
@@ -121,8 +134,10 @@ class Planner {
     if (domain.mode === "initial") return;
     const fields: Record<string, FieldValue> = {};
     if (this.#isDomainEnabled() && !row.values.enabled) fields.enabled = true;
-    if (!isSameValue("name", row.values.name, name)) fields.name = trimName(name);
-    if (!isSameValue("description", row.values.description ?? "", description)) fields.description = description;
+    const leaves = (field: ValueField) => this.#leavesDrift(row, field, fieldValue(domain.domain, field));
+    if (!isSameValue("name", row.values.name, name) && !leaves("name")) fields.name = trimName(name);
+    if (!isSameValue("description", row.values.description ?? "", description) && !leaves("description"))
+      fields.description = description;
     if (Object.keys(fields).length > 0) this.#act({ action: "update", kind: "domain", id: domainId, fields });
   }
 
@@ -174,13 +189,19 @@ class Planner {
   #changedFields({ fate, record, row }: Project, name: string | undefined): Fields {
     const fields: Record<string, FieldValue> = {};
     if (row === undefined) return fields;
-    if (name !== undefined && !isSameValue("name", name, row.values.name)) fields.name = name;
+    const leaves = (field: ValueField) => this.#leavesDrift(row, field, fieldValue(record, field));
+    if (name !== undefined && !isSameValue("name", name, row.values.name) && !leaves("name")) fields.name = name;
     if (fate !== "wanted") return fields;
     for (const field of ["description", "tags"] as const) {
       const wanted = fieldValue(record, field);
-      if (wanted !== undefined && !isSameValue(field, wanted, row.values[field])) fields[field] = wanted;
+      if (wanted !== undefined && !isSameValue(field, wanted, row.values[field]) && !leaves(field))
+        fields[field] = wanted;
     }
     return fields;
+  }
+
+  #leavesDrift(row: Seen, field: ValueField, wanted: FieldValue | undefined): boolean {
+    return isReportedDrift(this.#input.drift, { row, field, wanted });
   }
 
   /** Who would lose the name that it has, while in use, keeps it until that is approved. */
@@ -288,8 +309,20 @@ class Planner {
     for (const [id, row] of seen)
       if (row.present && row.kind === "project" && !this.#tree.has(id))
         this.#stand(id, { state: "orphaned", why: "it is here, but no record of it counts any more: left as it is" });
+    this.#showDrift();
     for (const { id } of this.#tree.values())
       if (!this.#standings.has(id)) this.#stand(id, { state: "applied", why: "Keystone holds what the mesh says" });
+  }
+
+  #showDrift(): void {
+    for (const { id, record, row } of this.#tree.values()) {
+      const drifted = VALUE_FIELDS.filter((field) =>
+        isReportedDrift(this.#input.drift, { row, field, wanted: fieldValue(record, field) }),
+      );
+      if (drifted.length === 0) continue;
+      const why = `${drifted.join(", ")} changed here by hand, and left so: the mesh says otherwise`;
+      this.#stand(id, { state: "conflict", why });
+    }
   }
 
   // --- words ---

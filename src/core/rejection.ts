@@ -23,7 +23,7 @@ export type RejectionCode =
   | "EQUIVOCATION" // two words about one record under one stamp: both are joined, one wins everywhere
   | "FOREIGN_ID" // its project bears the ID of something in this Keystone that is not of its domain: never touched
   | "EARLY_NAME" // an earlier stamp would take the name of a project that is in use here: held for an operator
-  | "TOO_FAST" // gossip that came faster than it could be judged, and was left unread
+  | "TOO_FAST" // gossip that was left unread: it came faster than it could be judged, or too much of it was refused lately
   | "NO_ANSWER" // a sync session waited for its answer in vain
   | "NO_HEARTBEAT" // connected, and silent in gossip
   | "KEEPS_DIFFERING"; // whole sessions bring its records no nearer to ours: it hides some, or refuses some of ours

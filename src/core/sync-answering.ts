@@ -10,6 +10,7 @@ import { RANGE_LIMITS } from "./range-messages.ts";
 import type { SharedView } from "./range-view.ts";
 import { type Checked, type Rejection, refuse } from "./rejection.ts";
 import type { Replica } from "./replica.ts";
+import { setOwner } from "./set-name.ts";
 import {
   decodeRequest,
   encodeAnswer,
@@ -76,8 +77,12 @@ export class SyncAnswering {
       const { view, vouches } = this.#options;
       return told({ is: "settled", vouched: request.lines.map((line) => view.tells(line.set) && vouches(line)) });
     }
-    const judge: Judge = ({ set, stamp: { origin } }) =>
-      this.#options.view.takes(set) ? undefined : { code: "NOT_HELD", detail: `an offer for ${set}`, origin };
+    // An owner's own word on who may hold its set is taken from whoever brings it: one who was let in just now may be
+    // the only one to bring the very word that says so.
+    const judge: Judge = ({ set, kind, stamp: { origin } }) =>
+      this.#options.view.takes(set) || (kind === "authority" && origin === setOwner(set))
+        ? undefined
+        : { code: "NOT_HELD", detail: `an offer for ${set}`, origin };
     return { ok: true, value: { is: "take", entries: request.entries, judge, bytes: encodeAnswer({ is: "taken" }) } };
   }
 

@@ -40,6 +40,7 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     createMesh: (options) => ask(VERBS.createMesh, options),
     join: (options) => ask(VERBS.join, options),
     admit: (options) => ask(VERBS.admit, options),
+    rotateIdentity: (options) => ask(VERBS.rotateIdentity, options),
     retire: (options) => ask(VERBS.retire, options),
     leave: () => ask(VERBS.leave, {}),
     proposals: () => ask(VERBS.proposals, {}),

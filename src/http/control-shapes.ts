@@ -17,6 +17,7 @@ import type {
   SwitchView,
 } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
+import { rotationView } from "./rotation-shapes.ts";
 
 const text = z.string();
 const count = z.number();
@@ -77,7 +78,13 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   name: text,
   version: text,
   mesh: z
-    .looseObject({ id: text, name: text, standing: z.enum(["member", "left", "retired", "outside"]).default("member") })
+    .looseObject({
+      id: text,
+      name: text,
+      standing: z.enum(["member", "left", "retired", "outside"]).default("member"),
+      proposals: count.default(0),
+      toSign: count.default(0),
+    })
     .nullable(),
   members: count,
   connected: texts,
@@ -120,6 +127,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
       toldBy: text.nullable(),
     }),
   ),
+  rotation: rotationView.nullable().default(null), // A node of before tells none.
   switched: z.array(switchedView),
   blocked: z.array(blockView),
   rejections: z.array(rejectionView),

@@ -21,6 +21,7 @@ import {
 } from "./control-shapes.ts";
 import { nothing, peerId, text, verb } from "./control-verb.ts";
 import { MEMBERSHIP_VERBS } from "./membership-verbs.ts";
+import { rotationView } from "./rotation-shapes.ts";
 
 export const VERBS = {
   ...MEMBERSHIP_VERBS,
@@ -30,6 +31,12 @@ export const VERBS = {
     body: z.strictObject({ address: text }),
     answer: z.looseObject({ id: text, name: text, members: z.number() }),
     carryOut: (control, body) => control.join(body),
+  }),
+  rotateIdentity: verb({
+    path: "identity/rotate",
+    body: z.strictObject({ now: z.boolean().exactOptional() }),
+    answer: rotationView,
+    carryOut: (control, body) => control.rotateIdentity(body),
   }),
   block: verb({
     path: "member/block",

@@ -128,6 +128,7 @@ export const MEMBERSHIP_VERBS = {
     body: z.strictObject({
       proposal: text,
       rival: z.boolean().exactOptional(),
+      stale: z.boolean().exactOptional(),
       byRecoveryKey: z.strictObject({ entry: z.base64(), signature: z.base64() }).exactOptional(),
     }),
     answer: proposal,

@@ -3,7 +3,12 @@
 // interrupted session got is kept.
 import { toString as render } from "uint8arrays";
 import type { Entry } from "../core/entry.ts";
-import { SYNC_ASKING_MAX, SYNC_HEARTBEATS_DIFFER, SYNC_REPLY_GAP_MS } from "../core/limits.ts";
+import {
+  SYNC_ASKING_DOUBTFUL_MAX,
+  SYNC_ASKING_MAX,
+  SYNC_HEARTBEATS_DIFFER,
+  SYNC_REPLY_GAP_MS,
+} from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { NONCE_BYTES } from "../core/range-salt.ts";
@@ -12,6 +17,7 @@ import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { pushSteps, SyncAsking } from "../core/sync-asking.ts";
 import type { Mesh, SyncAnswerer } from "../mesh/mesh-types.ts";
+import { DifferenceWatch } from "./difference-watch.ts";
 import { type Bringing, PlanWait } from "./plan-wait.ts";
 import { PushQueue } from "./push-queue.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
@@ -49,10 +55,12 @@ export class AntiEntropy {
   readonly #options: AntiEntropyOptions;
   readonly #pushes: PushQueue;
   readonly #slots = new Slots(SYNC_ASKING_MAX);
+  /** For those whose last session broke off. */
+  readonly #doubtfulSlots = new Slots(SYNC_ASKING_DOUBTFUL_MAX);
   /** Sessions under way, and those that wait for a place. */
   readonly #sessions = new Map<PeerId, Promise<boolean>>();
   readonly #asking = new Map<PeerId, Asking>();
-  /** Peers whose last session broke off: a plan waits for the next one only once it brought something. */
+  /** Peers whose last session broke off: they share a place, and a plan waits for one only once it brought something. */
   readonly #brokenOff = new Set<PeerId>();
   readonly #views = new Map<PeerId, SharedView>();
   readonly #serving = new Serving();
@@ -61,8 +69,7 @@ export class AntiEntropy {
   readonly #differing = new Map<PeerId, number>();
   /** Pairs of roots, ours and a peer's, that a whole session left as they were: another would change nothing either. */
   readonly #stuck = new Map<PeerId, string>();
-  /** Our root after a whole session that ended with a peer's still another, though all of ours was offered. */
-  readonly #unmoved = new Map<PeerId, string>();
+  readonly #differences = new DifferenceWatch();
   #cancelRound: CancelTimer | undefined;
   /** Members with whom a session of ours ran to its end since start. */
   readonly #heard = new Set<PeerId>();
@@ -185,11 +192,12 @@ export class AntiEntropy {
   }
 
   async #inTurn(peer: PeerId): Promise<boolean> {
-    await this.#slots.take();
+    const slots = this.#brokenOff.has(peer) ? this.#doubtfulSlots : this.#slots;
+    await slots.take();
     try {
       return !this.#isStopped && (await this.#session(peer));
     } finally {
-      this.#slots.release();
+      slots.release();
     }
   }
 
@@ -214,7 +222,13 @@ export class AntiEntropy {
       if (isRefused || !asking.isWhole) return false;
       this.#heard.add(peer);
       this.#brokenOff.delete(peer);
-      this.#lookAtDifference(peer, { isEqual: asking.wasEqual === true, pulled });
+      const difference = this.#differences.look(peer, {
+        isEqual: asking.wasEqual === true,
+        pulled,
+        ours: this.#rootFor(peer),
+        isClear: keeper.replica.heldCount === 0 && !this.#serving.has(peer),
+      });
+      if (difference !== undefined) this.#options.refuse([difference], peer);
       return true;
     } catch (error) {
       if (!this.#isStopped) log.debug({ peer, error }, "an anti-entropy session ended early: what it got is kept");
@@ -223,21 +237,6 @@ export class AntiEntropy {
       this.#asking.delete(peer);
       onEnd();
     }
-  }
-
-  /**
-   * A whole session brings all that one side lacks to the other. Where the next one finds us as we were, and the peer
-   * still apart with nothing for us, it hides some of its records or refuses some of ours.
-   */
-  #lookAtDifference(peer: PeerId, { isEqual, pulled }: { isEqual: boolean; pulled: number }): void {
-    const { keeper, refuse } = this.#options;
-    const ours = this.#rootFor(peer);
-    const isUnmoved = pulled === 0 && this.#unmoved.get(peer) === ours;
-    // While something waits for our clock, or the peer is pulling, the difference says nothing.
-    if (isEqual || keeper.replica.heldCount > 0 || this.#serving.has(peer)) this.#unmoved.delete(peer);
-    else this.#unmoved.set(peer, ours);
-    if (!isUnmoved || !this.#unmoved.has(peer)) return;
-    refuse([{ code: "KEEPS_DIFFERING", detail: `a whole session left its root another than ours, ${ours}` }], peer);
   }
 
   async #give(peer: PeerId, entries: readonly Entry[]): Promise<void> {

@@ -6,7 +6,7 @@ import { localId } from "../core/kinds.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Write } from "../core/replica.ts";
 import type { ReplicaSet } from "../core/replica-set.ts";
-import { type KeystoneId, parseKeystoneId, type SetName } from "../core/set-name.ts";
+import { type KeystoneId, parseKeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import { ControlError, type DomainView } from "./control.ts";
 import type { LetGoView, ShareOptions } from "./control-domains.ts";
 import type { DomainDesk } from "./domain-desk.ts";
@@ -45,7 +45,11 @@ export class AudienceDesk {
         `domain ${found.name} has the ID ${found.id}: only IDs of 32 lower-case hex digits can be shared`,
       );
     const audience = this.#audienceFrom(options.with);
-    const chain = replica.domainChain({ firstOwner: keeper.self, domainId });
+    // One that it took over, or owns under a new peer ID, has another first owner.
+    const owned = replica
+      .domainChains()
+      .find((one) => one.domainId === domainId && setOwner(one.present) === keeper.self);
+    const chain = owned ?? replica.domainChain({ firstOwner: keeper.self, domainId });
     const rival = agreedDomains(replica).find((other) => other.domainId === domainId && other.set !== chain.present);
     if (rival !== undefined)
       throw new ControlError(
@@ -70,7 +74,7 @@ export class AudienceDesk {
       this.#audit("domain.share", set, { audience: audience ?? "everyone" });
     } else await this.#shareAgain({ set, id: domainId, name: found.name }, audience, options.confirmed === true);
     loop.scanSoon();
-    return this.#domains.row(replica.domainChain({ firstOwner: keeper.self, domainId }));
+    return this.#domains.row(replica.domainChain(chain));
   }
 
   /** Says anew who may hold a domain; `audience` undefined leaves that as it is. */
@@ -100,6 +104,7 @@ export class AudienceDesk {
         `${cut.map((peer) => this.#node.nameOf(peer)).join(", ")} would lose domain ${name}: what is in their Keystones stays there, as their own. To do it: the same with --yes`,
       );
     await hearFirst(this.#node, set);
+    ownDomain(this.#node, this.#domains, id); // It may only now have heard that it passed the domain on.
     const invited = otherMembers(this.#node).filter(
       (peer) => (audience === null || audience.includes(peer)) && !isInAudience(authority, peer),
     );
@@ -127,6 +132,7 @@ export class AudienceDesk {
     const before = view();
     if (!confirmed) return before;
     await hearFirst(this.#node, set.name);
+    ownDomain(this.#node, this.#domains, domainId);
     const none: Write = { set: set.name, kind: "local", id: localId(keeper.self), fields: { mode: "none" } };
     await this.#sayAudience({ set: set.name, id: domainId }, [], { tell: losing, beside: [none] });
     loop.poke();

@@ -35,7 +35,7 @@ export class CanaryKeeper {
     const project =
       (known === undefined ? undefined : await this.#api.getProject(known.projectId)) ?? (await this.#findByName());
     if (project === undefined) return { is: "absent" };
-    return readCanary(project.id, project.extra, this.#signer.peerId);
+    return readCanary(project.id, project.extra, { self: this.#signer.peerId, former: this.#memory.former });
   }
 
   /**

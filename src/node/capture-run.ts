@@ -1,4 +1,5 @@
 // One scan's differences become entries: entries, rows and closed intents are durable in one batch.
+import { scopesOf } from "../core/authority.ts";
 import { capture } from "../core/capture.ts";
 import type { CaptureMode } from "../core/capture-draft.ts";
 import { intentAt } from "../core/intents.ts";
@@ -21,10 +22,14 @@ export async function captureScan(
   const seen = new Map<string, Seen>();
   const holds: Hold[] = [];
   for (const { domain, held, gone } of scan.domains) {
+    const authority = keeper.replica.authority(domain.set);
+    // As they are now: what was granted while the scan ran must not have an edit made since put back.
+    const scopes = authority === undefined ? domain.scopes : new Set(scopesOf(authority, keeper.self));
     const captured = capture({
       self: keeper.self,
+      former: memory.former,
       mode,
-      domain,
+      domain: { ...domain, scopes },
       isHalfKnown: !keeper.replica.isSettled(domain.set),
       held,
       gone,
@@ -32,6 +37,7 @@ export async function captureScan(
       intents: memory.intents,
       decisions: memory.decisions(),
       missingAtOnceMax,
+      ...(options.drift === undefined ? {} : { drift: options.drift }),
     });
     writes.push(...captured.writes);
     holds.push(...captured.holds);

@@ -137,6 +137,7 @@ export const configSchema = z.strictObject({
   deletesPerOriginMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
   missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
+  drift: z.enum(["revert", "report"]).exactOptional(),
   accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
   log: log.exactOptional(),
 });

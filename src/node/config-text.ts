@@ -92,6 +92,10 @@ ${keystoneText(cloud, cloudsYaml)}
 # deletesPerOriginMax: ${DELETES_PER_ORIGIN_MAX}
 # missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
 
+# What becomes of an edit made by hand here that this cloud has no right to make for all: revert puts it back to what the
+# mesh says, report leaves it and shows it until the mesh says something else. (A disable by hand always stays.)
+# drift: revert
+
 # What to do with domains that other clouds share, without asking you: the first rule that fits a domain counts, once.
 # One that this Keystone holds already is only observed; what you accepted or ignored yourself stays as you said.
 # accept:

@@ -5,6 +5,7 @@ import { access, readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { LineCounter, parseDocument, type YAMLParseError } from "yaml";
 import type { AcceptRule } from "../core/accept-rules.ts";
+import type { DriftMode } from "../core/keystone-view.ts";
 import {
   CONFIG_BYTES_MAX,
   DELETE_GRACE_MS,
@@ -36,6 +37,8 @@ export type Config = {
   readonly deletesPerOriginMax: number;
   readonly missingAtOnceMax: number;
   readonly scanDutyFactor: number;
+  /** What becomes of edits by hand that this cloud has no scope for; `revert` by default. */
+  readonly drift?: DriftMode;
   /** What to do with domains that other clouds share, before the operator says anything; the first that fits counts. */
   readonly accept?: readonly AcceptRule[];
   readonly log: { readonly level: LogLevel };

@@ -36,7 +36,13 @@ export class Confirmation {
     const news = [...memory.seen].filter(([id, row]) => row.present && row.confirmedAt === null && !heldBack.has(id));
     if (news.length === 0 && memory.canary !== undefined && memory.canary.raising === null) return "done";
     const found = await this.#canary.find();
-    const verdict = judgeCanary({ found, memory: memory.canary, self: signer.peerId, remaining: 1 });
+    const verdict = judgeCanary({
+      found,
+      memory: memory.canary,
+      self: signer.peerId,
+      former: memory.former,
+      remaining: 1,
+    });
     if (verdict !== "ok" && verdict !== "first") return "rescan";
     try {
       const generation = await this.#canary.raise(found);

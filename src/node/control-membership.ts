@@ -115,7 +115,13 @@ export interface MembershipControl {
   /** What is proposed to follow the current roster. */
   proposals(): Promise<ProposalView[]>;
   /** Signs a proposal, as this voter, or by an entry that the recovery key signed. */
-  sign(options: { proposal: string; rival?: boolean; byRecoveryKey?: SignedOffline }): Promise<ProposalView>;
+  sign(options: {
+    proposal: string;
+    rival?: boolean;
+    /** Sign it though members came or went since it was proposed, and would be put out, or in again, by it. */
+    stale?: boolean;
+    byRecoveryKey?: SignedOffline;
+  }): Promise<ProposalView>;
   /** Follows a roster at this operator's word, with or without a majority. */
   follow(options: { roster: string }): Promise<FollowedView>;
   policy(): Promise<PolicyView>;

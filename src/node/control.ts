@@ -57,6 +57,9 @@ export type StatusView = {
     readonly name: string;
     /** `outside`: no member, though nobody said that it was retired or left. */
     readonly standing: "member" | "left" | "retired" | "outside";
+    /** Open proposals, and those that this node may sign as a voter and has not. */
+    readonly proposals: number;
+    readonly toSign: number;
   } | null;
   readonly members: number;
   readonly connected: readonly string[];
@@ -94,6 +97,8 @@ export type StatusView = {
   readonly work: WorkView | null;
   /** What needs an operator now, whatever else is well. */
   readonly alarms: readonly AlarmView[];
+  /** This cloud's change of its peer ID, under way or done lately; null for none. */
+  readonly rotation: RotationView | null;
   /** What clouds switched off for themselves, this one among them. */
   readonly switched: readonly SwitchedView[];
   /** Peers that this cloud's operator blocked. */
@@ -126,6 +131,34 @@ export type WorkView = {
   readonly done: number;
   readonly of: number;
   readonly sinceMs: number;
+};
+/**
+ * How this cloud comes to a new peer ID. `entering`: voters sign it in; `passing`: the old one is about to pass everything
+ * on; `switching`: it has, and the node starts anew; `taking`, `retiring`: under the new one, until the old one is out.
+ */
+export type RotationView = {
+  readonly from: string;
+  readonly to: string;
+  readonly state: "entering" | "passing" | "switching" | "taking" | "retiring" | "done";
+  readonly sinceMs: number;
+  readonly doneMs: number | null;
+  /** In an operator's words; empty where it goes on by itself. */
+  readonly waitsFor: readonly string[];
+  /** What only other owners can do: whatever the old peer ID holds in their domains ends by their word alone. */
+  readonly duties: readonly RotationDutyView[];
+};
+export type RotationDutyView = {
+  readonly domainId: string;
+  readonly domain: string;
+  readonly owner: string;
+  readonly ownerName: string;
+  /** Scopes that the new peer ID lacks, and whether it may not hold the domain at all. */
+  readonly lacks: readonly Scope[];
+  readonly leftOut: boolean;
+  /** Scopes that the old one still holds. */
+  readonly held: readonly Scope[];
+  /** What that owner's operator is to run. */
+  readonly commands: readonly string[];
 };
 export type BlockView = { readonly peerId: string; readonly name: string; readonly sinceMs: number };
 export type MemberView = {
@@ -294,6 +327,11 @@ export interface Control extends MembershipControl {
   status(): Promise<StatusView>;
   /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
   join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
+  /**
+   * Gives this cloud a new peer ID, or says how far that is: what can be done is begun, and the node then starts anew by
+   * itself. `now`: without waiting for other owners to let the new one in.
+   */
+  rotateIdentity(options: { now?: boolean }): Promise<RotationView>;
   /** Ends connections with a peer and plans nothing from the sets that it owns, here only. Blocked twice is blocked. */
   block(options: { peerId: string }): Promise<BlockView>;
   unblock(options: { peerId: string }): Promise<{ peerId: string; name: string }>;

@@ -8,6 +8,9 @@ export type DataPaths = {
   readonly data: string;
   readonly config: string;
   readonly identity: string;
+  /** While this node changes its key: the key to come, and the one that was. */
+  readonly identityNext: string;
+  readonly identityOld: string;
   readonly store: string;
   readonly socket: string;
   readonly lock: string;
@@ -47,6 +50,8 @@ export function dataPaths(dataDir: string): DataPaths {
     data,
     config: join(data, "keymesh.yaml"),
     identity: join(data, "identity.key"),
+    identityNext: join(data, "identity-next.key"),
+    identityOld: join(data, "identity-old.key"),
     store: join(data, "store"),
     socket,
     lock: join(data, "keymesh.lock"),

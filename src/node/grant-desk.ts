@@ -29,11 +29,11 @@ export class GrantDesk {
   /** Errors: NOT_THE_OWNER, NOT_A_MEMBER, NOT_IN_AUDIENCE, OWN_DOMAIN, WOULD_REVOKE, NOT_HEARD_YET. */
   async grant(options: { domain: string; peerId: string; scopes: readonly Scope[] }): Promise<DomainView> {
     const { keeper } = memberedOf(this.#node);
-    const { set, domainId, chain } = ownDomain(this.#node, this.#domains, options.domain);
     const signer = memberFrom(this.#node, options.peerId);
     const name = this.#node.nameOf(signer);
     if (signer === keeper.self) throw new ControlError("OWN_DOMAIN", "the owner holds every scope already");
-    await hearFirst(this.#node, set.name);
+    await hearFirst(this.#node, ownDomain(this.#node, this.#domains, options.domain).set.name);
+    const { set, domainId, chain } = ownDomain(this.#node, this.#domains, options.domain); // As it is once it was heard.
     const { authority } = set;
     if (authority !== undefined && !isInAudience(authority, signer))
       throw new ControlError(
@@ -84,6 +84,7 @@ export class GrantDesk {
     const preview = await this.#preview(wish);
     if (options.confirmed !== true) return view(preview.stays, preview.found, false);
     await hearFirst(this.#node, set.name);
+    ownDomain(this.#node, this.#domains, domainId); // It may only now have heard that it passed the domain on.
     const { last, stayed } = await this.#node.ownerWork.revoke(wish);
     if (!last.ok)
       throw new ControlError(

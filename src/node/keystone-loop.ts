@@ -162,6 +162,7 @@ export class KeystoneLoop {
     if (this.#driver?.explicitIds !== true) this.#driver = await api.checkDriver();
     const look = async () => {
       await followTransfers(keeper.replica, memory);
+      await this.#options.followCuts?.();
       return scanKeystone(agreedDomains(keeper.replica), { api, memory, canary: this.#canary });
     };
     let scan = await look();
@@ -202,6 +203,7 @@ export class KeystoneLoop {
     if (state === "contested" || state === "canaryMissing" || !this.#options.mayPlan()) return false;
     if (HEALING.has(state) && !this.#options.hasPulled()) return false;
     await followTransfers(this.#options.keeper.replica, this.#options.memory);
+    await this.#options.followCuts?.();
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
       isStopped: () => this.#isStopped,

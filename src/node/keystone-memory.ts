@@ -3,6 +3,7 @@
 import type { CanaryMemory } from "../core/canary.ts";
 import type { Decision, Decisions, Hold, Intent, Seen } from "../core/keystone-view.ts";
 import { HOLDS_MAX } from "../core/limits.ts";
+import type { PeerId } from "../core/peer-id.ts";
 import type { SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch, StoredValue, ValueWrite } from "../store/store.ts";
@@ -34,6 +35,7 @@ type Memo = {
   holds: Map<string, HeldHold>;
   canary: CanaryMemory | undefined;
   state: StateMemory;
+  former: ReadonlySet<PeerId>;
 };
 /** Rows to write; null forgets. */
 export type MemoryChange = {
@@ -43,6 +45,8 @@ export type MemoryChange = {
   readonly state?: StateMemory;
 };
 
+/** Where the store keeps the peer IDs that this node had before, the latest first. */
+export const FORMER_PEERS = "former-peers";
 const EVENTS_MAX = 20; // Enough for an operator to see what a bad day was made of.
 
 export class KeystoneMemory {
@@ -69,12 +73,14 @@ export class KeystoneMemory {
       sinceMs: 0 as UnixMs,
       events: [],
     };
+    const former = ((await store.meta(FORMER_PEERS)) ?? []) as readonly PeerId[];
     return new KeystoneMemory(store, {
       seen: await area("seen"),
       intents: await area("intents"),
       holds: await area("holds"),
       canary,
       state,
+      former: new Set(former),
     });
   }
 
@@ -96,6 +102,11 @@ export class KeystoneMemory {
 
   get state(): StateMemory {
     return this.#memo.state;
+  }
+
+  /** Peer IDs that this node had before: their canary and their words are this cloud's own. The latest first. */
+  get former(): ReadonlySet<PeerId> {
+    return this.#memo.former;
   }
 
   /** The rows of one set, by Keystone ID, as they are now and will be: copy what must outlast a write. */

@@ -89,6 +89,11 @@ function refusalOf(refused: Extract<Leave, { ok: false }>, replica: Replica): Co
       "LAST_VOTER",
       "this node is the last voter, and nobody could admit or retire anybody any more: keymesh mesh policy --add-voter PEERID first",
     );
+  if (refused.code === "VOTE_NEEDED")
+    return new ControlError(
+      "VOTE_NEEDED",
+      `without this voter the others are no majority: keymesh mesh policy --remove-voter ${replica.self} first, or --add-voter PEERID`,
+    );
   const owned = ("sets" in refused ? refused.sets : [])
     .map((set) => `${nameIn(replica, set)} (${domainIn(set)})`)
     .join(", ");

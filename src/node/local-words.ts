@@ -43,7 +43,8 @@ export function localWords(replica: Replica, chain: DomainChain): LocalWords[] {
         : { ...known, projectsOff: known.projectsOff + Number(off), optedOut: known.optedOut + Number(optedOut) },
     );
   }
-  return [...words.values()].sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
+  const { members } = replica.membership; // Who left follows nothing any more.
+  return [...words.values()].filter(({ peerId }) => members.has(peerId)).sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
 }
 
 /** The clouds that switched this project off for themselves, or opted out of it. */

@@ -1,5 +1,6 @@
 // What the Keystone loop and its parts are given: one Keystone, one replica, one memory, and how to judge.
 import type { Signer } from "../core/codec.ts";
+import type { DriftMode } from "../core/keystone-view.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
@@ -20,6 +21,8 @@ export type KeystoneLoopOptions = {
   readonly deletesPerOriginMax: number;
   readonly missingAtOnceMax: number;
   readonly scanDutyFactor: number;
+  /** What becomes of edits that this cloud has no scope for; `revert` by default. */
+  readonly drift?: DriftMode;
   now(): UnixMs;
   after: World["after"];
   newRequestId(): string;
@@ -30,6 +33,8 @@ export type KeystoneLoopOptions = {
   isBlocked?(peerId: PeerId): boolean;
   /** Counts against the origin what a Keystone is kept from. */
   refuse?(rejection: Rejection & { readonly origin: PeerId }): void;
+  /** Lets go of domains from whose audience this cloud was taken, and observes those to which it came back. */
+  followCuts?(): Promise<void>;
   /** Accepts domains by the operator's standing rules. True if any was: its Keystone domain is to be looked at. */
   acceptByRule?(): Promise<boolean>;
   /** Whether a session with a member ran to its end since start, or there is no other member to pull from. */

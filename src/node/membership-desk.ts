@@ -94,6 +94,19 @@ export function standingOf({ roster, members, retired, left }: Membership, self:
   if (roster === undefined || members.has(self)) return "member"; // Before the roster has come it is about to be one.
   return retired.has(self) ? "retired" : left.has(self) ? "left" : "outside";
 }
+/** The mesh, how this node stands in it, and what waits there for its signature. */
+export function meshStanding({ membership, meshId, self }: Replica) {
+  const { roster, proposals } = membership;
+  const isVoter = roster?.voters.includes(self) === true;
+  return {
+    id: meshId,
+    name: roster?.name ?? "",
+    standing: standingOf(membership, self),
+    proposals: proposals.length,
+    toSign: isVoter ? proposals.filter(({ signed }) => !signed.includes(self)).length : 0,
+  };
+}
+
 export type Standing = "member" | "left" | "retired" | "outside";
 
 /** Reads a welcome and checks that its founding is the mesh's. Errors: BAD_WELCOME. */

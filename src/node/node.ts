@@ -18,9 +18,12 @@ import { Blocks } from "./blocks.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
 import { ControlError } from "./control.ts";
+import { CutFollower } from "./cut-follow.ts";
 import { Entrance } from "./entrance.ts";
+import { GossipWaste } from "./gossip-waste.ts";
 import { Heartbeats, type HeartbeatsOptions } from "./heartbeats.ts";
 import { HeldRelease } from "./held-release.ts";
+import type { RotationKeys } from "./identity-keys.ts";
 import { KeystoneLoop } from "./keystone-loop.ts";
 import { KeystoneMemory } from "./keystone-memory.ts";
 import {
@@ -36,6 +39,7 @@ import { Publisher } from "./publisher.ts";
 import { Refusals } from "./refusals.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { requestId } from "./request-id.ts";
+import { Rotation } from "./rotation.ts";
 import { SignerDesk } from "./signer-desk.ts";
 import { StandingRules } from "./standing-rules.ts";
 import type { Verify } from "./verify-entries.ts";
@@ -61,6 +65,8 @@ export type NodeParts = {
   readonly verify?: Verify;
   /** Told how many new entries came, with each batch: how much memory may be used meanwhile is its business. */
   noteEntries?(count: number): void;
+  /** The key files, and how to start anew under another key: without them a node keeps its key for ever. */
+  readonly rotation?: { readonly keys: RotationKeys; restart(): void };
 };
 /** What a node has once it is in a mesh. */
 export type Membered = {
@@ -85,11 +91,14 @@ export class Node {
   readonly #openMesh: NodeParts["openMesh"];
   readonly #verify: NodeParts["verify"];
   readonly #noteEntries: NodeParts["noteEntries"];
+  readonly #rotating: NodeParts["rotation"];
+  #rotation: Rotation | undefined;
   #mesh: Mesh | undefined;
   #memory: KeystoneMemory | undefined;
   #blocks: Blocks | undefined;
   #membered: Membered | undefined;
   #held: HeldRelease | undefined;
+  readonly #waste = new GossipWaste();
   readonly #publisher = new Publisher((bytes) => {
     // Best effort: anti-entropy brings what gossip doesn't.
     this.mesh.publish(bytes).catch((error: unknown) => this.options.log.warn({ error }, "gossip could not be sent"));
@@ -102,6 +111,7 @@ export class Node {
     this.#openMesh = parts.openMesh;
     this.#verify = parts.verify;
     this.#noteEntries = parts.noteEntries;
+    this.#rotating = parts.rotation;
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
@@ -128,6 +138,10 @@ export class Node {
     return this.#blocks;
   }
 
+  /** Undefined where the key is in no file. */
+  get rotation(): Rotation | undefined {
+    return this.#rotation;
+  }
   /** What this node does to whole domains that it owns. */
   readonly ownerWork: OwnerWork = new OwnerWork(this);
 
@@ -163,6 +177,7 @@ export class Node {
   async start(): Promise<void> {
     const { config, world, log } = this.options;
     this.#memory = await KeystoneMemory.load(this.store);
+    if (this.#rotating !== undefined) this.#rotation = await Rotation.load({ ...this.#rotating, node: this });
     const blocks = await Blocks.load(this.store); // Before the mesh: the gate asks them too.
     this.#blocks = blocks;
     const known = (await this.store.meta("mesh")) as MeshMemory | undefined;
@@ -208,6 +223,7 @@ export class Node {
   }
 
   async stop(): Promise<void> {
+    await this.#rotation?.stop();
     this.ownerWork.stop();
     await this.#membered?.loop.stop();
     this.#membered?.heartbeats.stop();
@@ -255,6 +271,7 @@ export class Node {
       log,
       isBlocked: (peerId) => this.blocks.has(peerId),
     });
+    const cuts = await CutFollower.load({ store: this.store, keeper, memory: this.memory, log });
     const loop: KeystoneLoop = new KeystoneLoop({
       api: this.api,
       keeper,
@@ -266,6 +283,7 @@ export class Node {
       deletesPerOriginMax: config.deletesPerOriginMax,
       missingAtOnceMax: config.missingAtOnceMax,
       scanDutyFactor: config.scanDutyFactor,
+      ...(config.drift === undefined ? {} : { drift: config.drift }),
       now: world.now,
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
@@ -273,6 +291,7 @@ export class Node {
       isBlocked: (peerId) => this.blocks.has(peerId),
       refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
       acceptByRule: () => rules.apply(),
+      followCuts: () => cuts.follow(),
       // A cloud that left, or was retired, is its own again: nothing is written there any more.
       mayPlan: () => antiEntropy.mayPlan() && standingOf(keeper.replica.membership, keeper.self) === "member",
       hasPulled: () => antiEntropy.hasPulled || isAlone(keeper.replica.membership),
@@ -315,10 +334,12 @@ export class Node {
     });
     await this.mesh.setMesh(meshId);
     await this.#sayWhoWeAre(keeper);
+    await this.#rotation?.takeOver(); // Before anything is captured or planned under this key.
     this.mesh.reach();
     antiEntropy.start();
     heartbeats.start();
     loop.start();
+    this.#rotation?.start();
     void this.ownerWork.resume();
     return this.#membered;
   }
@@ -369,6 +390,11 @@ export class Node {
 
   async #onGossip(bytes: Uint8Array, from: PeerId): Promise<GossipVerdict> {
     const isBeat = isHeartbeat(bytes);
+    const nowMs = this.options.world.now();
+    if (!isBeat && this.#waste.isTooMuch(from, nowMs)) {
+      this.refusals.take([{ code: "TOO_FAST", detail: "too much of its gossip was refused within a minute" }], from);
+      return "ignore";
+    }
     const batch = isBeat ? undefined : decodeBatch(bytes);
     if (batch?.ok === false) {
       this.refusals.take([batch.rejection], from);
@@ -379,8 +405,10 @@ export class Node {
     if (batch === undefined) return this.#membered.heartbeats.take(bytes, from);
     const { news, rejections } = await this.#membered.keeper.receiveGossip(batch.value);
     this.refusals.take(rejections, from);
+    this.#waste.note(from, rejections.length, nowMs);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
+    if (rejections.length > 0) return "ignore"; // What is refused here would be refused there, and be our waste.
     // Durable by now: only then is it relayed. What is not for every member is passed on to nobody.
     const { replica } = this.#membered.keeper;
     if (news.length === 0 || !news.every(({ set }) => replica.isPublic(set))) return "ignore";
@@ -406,6 +434,7 @@ export class Node {
   }
 
   #onMembership(): void {
+    this.#rotation?.start();
     const { members } = this.#membered?.keeper.replica.membership ?? { members: [] };
     for (const peerId of members) {
       this.mesh.forgetKnock(peerId);

@@ -12,6 +12,7 @@ import type {
   PendingView,
   PlanView,
   ProjectView,
+  RotationView,
   StatusView,
   SwitchView,
 } from "./control.ts";
@@ -25,12 +26,14 @@ import { HoldDesk } from "./hold-desk.ts";
 import { isWaiting } from "./keystone-memory.ts";
 import { LeavingDesk } from "./leaving.ts";
 import { MemberDesk } from "./member-desk.ts";
-import { standingOf } from "./membership-desk.ts";
+import { meshStanding } from "./membership-desk.ts";
 import type { Node } from "./node.ts";
 import { ProjectDesk } from "./project-desk.ts";
 
 import { refusalsOf } from "./refusal-views.ts";
 import { RosterDesk } from "./roster-desk.ts";
+import { rotateIdentity } from "./rotation-desk.ts";
+import { rotationView } from "./rotation-view.ts";
 
 import { SwitchDesk } from "./switch-desk.ts";
 import { TakeoverDesk } from "./takeover-desk.ts";
@@ -67,20 +70,12 @@ export class Operator implements Control {
   async status(): Promise<StatusView> {
     const { options, identity, mesh, memory, membered } = this.#node;
     const replica = membered?.keeper.replica;
-    const roster = replica?.membership.roster;
     const standings = [...(membered?.loop.standings().values() ?? [])].flatMap((one) => [...one.values()]);
     return {
       peerId: identity.peerId,
       name: options.config.name,
       version: options.version,
-      mesh:
-        replica === undefined
-          ? null
-          : {
-              id: replica.meshId,
-              name: roster?.name ?? "",
-              standing: standingOf(replica.membership, replica.self),
-            },
+      mesh: replica === undefined ? null : meshStanding(replica),
       members: replica?.membership.members.size ?? 0,
       connected: mesh.connected(),
       addresses: mesh.addresses(),
@@ -103,6 +98,7 @@ export class Operator implements Control {
       },
       work: this.#node.ownerWork.view,
       ...healthOf(this.#node),
+      rotation: rotationView(this.#node, this.#node.rotation),
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
       ...refusalsOf(this.#node),
@@ -119,6 +115,10 @@ export class Operator implements Control {
 
   admit(options: { peerId: string; name?: string }): ReturnType<MembershipControl["admit"]> {
     return this.#members.admit(options);
+  }
+
+  rotateIdentity(options: { now?: boolean }): Promise<RotationView> {
+    return rotateIdentity(this.#node, options);
   }
 
   retire(options: { peerId: string; rival?: boolean }): ReturnType<MembershipControl["retire"]> {

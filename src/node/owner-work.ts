@@ -45,6 +45,11 @@ export class OwnerWork {
     return this.#current ?? null;
   }
 
+  /** Whether a work is under way, or was broken off and is yet to be gone on with. */
+  async isAtWork(): Promise<boolean> {
+    return this.#current !== undefined || ((await this.#node.store.meta(WISH)) ?? null) !== null;
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#cancelResume?.();

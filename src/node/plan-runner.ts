@@ -168,7 +168,7 @@ export class PlanRunner {
 
   #planOf(domain: DomainView): Plan {
     if (this.#gate.waits(domain)) return this.#gate.waitingPlan(domain, PLAN_HOLDS);
-    const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf, isBlocked } = this.#options;
+    const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf, isBlocked, drift } = this.#options;
     const planned = plan({
       domain,
       seen: memory.seenIn(domain.set),
@@ -178,6 +178,7 @@ export class PlanRunner {
       deletesPerOriginMax,
       deletesWindowMs: DELETES_WINDOW_MS,
       nameOf,
+      ...(drift === undefined ? {} : { drift }),
     });
     const owner = setOwner(domain.set);
     return owner !== undefined && isBlocked?.(owner) === true

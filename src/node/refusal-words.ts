@@ -21,7 +21,7 @@ const WORDS: Readonly<Record<RejectionCode, string>> = {
   EQUIVOCATION: "said two things under one stamp: one wins, the same everywhere",
   FOREIGN_ID: "named the ID of something in this Keystone that is not of its domain: never touched",
   EARLY_NAME: "would take a name in use here by an earlier stamp: held (keymesh hold list)",
-  TOO_FAST: "gossips faster than can be judged: what was left unread comes in a session",
+  TOO_FAST: "gossips faster than can be judged, or too much that is refused: its gossip is left unread for a while",
   NO_ANSWER: "did not answer in a sync session",
   NO_HEARTBEAT: "is connected and sends no heartbeat",
   KEEPS_DIFFERING: "holds other records than this node, and whole sessions don't change that",

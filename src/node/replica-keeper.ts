@@ -107,11 +107,20 @@ export class ReplicaKeeper {
     writes: readonly Write[] | ((next: Instant) => readonly Write[]),
     beside: Omit<StoreBatch, "records" | "instant"> = {},
   ): Promise<readonly Entry[]> {
+    return this.writeAs(this.#options.signer, writes, beside);
+  }
+
+  /** As `write`, signed with another key of this cloud's own: the one that it is about to have, or had until now. */
+  async writeAs(
+    signer: Signer,
+    writes: readonly Write[] | ((next: Instant) => readonly Write[]),
+    beside: Omit<StoreBatch, "records" | "instant"> = {},
+  ): Promise<readonly Entry[]> {
     const off = this.clockOff;
     if (off !== undefined) throw off;
     const nowMs = this.#options.now();
     const made = typeof writes === "function" ? writes(tick(this.replica.instant, nowMs)) : writes;
-    const joined = this.replica.write(made, this.#options.signer, nowMs);
+    const joined = this.replica.write(made, signer, nowMs);
     await this.#persist(joined, beside);
     this.#tell(joined, true);
     return joined.entries;

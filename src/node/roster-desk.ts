@@ -7,11 +7,13 @@ import { type RosterChanges, successor } from "../core/next-roster.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { Write } from "../core/replica.ts";
 import { electorsOf, majorityOf } from "../core/roster-chain.ts";
+import { proposedChange } from "../core/roster-changes.ts";
 import { type RosterEvent, rosterHistory } from "../core/roster-history.ts";
 import { CONTROL_SET } from "../core/set-name.ts";
 import { ControlError } from "./control.ts";
 import type {
   FollowedView,
+  MembershipControl,
   PolicyChanges,
   PolicyView,
   ProposalView,
@@ -50,18 +52,32 @@ export class RosterDesk {
     return this.#vote(next.roster, options);
   }
 
-  async sign(options: { proposal: string; rival?: boolean; byRecoveryKey?: SignedOffline }): Promise<ProposalView> {
+  async sign(options: Parameters<MembershipControl["sign"]>[0]): Promise<ProposalView> {
     const { membership, roster, keeper } = this.#current();
     const { proposal } = options;
     const hashes = membership.proposals.map((one) => one.roster.hash);
     const found = this.#find(hashes, proposal);
     if (found === undefined)
       throw new ControlError("UNKNOWN_PROPOSAL", `no open proposal ${proposal}: keymesh mesh proposals lists them`);
+    const next = membership.proposals.find((one) => one.roster.hash === found)?.roster;
+    if (next === undefined) return this.#shown(found);
+    if (options.stale !== true) this.#refuseStale(next);
     if (options.byRecoveryKey !== undefined) return this.#signOffline(found, options.byRecoveryKey);
     if (!roster.voters.includes(keeper.self))
       throw new ControlError("NOT_A_VOTER", `this node is no voter: ${this.#names(roster.voters)} may sign`);
-    const next = membership.proposals.find((one) => one.roster.hash === found)?.roster;
-    return next === undefined ? this.#shown(found) : this.#vote(next, options);
+    return this.#vote(next, options);
+  }
+
+  /** Who came or went since a proposal was made would be put out, or back in, by it: nobody asked for that. */
+  #refuseStale(next: Roster): void {
+    const { gone, joined } = proposedChange(this.#current().membership, next);
+    if (gone.length + joined.length === 0) return;
+    const drops = gone.length === 0 ? [] : [`put out ${this.#names(gone, " and ")}`];
+    const brings = joined.length === 0 ? [] : [`bring in ${this.#names(joined, " and ")}`];
+    throw new ControlError(
+      "STALE_PROPOSAL",
+      `members came or went since ${short(next)} was proposed: it would ${[...drops, ...brings].join(" and ")}. Propose it anew; --stale signs it all the same`,
+    );
   }
 
   /** Follows a roster at this operator's word, now or once it is here. */
@@ -231,8 +247,8 @@ export class RosterDesk {
     return first;
   }
 
-  #names(peers: readonly PeerId[]): string {
-    return peers.map((peerId) => this.#node.nameOf(peerId)).join(" or ");
+  #names(peers: readonly PeerId[], between = " or "): string {
+    return peers.map((peerId) => this.#node.nameOf(peerId)).join(between);
   }
 
   #audit(audit: string, facts: object): void {

@@ -4,21 +4,33 @@ import { createMesh } from "../mesh/mesh.ts";
 import { openLevelStore } from "../store/open-store.ts";
 import type { Control } from "./control.ts";
 import { dataPaths } from "./data-directory.ts";
+import { identityFor, rotationKeys } from "./identity-keys.ts";
 import { openKeystone } from "./keystone-access.ts";
 import { Node, type NodeOptions } from "./node.ts";
 import { Operator } from "./operator.ts";
 import { HeapWatch, keepHeapSmall } from "./small-heap.ts";
 import { verifyOnThreads } from "./verify-entries.ts";
 
-export type RunningNode = { readonly control: Control; stop(): Promise<void> };
+export type RunningNode = {
+  readonly control: Control;
+  /** Resolves once the node wants to be stopped and started anew: under another key. */
+  readonly restart: Promise<void>;
+  stop(): Promise<void>;
+};
 
 /** The data directory is this process's own. Errors: StoreError, MeshError, ConfigError, CredentialsError. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   keepHeapSmall();
   const paths = dataPaths(options.dataDir);
-  const identity = await openIdentity(paths.identity);
+  await openIdentity(paths.identity); // Before anything else: a key that can't be used needs no store.
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
+  const identity = await identityFor(paths, store).catch(async (error: unknown) => {
+    await keystone.close();
+    await store.close();
+    throw error;
+  });
+  const wanted = Promise.withResolvers<void>();
   const heap = new HeapWatch(options.world.after);
   const node = new Node(options, {
     identity,
@@ -27,6 +39,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     openMesh: createMesh,
     verify: verifyOnThreads,
     noteEntries: (count) => heap.note(count),
+    rotation: { keys: rotationKeys(paths), restart: wanted.resolve },
   });
   const stop = async () => {
     heap.stop();
@@ -36,7 +49,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   };
   try {
     await node.start();
-    return { control: new Operator(node), stop };
+    return { control: new Operator(node), restart: wanted.promise, stop };
   } catch (error) {
     await stop();
     throw error;

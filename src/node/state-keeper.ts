@@ -32,6 +32,7 @@ export class StateKeeper {
       found: scan.canary,
       memory: memory.canary,
       self: signer.peerId,
+      former: memory.former,
       remaining: scan.remaining,
     });
     if (verdict === "contested") return this.#contested(scan.canary);
@@ -59,11 +60,17 @@ export class StateKeeper {
     return this.#options.hasPulled() ? "heal" : "stop";
   }
 
-  /** A raise whose answer we never saw, and which landed. It confirmed nothing. */
+  /**
+   * A raise whose answer we never saw, and which landed. It confirmed nothing. One that we signed under a former peer ID
+   * is signed anew: a raise is under way from now on.
+   */
   async #adoptRaised(found: CanaryFound): Promise<void> {
-    const { memory } = this.#options;
-    if (found.is !== "mark" || found.mark.generation === memory.canary?.generation) return;
-    await memory.write({ canary: { projectId: found.projectId, generation: found.mark.generation, raising: null } });
+    const { memory, signer } = this.#options;
+    if (found.is !== "mark") return;
+    const { projectId, mark } = found;
+    const raising = mark.peerId === signer.peerId ? null : mark.generation + 1;
+    if (raising === null && mark.generation === memory.canary?.generation) return;
+    await memory.write({ canary: { projectId, generation: mark.generation, raising } });
   }
 
   async #contested(found: CanaryFound): Promise<CaptureMode | "stop"> {

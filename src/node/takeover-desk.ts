@@ -15,6 +15,7 @@ import { hearFirst } from "./heard-first.ts";
 import { localWords } from "./local-words.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
+import { ownDomain } from "./owned-domain.ts";
 
 const REFUSALS = {
   NOT_POINTED_TO: "its owner has not passed it to this cloud: there, run keymesh domain transfer",
@@ -34,22 +35,7 @@ export class TakeoverDesk {
   /** Errors: UNKNOWN_DOMAIN, NOT_THE_OWNER, NOT_A_MEMBER, NOT_IN_AUDIENCE, ALREADY_POINTED, NOT_HEARD_YET. */
   async pass(options: { domain: string; peerId: string; confirmed?: boolean }): Promise<LetGoView> {
     const { keeper, words } = memberedOf(this.#node);
-    const { replica } = keeper;
-    const { set, owner, domainId, chain } = this.#domains.findShared({ domain: options.domain, owner: keeper.self });
-    if (owner !== keeper.self) throw new ControlError("NOT_THE_OWNER", "only its owner passes a domain on");
-    const next = parsePeerId(options.peerId);
-    if (next === undefined || next === keeper.self || !replica.membership.members.has(next))
-      throw new ControlError("NOT_A_MEMBER", `${options.peerId} is no other member: keymesh member list shows who is`);
-    const name = this.#node.nameOf(next);
-    if (set.authority === undefined || !isInAudience(set.authority, next))
-      throw new ControlError("NOT_IN_AUDIENCE", `domain ${domainId} is not shared with ${name}: share it first`);
-    const to = domainSet(next, domainId, (identityOf(chain.present)?.transfers ?? 0) + 1);
-    const pointed = chain.pending === undefined ? undefined : setOwner(chain.pending);
-    if (pointed !== undefined && pointed !== next)
-      throw new ControlError(
-        "ALREADY_POINTED",
-        `domain ${domainId} is on its way to ${this.#node.nameOf(pointed)}, who may take it at any time: a pointer can't be taken back`,
-      );
+    const { set, domainId, chain, next, name } = this.#toPass(options);
     const view: LetGoView = {
       id: domainId,
       name: this.#domains.row(chain).name,
@@ -57,7 +43,7 @@ export class TakeoverDesk {
         {
           peerId: next,
           name,
-          agreement: localWords(replica, chain).find((one) => one.peerId === next)?.mode ?? "none",
+          agreement: localWords(keeper.replica, chain).find((one) => one.peerId === next)?.mode ?? "none",
         },
       ],
       untold: words.untold(set.name),
@@ -66,10 +52,38 @@ export class TakeoverDesk {
     };
     if (options.confirmed !== true) return view;
     await hearFirst(this.#node, set.name);
+    const { from, to } = this.#toPass(options); // A restored owner may only now have heard that it passed the domain on.
     const fields = { [POINTER_PREFIX + next]: { set: to } };
-    await keeper.write([{ set: set.name, kind: "authority", id: domainId, fields }]);
-    this.#node.options.log.info({ audit: "domain.transfer", set: set.name, to: next }, "a domain is passed on");
+    await keeper.write([{ set: from, kind: "authority", id: domainId, fields }]);
+    this.#node.options.log.info({ audit: "domain.transfer", set: from, to: next }, "a domain is passed on");
     return view;
+  }
+
+  #toPass(options: { domain: string; peerId: string }) {
+    const { replica } = memberedOf(this.#node).keeper;
+    const { set, domainId, chain } = ownDomain(this.#node, this.#domains, options.domain);
+    const next = parsePeerId(options.peerId);
+    if (next === undefined || next === replica.self || !replica.membership.members.has(next))
+      throw new ControlError("NOT_A_MEMBER", `${options.peerId} is no other member: keymesh member list shows who is`);
+    const name = this.#node.nameOf(next);
+    if (set.authority === undefined || !isInAudience(set.authority, next))
+      throw new ControlError("NOT_IN_AUDIENCE", `domain ${domainId} is not shared with ${name}: share it first`);
+    const pointed = chain.pending === undefined ? undefined : setOwner(chain.pending);
+    if (pointed !== undefined && pointed !== next)
+      throw new ControlError(
+        "ALREADY_POINTED",
+        `domain ${domainId} is on its way to ${this.#node.nameOf(pointed)}, who may take it at any time: a pointer can't be taken back`,
+      );
+    const from = chain.present;
+    return {
+      set,
+      domainId,
+      chain,
+      next,
+      name,
+      from,
+      to: domainSet(next, domainId, (identityOf(from)?.transfers ?? 0) + 1),
+    };
   }
 
   /** Errors: UNKNOWN_DOMAIN, NOT_POINTED_TO, ALREADY_TRANSFERRED, UNSETTLED, NOT_ACCEPTED, BUSY, NOT_HEARD_YET. */

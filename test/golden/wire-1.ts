@@ -3,7 +3,7 @@
 import { pointerHash } from "../../src/core/authority.ts";
 import type { Entry, Fields, RecordKey } from "../../src/core/entry.ts";
 import { localId } from "../../src/core/kinds.ts";
-import { admissionFields, bodyOf, leaveFields } from "../../src/core/membership.ts";
+import { admissionFields, bodyOf, leaveFields, proposalFields } from "../../src/core/membership.ts";
 import { CONTROL_SET, cloudSet, domainSet } from "../../src/core/set-name.ts";
 import { entryBy, idOf, meshOf, peerOf, rosterAfter, sorted, type TestPeer } from "../fixtures/peers.ts";
 
@@ -15,6 +15,8 @@ export const rosterOne = rosterAfter(founding, {
   retired: sorted([delta]),
   thresholds: { admit: 2 },
 });
+/** With a recovery key, whose signature stands in for a voter's. */
+const rosterTwo = rosterAfter(rosterOne, { recovery: peerOf(9).peerId });
 
 const domainId = idOf("d");
 const projectId = idOf("1");
@@ -36,6 +38,12 @@ const project = { set: firstSet, kind: "project", id: projectId };
 export const CASES: Readonly<Record<string, Case>> = {
   "roster-founding": words(alpha, { set: CONTROL_SET, kind: "roster", id: founding.hash }, { body: bodyOf(founding) }),
   "roster-1": words(alpha, { set: CONTROL_SET, kind: "roster", id: rosterOne.hash }, { body: bodyOf(rosterOne) }),
+  "roster-recovery": words(
+    peerOf(9),
+    { set: CONTROL_SET, kind: "roster", id: rosterTwo.hash },
+    { body: bodyOf(rosterTwo) },
+  ),
+  proposal: words(gamma, { set: CONTROL_SET, kind: "proposal", id: gamma.peerId }, proposalFields(rosterTwo)),
   admission: words(
     alpha,
     { set: CONTROL_SET, kind: "admission", id: beta.peerId },

@@ -55,7 +55,7 @@ describe("wire version 1", () => {
     const [bytes] = wireOf(goldenIn(name));
     const tuple = decode(bytes) as unknown[];
     const later = encode(["keymesh/entry/2", ...tuple.slice(1)]);
-    const signers = [1, 2, 3, 4].map(peerOf).filter(({ peerId }) => peerId === tuple[6]);
+    const signers = [1, 2, 3, 4, 9].map(peerOf).filter(({ peerId }) => peerId === tuple[6]);
     const opened = openEntry(meshId, [later, signers[0]?.signer.sign(later) ?? new Uint8Array()]);
     expect(!opened.ok && opened.rejection.code).toBe("WRONG_CONTEXT");
   });

@@ -131,7 +131,7 @@ describe("a federation of three clouds", () => {
     const first = await a.admin.create({ domainId: once, name: "first" });
     await a.control.shareDomain({ domain: once });
     await eventually(() => b.control.acceptDomain({ domain: once }));
-    await eventually(() => c.cli("domain", "accept", once, "--mode", "initial"));
+    await eventually(() => c.control.acceptDomain({ domain: once, mode: "initial" }));
     await named(first.id, "first", [b, c]);
     await eventually(async () =>
       expect((await c.control.plan()).filter(({ id }) => id === first.id || id === once)).toEqual([]),
@@ -159,13 +159,17 @@ describe("a federation of three clouds", () => {
     await named(web, "without C", [b]);
     expect(await nameAt(c, web)).toBe("web after the loss");
     await a.cli("domain", "share", domain, "--everyone");
+    await eventually(async () =>
+      expect((await c.control.domains()).find(({ id }) => id === domain)).toMatchObject({ agreement: "observe" }),
+    );
+    await c.cli("domain", "accept", domain, "--mode", "mirror");
     await named(web, "without C", [c]);
   });
 
   it("follows B once A passed the domain on to it, and B's word alone", async () => {
     const { a, b, c, domain } = stage();
     await a.cli("domain", "transfer", domain, b.peerId, "--yes");
-    await eventually(() => b.cli("domain", "take", domain));
+    await eventually(() => b.control.takeDomain({ domain }));
     await eventually(async () =>
       expect((await c.control.domains()).find(({ id }) => id === domain)).toMatchObject({ owner: b.peerId }),
     );
@@ -173,6 +177,19 @@ describe("a federation of three clouds", () => {
     await named(web, "B owns it", [a, c]);
     await a.admin.patch(web, { name: "A owned it" });
     await named(web, "B owns it", [a, c]);
+  });
+
+  it("goes on without B: C shares the domain anew, and A follows it because its operator says so", async () => {
+    const { a, b, c, domain } = stage();
+    await b.kill("SIGKILL");
+    await c.cli("domain", "share", domain, "--anew");
+    const replace = ["domain", "accept", domain, "--owner", c.peerId];
+    await eventually(async () => expect((await a.control.domains()).map(({ owner }) => owner)).toContain(c.peerId));
+    expect(JSON.parse((await a.refusal(...replace)).stderr)).toMatchObject({ error: { code: "ALREADY_AGREED" } });
+    await a.cli(...replace, "--replace");
+    expect([await nameAt(a, web), await nameAt(c, web)]).toEqual(["B owns it", "B owns it"]);
+    await c.admin.patch(web, { name: "C owns it now" });
+    await named(web, "C owns it now", [a]);
   });
 });
 

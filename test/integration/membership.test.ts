@@ -4,13 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { z } from "zod";
 import type { Control } from "../../src/node/control.ts";
 import { callCli } from "../fixtures/call-cli.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { type LoneNode, startLoneNode } from "../fixtures/lone-node.ts";
 
+vi.setConfig({ testTimeout: 120_000 }); // Each takes some seconds; six processes on a machine that may be busy.
 const NAMES = ["a", "b", "c", "d", "founder", "heir"] as const;
 type Name = (typeof NAMES)[number];
 const proposal = z.looseObject({ hash: z.string(), state: z.string(), missing: z.number() });

@@ -1,6 +1,7 @@
 // No Keystone goes back to an older value, and forth again, because a revoke is half known. An owner that takes a scope
 // away first writes anew what stands by it; whoever has the revoke and not yet those words sees older values beneath.
-// Judged from the ledger: what the owner wrote anew before the revoke that this node knows, and the node lacks.
+// Judged from the ledger: what the owner wrote anew before the revoke that this node knows, and the node lacks, though its
+// Keystone holds it.
 import type { Entry, FieldValue, RecordKey } from "../../src/core/entry.ts";
 import { compareInstants, compareStamps, type Instant } from "../../src/core/stamp.ts";
 import type { SimCloud } from "./sim-cloud.ts";
@@ -12,9 +13,14 @@ const FIELDS = ["name", "description", "enabled", "tags", "deleted"] as const;
 export function stepBack(
   simulation: Simulation,
   cloud: SimCloud,
-  write: { readonly key: RecordKey; readonly body: Readonly<Record<string, FieldValue>> },
+  write: {
+    readonly key: RecordKey;
+    readonly body: Readonly<Record<string, FieldValue>>;
+    /** What Keystone holds. */
+    readonly before: Readonly<Record<string, FieldValue>>;
+  },
 ): Entry | undefined {
-  const { key, body } = write;
+  const { key, body, before: held } = write;
   const [, owner = "", domainId = ""] = key.set.split("/");
   const { replica } = cloud;
   const takenAt = newestTaken(cloud, key, domainId);
@@ -33,7 +39,8 @@ export function stepBack(
       if (!isAnew || isLost || !wasDurable || entry.stamp.origin !== owner || entry.fields[field] === undefined)
         continue;
       if (compareInstants(entry.stamp, takenAt) > 0 || (now !== undefined && !isAfter(entry, now.entry))) continue;
-      if (JSON.stringify(entry.fields[field]) !== JSON.stringify(body[field])) return entry;
+      const isHeld = field === "deleted" || JSON.stringify(entry.fields[field]) === JSON.stringify(held[field]);
+      if (isHeld && JSON.stringify(entry.fields[field]) !== JSON.stringify(body[field])) return entry;
     }
   }
   return undefined;

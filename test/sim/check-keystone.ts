@@ -1,9 +1,11 @@
 // What a node writes into its Keystone must be decided by an entry that counts at that node, in a domain that its cloud
 // agreed to, and must change something. Everything else stays as people made it.
 import { CANARY_NAME } from "../../src/core/canary.ts";
-import type { FieldValue, RecordKey } from "../../src/core/entry.ts";
+import type { Entry, FieldValue, RecordKey } from "../../src/core/entry.ts";
 import { localId } from "../../src/core/kinds.ts";
+import type { Replica } from "../../src/core/replica.ts";
 import type { SetName } from "../../src/core/set-name.ts";
+import { compareStamps } from "../../src/core/stamp.ts";
 import type { ProjectObject } from "../../src/keystone/api.ts";
 import { stepBack } from "./check-flaps.ts";
 import { mayCount } from "./check-replica.ts";
@@ -70,17 +72,20 @@ export class KeystoneCheck {
       write.method === "createDomain"
         ? write.id
         : String(before === undefined ? body.domainId : (before.domainId ?? before.id));
-    const set = this.#agreedSet(cloud, domainId ?? "");
-    if (set === undefined) return foreign(`${cloud.name} has no agreement about domain ${domainId}`);
+    const sets = this.#agreedSets(cloud, domainId ?? "");
+    const set = sets?.at(-1);
+    if (sets === undefined || set === undefined)
+      return foreign(`${cloud.name} has no agreement about domain ${domainId}`);
     const isDomain = write.method === "createDomain" || write.method === "updateDomain";
     if (write.id === undefined) return foreign("a project without an ID");
     if (before?.isDomain === true && !isDomain) return foreign("a domain taken for a project");
     const key: RecordKey = { set, kind: isDomain ? "domain" : "project", id: write.id };
-    if (!this.#mayWrite(cloud, set)) return foreign(`${cloud.name} only observes domain ${domainId}`);
+    if (!this.#mayWrite(cloud, sets)) return foreign(`${cloud.name} only observes domain ${domainId}`);
     if (write.method === "deleteProject") return this.#judgeDelete(cloud, key);
     if (before !== undefined && write.method.startsWith("update") && this.#changesNothing(body, before))
       return { checker: "apply is idempotent", why: "it changes nothing" };
-    const anew = stepBack(this.#simulation, cloud, { key, body });
+    const held = before as unknown as Body | undefined;
+    const anew = held === undefined ? undefined : stepBack(this.#simulation, cloud, { key, body, before: held });
     if (anew !== undefined)
       return { checker: "no Keystone flaps by a half-known revoke", why: `${cloud.name} lacks ${textOf(anew)}` };
     return this.#judgeFields(cloud, key, body, before);
@@ -134,30 +139,49 @@ export class KeystoneCheck {
     const isSame = (other: FieldValue) =>
       JSON.stringify(isNone(other) ? "" : other) === text ||
       (field === "name" && String(other).trim() === String(value).trim());
-    const lately = this.#simulation.checks.replicaOf(cloud).lately(key, field, PLAN_MS);
-    return lately.some((one) => isSame(one.value) && (!one.isNow || mayCount(replica, one.entry, field)));
+    const check = this.#simulation.checks.replicaOf(cloud);
+    const lately = check.lately(key, field, PLAN_MS);
+    if (lately.some((one) => isSame(one.value) && (!one.isNow || mayCount(replica, one.entry, field)))) return true;
+    // Planned while the domain was still its former owner's.
+    const former = (this.#agreedSets(cloud, key.set.split("/")[2] ?? "") ?? []).slice(0, -1);
+    return former.some((set) =>
+      check
+        .lately({ ...key, set }, field, PLAN_MS)
+        .some((one) => isSame(one.value) && isBefore(replica, one.entry, key)),
+    );
   }
 
-  #agreedSet(cloud: SimCloud, domainId: string): SetName | undefined {
+  /** The sets of a domain that this cloud agreed to, from the first owner's to the present one's. */
+  #agreedSets(cloud: SimCloud, domainId: string): readonly SetName[] | undefined {
     const { replica } = cloud;
     for (const { name, identity } of replica?.sets() ?? []) {
-      if (identity.is !== "domain" || identity.domainId !== domainId) continue;
-      const mode = replica?.field({ set: name, kind: "local", id: localId(cloud.peerId) }, "mode");
-      if (mode?.value !== undefined && mode.value !== "none") return name;
+      if (replica === undefined || identity.is !== "domain" || identity.domainId !== domainId || identity.transfers > 0)
+        continue;
+      const sets = chainFrom(replica, name);
+      const words = sets.map((set) => replica.field({ set, kind: "local", id: localId(cloud.peerId) }, "mode"));
+      const [latest] = words
+        .flatMap((word) => word ?? [])
+        .sort((one, other) => compareStamps(other.entry.stamp, one.entry.stamp));
+      if (latest !== undefined && latest.value !== "none") return sets;
     }
     return undefined;
   }
 
   /** Under `observe` nothing is written; an operator may have said so just now. */
-  #mayWrite(cloud: SimCloud, set: SetName): boolean {
-    const key: RecordKey = { set, kind: "local", id: localId(cloud.peerId) };
-    const modes = this.#simulation.checks.replicaOf(cloud).lately(key, "mode", PLAN_MS);
+  #mayWrite(cloud: SimCloud, sets: readonly SetName[]): boolean {
+    const check = this.#simulation.checks.replicaOf(cloud);
+    const modes = sets.flatMap((set) =>
+      check.lately({ set, kind: "local", id: localId(cloud.peerId) }, "mode", PLAN_MS),
+    );
     return modes.some(({ value }) => value === "mirror" || value === "initial");
   }
 
-  #hasLocalName(cloud: SimCloud, key: RecordKey): boolean {
-    const local = cloud.replica?.field({ set: key.set, kind: "local", id: localId(cloud.peerId) }, "name");
-    return key.kind === "domain" && typeof local?.value === "string";
+  #hasLocalName(cloud: SimCloud, { kind, set }: RecordKey): boolean {
+    const sets = this.#agreedSets(cloud, set.split("/")[2] ?? "") ?? [];
+    const id = localId(cloud.peerId);
+    const isNamed = (one: SetName) =>
+      typeof cloud.replica?.field({ set: one, kind: "local", id }, "name")?.value === "string";
+    return kind === "domain" && sets.some(isNamed);
   }
 
   /** A PATCH that says what stands there already, unless somebody set it between our read and our write. */
@@ -170,6 +194,27 @@ export class KeystoneCheck {
       this.#clouds().length > 1 ? this.#provenance.changedMs(before.id) : this.#provenance.touchedMs(before.id);
     return isSame && this.#simulation.timeline.nowMs - lastMs > PLAN_MS;
   }
+}
+
+/** From a first owner's set to the present one: where an owner points to the next, and that one took the domain. */
+function chainFrom(replica: Replica, first: SetName): SetName[] {
+  const id = first.split("/")[2] ?? "";
+  const nextOf = (set: SetName): SetName | undefined => {
+    const pointers = [...replica.fields({ set, kind: "authority", id })].filter(([field]) =>
+      field.startsWith("pointer/"),
+    );
+    const next = pointers.map(([, { value }]) => (value as { readonly set: SetName }).set);
+    return next.find((one) => replica.field({ set: one, kind: "authority", id }, "accepts") !== undefined);
+  };
+  const sets = [first];
+  for (let at = nextOf(first); at !== undefined; at = nextOf(at)) sets.push(at);
+  return sets;
+}
+
+/** Whether something was said before the domain was taken by the owner whose set this is. */
+function isBefore(replica: Replica, entry: Entry, { set }: RecordKey): boolean {
+  const taken = replica.field({ set, kind: "authority", id: set.split("/")[2] ?? "" }, "accepts")?.entry;
+  return taken !== undefined && compareStamps(entry.stamp, taken.stamp) < 0;
 }
 
 function uncounted(why: string) {

@@ -65,7 +65,9 @@ export class ReplicaCheck {
         if (before?.has(field) !== true) this.#saidMs.set(`${name} ${field}`, this.#simulation.timeline.nowMs);
     const deleted = before?.get("deleted");
     const now = fields.get("deleted");
-    this.#noteDelete(name, now?.entry);
+    // While a revoke is half known nobody goes by what the records say.
+    if (now === undefined && replica.isSettled(key.set)) this.#deletedMs.delete(name);
+    if (now !== undefined) for (const entry of replica.standingEntries(key)) this.#noteDelete(name, entry);
     if (deleted?.entry.hash !== now?.entry.hash)
       this.#simulation.timeline.tell(
         `  ${this.#cloud.name}: ${now === undefined ? "undeleted" : "deleted"} ${key.id} by ${textOf((now ?? deleted)?.entry)}${isFresh ? " (fresh)" : ""}`,
@@ -76,14 +78,14 @@ export class ReplicaCheck {
 
   /**
    * A delete that is known here for some time stays known for as long: also where it goes for a moment, because a revoke
-   * came before what its owner wrote anew for it, and where a backup brings an older disk back.
+   * came before what its owner wrote anew for it, where a backup brings an older disk back, and where its domain passes on.
    */
-  #noteDelete(name: string, entry: Entry | undefined): void {
+  #noteDelete(name: string, { set, id, fields, stamp }: Entry): void {
+    if (fields.deleted !== true) return;
     const { nowMs } = this.#simulation.timeline;
-    if (entry === undefined) return void this.#deletedMs.delete(name);
-    const anew = entry.fields.for as { readonly origin: string; readonly at: readonly [number, number] } | undefined;
-    const { origin, wallMs, counter } = entry.stamp;
-    const word = `${name} ${anew?.origin ?? origin} ${(anew?.at ?? [wallMs, counter]).join(".")}`;
+    const anew = fields.for as { readonly origin: string; readonly at: readonly [number, number] } | undefined;
+    const { origin, at } = anew ?? { origin: stamp.origin, at: [stamp.wallMs, stamp.counter] };
+    const word = `${set.split("/")[2]} ${id} ${origin} ${at.join(".")}`;
     const sinceMs = Math.min(this.#deletedMs.get(name) ?? nowMs, this.#wordMs.get(word) ?? nowMs);
     this.#deletedMs.set(name, sinceMs);
     this.#wordMs.set(word, sinceMs);

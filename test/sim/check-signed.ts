@@ -11,6 +11,7 @@ export function checkSigned(simulation: Simulation, cloud: SimCloud, entry: Entr
   if (entry.kind === "local" && entry.fields.optout === true) simulation.happened.count("opt-out");
   if (entry.kind === "local" && entry.fields.off === true) simulation.happened.count("local switch");
   if (!entry.set.startsWith("domain/") || (entry.kind !== "project" && entry.kind !== "domain")) return;
+  if (entry.fields.for !== undefined) return; // Said anew for somebody, by an owner that revokes or takes a domain over.
   const { happened, checks } = simulation;
   happened.count(entry.fields.deleted === true ? "delete captured" : "edit captured");
   if (checks.approved.get(cloud.keystone)?.has(entry.id)) return; // An operator took what is there for an edit.

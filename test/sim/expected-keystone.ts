@@ -1,7 +1,9 @@
 // What a Keystone must hold once everything is settled, worked out from the oracle's state alone: which projects, under
 // which names, enabled or not. Written down from DESIGN section 7 and not from the plan's code.
 import type { Entry, EntryHash } from "../../src/core/entry.ts";
+import type { PeerId } from "../../src/core/peer-id.ts";
 import type { SetName } from "../../src/core/set-name.ts";
+import type { Stamp } from "../../src/core/stamp.ts";
 import type { ProjectObject } from "../../src/keystone/api.ts";
 import type { OracleState } from "../property/oracle.ts";
 import type { Ledger } from "./ledger.ts";
@@ -16,13 +18,7 @@ export function differenceInKeystone(
   state: OracleState,
   ledger: Pick<Ledger, "said">,
 ): string | undefined {
-  const domains = new Map<string, Map<string, Fields>>();
-  for (const [place, { fields }] of state.records) {
-    const [set = "", kind, id = ""] = place.split("\0");
-    if (!set.startsWith("domain/")) continue;
-    const records = domains.get(set) ?? new Map<string, Fields>();
-    domains.set(set, records.set(`${kind} ${id}`, valuesOf(fields)));
-  }
+  const domains = presentDomains(state, ledger);
   for (const [set, records] of domains) {
     // An object of a domain that this cloud accepted stays that domain's, though somebody names its ID in another as well.
     const isOthers = (id: string) =>
@@ -42,6 +38,53 @@ export function differenceInKeystone(
   return undefined;
 }
 
+/**
+ * What stands in each domain's present set, by set: of a domain that passed on, the former owners' sets are history, and
+ * only what clouds say of themselves is read from all of its sets, of each field the latest.
+ */
+function presentDomains(state: OracleState, ledger: Pick<Ledger, "said">): Map<string, Map<string, Fields>> {
+  const domains = new Map<string, Map<string, Fields>>();
+  const words = new Map<string, Record<string, readonly [unknown, EntryHash]>>();
+  for (const [place, { fields }] of state.records) {
+    const [set = "", kind, id = ""] = place.split("\0");
+    if (!set.startsWith("domain/")) continue;
+    const present = presentOf(state, set);
+    const records = domains.get(present) ?? new Map<string, Fields>();
+    domains.set(present, records);
+    if (kind === "local") {
+      const known = words.get(`${present} ${id}`) ?? {};
+      words.set(`${present} ${id}`, latestOf(known, JSON.parse(fields), ledger));
+      records.set(`local ${id}`, valuesOf(JSON.stringify(words.get(`${present} ${id}`))));
+    } else if (set === present) records.set(`${kind} ${id}`, valuesOf(fields));
+  }
+  return domains;
+}
+
+/** The set that goes on where this one's owner passed its domain on, and the next one took it. */
+export function presentOf({ records }: Pick<OracleState, "records">, set: string): string {
+  const domainId = set.split("/")[2];
+  const authority = (name: string) => valuesOf(records.get(`${name}\0authority\0${domainId}`)?.fields ?? "{}");
+  const pointers = Object.entries(authority(set)).filter(([field]) => field.startsWith("pointer/"));
+  const next = pointers.map(([, value]) => String((value as { set: string }).set));
+  const taken = next.find((name) => authority(name).accepts !== undefined);
+  return taken === undefined ? set : presentOf({ records }, taken);
+}
+
+type Said = Readonly<Record<string, readonly [unknown, EntryHash]>>;
+
+function latestOf(one: Said, other: Said, { said }: Pick<Ledger, "said">): Said {
+  const at = (hash: EntryHash | undefined) => {
+    const stamp = hash === undefined ? undefined : said.get(hash)?.entry.stamp;
+    return stamp === undefined ? "" : stampText(stamp);
+  };
+  const both = Object.entries(other).filter(([field, [, hash]]) => at(one[field]?.[1]) < at(hash));
+  return { ...one, ...Object.fromEntries(both) };
+}
+
+function stampText({ wallMs, counter, origin }: Pick<Stamp, "counter" | "origin"> & { wallMs: number }): string {
+  return `${String(wallMs).padStart(16, "0")}.${String(counter).padStart(6, "0")} ${origin}`;
+}
+
 /** When a name was given, as a text that sorts as stamps do. What an owner wrote anew for somebody was given when that one gave it. */
 function givenText(entry: Entry | undefined, owner: string | undefined): string {
   if (entry === undefined) return "";
@@ -50,7 +93,7 @@ function givenText(entry: Entry | undefined, owner: string | undefined): string 
       ? (entry.fields.for as { origin: string; at: [number, number] } | undefined)
       : undefined;
   const [wallMs, counter] = anew?.at ?? [entry.stamp.wallMs, entry.stamp.counter];
-  return `${String(wallMs).padStart(16, "0")}.${String(counter).padStart(6, "0")} ${anew?.origin ?? entry.stamp.origin}`;
+  return stampText({ wallMs, counter, origin: (anew?.origin ?? entry.stamp.origin) as PeerId });
 }
 
 function valuesOf(fields: string): Fields {

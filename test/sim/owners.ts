@@ -32,8 +32,8 @@ export async function rule(simulation: Simulation, shared: Shared, chance: Chanc
     const delayMs = chance.is(0.6) ? chance.wait(8_000) : undefined;
     return attempt(simulation, async () => {
       const overtaken = delayMs === undefined ? undefined : holdBack(simulation, { ...shared, others, delayMs });
-      const words = await revoke(simulation, shared, taken);
-      overtaken?.(words);
+      await revoke(simulation, shared, taken);
+      overtaken?.();
     });
   }
   const wanted = SCOPES.filter((scope) => scopes.includes(scope) || chance.is(0.6));

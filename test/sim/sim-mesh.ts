@@ -24,6 +24,7 @@ import type { Switchboard } from "./switchboard.ts";
 /** What one end knows of a connection; the other end has its own. */
 type Connection = { readonly peer: SimMesh; isOpen: boolean; readonly onClose: Set<() => void> };
 
+const REACH_MS = 2_000;
 const GOSSIP_FANOUT = 6; // As many as gossipsub has in its own mesh; with fewer members everybody is one.
 
 export class SimMesh implements Mesh {
@@ -50,6 +51,7 @@ export class SimMesh implements Mesh {
     this.life = at.life;
     this.#board = at.board;
     at.board.attach(this);
+    this.#reachAgain();
   }
 
   get isUp(): boolean {
@@ -85,16 +87,30 @@ export class SimMesh implements Mesh {
   }
 
   admits(peerId: PeerId): boolean {
-    return this.options.isMember(peerId) && !this.#strikes.isRefused(peerId, this.options.now());
+    const { isMember, isBlocked, now } = this.options;
+    return isMember(peerId) && isBlocked?.(peerId) !== true && !this.#strikes.isRefused(peerId, now());
   }
 
   // --- connections ---
 
+  /** A member's address may come long after its admission: the real one looks four times a second. */
+  #reachAgain(): void {
+    this.#board.timeline.after(REACH_MS, `reach ${this.place}`, () => {
+      if (!this.isUp) return;
+      this.#reach((place) => !this.#failures.has(place)); // Those wait for their own time.
+      this.#reachAgain();
+    });
+  }
+
   reach(): void {
+    this.#reach(() => true);
+  }
+
+  #reach(isDue: (place: string) => boolean): void {
     if (!this.isUp || this.#meshId === undefined) return;
     for (const { peerId, addresses } of this.options.membersToReach()) {
       if (peerId === this.peerId) continue;
-      for (const address of addresses) this.#dial(placeOf(address));
+      for (const place of addresses.map(placeOf)) if (isDue(place)) this.#dial(place);
     }
   }
 
@@ -131,13 +147,14 @@ export class SimMesh implements Mesh {
         addresses.some((address) => placeOf(address) === place),
       );
       if (isWanted) this.#dial(place);
+      else this.#failures.delete(place);
     });
   }
 
   /** The gate: whether a peer that dialled may stay; a stranger's knock is noted. */
   letsIn(from: SimMesh): boolean {
     if (this.admits(from.peerId)) return true;
-    if (this.options.isMember(from.peerId)) return false;
+    if (this.options.isMember(from.peerId) || this.options.isBlocked?.(from.peerId) === true) return false;
     this.#board.happened.count("knock refused");
     const { knock, tell } = this.#knocks.record(from.peerId, from.addresses()[0] ?? "", this.options.now());
     if (tell) this.options.handlers.onKnock?.(knock);

@@ -78,7 +78,7 @@ export class Simulation {
     });
     cloud.keystone.trouble = { ...cloud.keystone.trouble, latencyMs: this.swarm.keystoneMs };
     this.clouds.push(cloud);
-    if (twinOf === undefined) this.checks.watch(cloud);
+    if (keystone === undefined) this.checks.watch(cloud);
     return cloud;
   }
 

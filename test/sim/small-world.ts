@@ -87,6 +87,20 @@ export class SmallWorld {
     await this.settle();
   }
 
+  /** Carries out what an operator does; a refusal of it fails the scenario. */
+  async play<T>(what: string, act: () => Promise<T>): Promise<T> {
+    const done = await this.simulation.play(what, act);
+    this.check();
+    return done as T;
+  }
+
+  /** Waits until something is so in the simulated world, for at most so many milliseconds. */
+  async until(what: string, isSo: () => boolean, mostMs = 300_000): Promise<void> {
+    const isDone = await this.simulation.pump(isSo, mostMs);
+    this.check();
+    if (!isDone) throw new Error(`${what}: not within ${mostMs / 1_000} s`);
+  }
+
   check(): void {
     expect(this.simulation.failure).toBeUndefined();
   }

@@ -73,6 +73,7 @@ describe("what people read", () => {
     const why = "this node's clock is 3600 s ahead";
     const off = { ...STATUS, clock: { driftMs: 3_600_000, state: "off" as const, offsetMs: 3_600_000, why } };
     const lines = statusText(off, NOW_MS).split("\n");
+    expect(lines.some((line) => line.includes("2 open proposals, of which 1 may be signed here"))).toBe(true);
     expect(lines[0]).toMatch(/^ALARM: .*….{6}.*\), first seen 64 s ago: two processes run with this key$/);
     const text = lines.join("\n");
     expect(text).toContain("off, 3600 s ahead of the voters' median; stamps lead it by 3600 s");
@@ -87,7 +88,7 @@ describe("what people read", () => {
     const hostile = {
       ...STATUS,
       name: HOSTILE_NAME,
-      mesh: { id: "x", name: HOSTILE_NAME, standing: "outside" as const },
+      mesh: { id: "x", name: HOSTILE_NAME, standing: "outside" as const, proposals: 0, toSign: 0 },
     };
     const explained = {
       id: "1",

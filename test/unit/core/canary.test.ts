@@ -49,7 +49,7 @@ describe("a mark", () => {
 
 describe("the canary", () => {
   const seal = (generation: number, by = SELF) => sealCanary({ projectId: PROJECT, generation }, by.signer);
-  const read = (extra: Record<string, unknown>) => readCanary(PROJECT, extra, SELF.peerId);
+  const read = (extra: Record<string, unknown>) => readCanary(PROJECT, extra, { self: SELF.peerId });
 
   it("is the greater of its two marks, whichever key it stands under", () => {
     expect(read({ [ONE]: seal(7), [TWO]: seal(8) })).toEqual({ ...mark(8), key: TWO });

@@ -202,8 +202,22 @@ describe("the next roster", () => {
     expect(back.ok && back.roster).toMatchObject({ retired: [], members: sorted([a, b, d, e]) });
   });
 
+  it("retires who left, so that no admission brings it back, and lets in whom nobody admitted", () => {
+    const next = successor(one, { retire: [c.peerId], join: [peerOf(99).peerId] }, membership);
+    if (!next.ok) throw new Error(next.code);
+    expect(next.roster.retired).toEqual([c.peerId]);
+    expect(next.roster.members).toEqual(sorted([a, b, d, e, peerOf(99)]));
+    const under = replicaOf(a, admitted, left, ...signed(next.roster, a, b)).membership;
+    expect(successor(next.roster, { join: [c.peerId] }, under)).toEqual({
+      ok: false,
+      code: "RETIRED",
+      peerId: c.peerId,
+    });
+  });
+
   it.each([
-    [{ retire: [c.peerId] }, "NOT_A_MEMBER"],
+    [{ retire: [peerOf(99).peerId] }, "NOT_A_MEMBER"],
+    [{ reinstate: [], join: [peerOf(99).peerId], voters: [peerOf(98).peerId] }, "VOTER_NOT_A_MEMBER"],
     [{ reinstate: [d.peerId] }, "NOT_RETIRED"],
     [{ voters: [c.peerId] }, "VOTER_NOT_A_MEMBER"],
     [{ voters: [] }, "NO_VOTERS"],
@@ -244,5 +258,11 @@ describe("leaving", () => {
     expect(leave(alone).ok, "nobody is left behind").toBe(true);
     const two = rosterAfter(one, { voters: sorted([a]) });
     expect(leave(replicaOf(a, ...signed(two, a, b)))).toEqual({ ok: false, code: "LAST_VOTER" });
+    const pair = rosterAfter(one, { voters: sorted([a, b]) });
+    expect(leave(replicaOf(a, ...signed(pair, a, b))), "one of two can't step in alone").toEqual({
+      ok: false,
+      code: "VOTE_NEEDED",
+    });
+    expect(leave(replicaOf(d, ...signed(pair, a, b)))).toMatchObject({ ok: true });
   });
 });

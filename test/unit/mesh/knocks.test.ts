@@ -7,9 +7,9 @@ test("count, keep the first and the last time, and show the latest first", () =>
   const knocks = new Knocks();
   knocks.record(peer(1), "/ip4/192.0.2.1/tcp/1", at(10));
   knocks.record(peer(2), "/ip4/192.0.2.2/tcp/1", at(20));
-  knocks.record(peer(1), "/ip4/192.0.2.1/tcp/2", at(30));
+  knocks.record(peer(1), "/ip4/192.0.2.1/tcp/2", at(30), "cloud-b");
   expect(knocks.list()).toEqual([
-    { peerId: peer(1), address: "/ip4/192.0.2.1/tcp/2", firstMs: 10, lastMs: 30, count: 2 },
+    { peerId: peer(1), address: "/ip4/192.0.2.1/tcp/2", claimedName: "cloud-b", firstMs: 10, lastMs: 30, count: 2 },
     { peerId: peer(2), address: "/ip4/192.0.2.2/tcp/1", firstMs: 20, lastMs: 20, count: 1 },
   ]);
   knocks.forget(peer(1));

@@ -122,11 +122,33 @@ describe("a session", () => {
     await soon(() => wire.opened.length === 1, "it began");
     wire.clock.advance(SYNC_SESSION_MAX_MS);
     expect(await late).toBe(false);
-    const cut = MEMBERS.slice(1).map(({ peerId }) => node.antiEntropy.sync(peerId));
+    const cut = MEMBERS.slice(2).map(({ peerId }) => node.antiEntropy.sync(peerId));
     await soon(() => wire.opened.length === 1 + SYNC_ASKING_MAX, "some began");
     await node.antiEntropy.stop();
     expect(await Promise.all(cut)).toEqual(cut.map(() => false));
     expect(wire.opened).toHaveLength(1 + SYNC_ASKING_MAX); // Those that waited never began.
+  });
+
+  it("finds a place though as many members as there are places never answer", async () => {
+    const node = await wire.add(one, projects(2));
+    const honest = await wire.add(third);
+    const silent = MEMBERS.filter(({ peerId }) => peerId !== one.peerId && peerId !== third.peerId).slice(
+      0,
+      SYNC_ASKING_MAX,
+    );
+    expect(silent).toHaveLength(SYNC_ASKING_MAX);
+    wire.meddle = ({ to, answer }) => (to === third.peerId ? answer() : new Promise(() => undefined));
+    const askAll = () => silent.map(({ peerId }) => node.antiEntropy.sync(peerId));
+    const first = askAll();
+    await soon(() => wire.opened.length === SYNC_ASKING_MAX, "all places are taken, once");
+    wire.clock.advance(SYNC_SESSION_MAX_MS);
+    expect(await Promise.all(first)).toEqual(first.map(() => false));
+    const again = askAll();
+    await soon(() => wire.opened.length === SYNC_ASKING_MAX + 1, "they share one place");
+    expect(await node.antiEntropy.sync(third.peerId)).toBe(true);
+    expect(honest.keeper.replica.root()).toBe(node.keeper.replica.root());
+    await node.antiEntropy.stop();
+    await Promise.all(again);
   });
 
   it("keeps plans waiting, but not for ever", async () => {

@@ -72,7 +72,9 @@ describe("a voter among three", () => {
       ...signed(theirs, 20, C),
       say(D, { set: CONTROL_SET, kind: "proposal", id: D.peerId, at: 21, fields: proposalFields(other) }),
     ]);
+    expect((await operator.status()).mesh).toMatchObject({ proposals: 2, toSign: 2 });
     expect(await operator.sign({ proposal: other.hash.slice(0, 8) })).toMatchObject({ state: "open", missing: 1 });
+    expect((await operator.status()).mesh).toMatchObject({ proposals: 2, toSign: 1 });
     expect(await codeOf(operator.sign({ proposal: theirs.hash }))).toBe("SIGNED_ANOTHER");
     expect(await codeOf(operator.changePolicy({ name: "third" }))).toBe("SIGNED_ANOTHER");
     expect(await codeOf(operator.sign({ proposal: "0".repeat(64) }))).toBe("UNKNOWN_PROPOSAL");
@@ -82,6 +84,22 @@ describe("a voter among three", () => {
       standing: "lacking",
       why: `1 of 2 votes when roster ${theirs.hash.slice(0, 12)} came to stand`,
     });
+  });
+
+  it("puts nobody out by a proposal from before it was admitted, unless it says so", async () => {
+    const { node, roster } = await nodeUnder(threeVoters);
+    await using quiet = node;
+    const { operator } = quiet;
+    const stale = rosterAfter(roster, { name: "next" });
+    await quiet.hear(signed(stale, 20, C));
+    await operator.admit({ peerId: NEWCOMER.peerId, name: "newcomer" });
+    expect((await operator.proposals())[0]?.changes).toMatchObject({ gone: [{ name: "newcomer" }] });
+    expect(await codeOf(operator.sign({ proposal: stale.hash }))).toBe("STALE_PROPOSAL");
+    expect((await operator.changePolicy({ name: "next" })).hash, "made anew it keeps the newcomer").not.toBe(
+      stale.hash,
+    );
+    expect(await operator.sign({ proposal: stale.hash, stale: true, rival: true })).toMatchObject({ state: "current" });
+    expect((await operator.members()).map(({ peerId }) => peerId)).not.toContain(NEWCOMER.peerId);
   });
 
   it("admits with others where the policy asks for two, and sees until then who is awaited", async () => {
