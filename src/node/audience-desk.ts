@@ -45,13 +45,12 @@ export class AudienceDesk {
         `domain ${found.name} has the ID ${found.id}: only IDs of 32 lower-case hex digits can be shared`,
       );
     const audience = this.#audienceFrom(options.with);
-    // A restored node may have shared it before, with fewer than everyone.
-    await hearFirst(this.#node, replica.domainChain({ firstOwner: keeper.self, domainId }).present);
     // One that it took over, or owns under a new peer ID, has another first owner.
-    const owned = replica
-      .domainChains()
-      .find((one) => one.domainId === domainId && setOwner(one.present) === keeper.self);
-    const chain = owned ?? replica.domainChain({ firstOwner: keeper.self, domainId });
+    const chainNow = () =>
+      replica.domainChains().find((one) => one.domainId === domainId && setOwner(one.present) === keeper.self) ??
+      replica.domainChain({ firstOwner: keeper.self, domainId });
+    await hearFirst(this.#node, chainNow().present); // A restored node may have shared it before, with fewer than everyone.
+    const chain = chainNow();
     const rival = agreedDomains(replica).find((other) => other.domainId === domainId && other.set !== chain.present);
     if (rival !== undefined)
       throw new ControlError(
