@@ -46,10 +46,11 @@ export class AudienceDesk {
       );
     const audience = this.#audienceFrom(options.with);
     // One that it took over, or owns under a new peer ID, has another first owner.
-    const owned = replica
-      .domainChains()
-      .find((one) => one.domainId === domainId && setOwner(one.present) === keeper.self);
-    const chain = owned ?? replica.domainChain({ firstOwner: keeper.self, domainId });
+    const chainNow = () =>
+      replica.domainChains().find((one) => one.domainId === domainId && setOwner(one.present) === keeper.self) ??
+      replica.domainChain({ firstOwner: keeper.self, domainId });
+    await hearFirst(this.#node, chainNow().present); // A restored node may have shared it before, with fewer than everyone.
+    const chain = chainNow();
     const rival = agreedDomains(replica).find((other) => other.domainId === domainId && other.set !== chain.present);
     if (rival !== undefined)
       throw new ControlError(
@@ -103,8 +104,6 @@ export class AudienceDesk {
         "WOULD_CUT",
         `${cut.map((peer) => this.#node.nameOf(peer)).join(", ")} would lose domain ${name}: what is in their Keystones stays there, as their own. To do it: the same with --yes`,
       );
-    await hearFirst(this.#node, set);
-    ownDomain(this.#node, this.#domains, id); // It may only now have heard that it passed the domain on.
     const invited = otherMembers(this.#node).filter(
       (peer) => (audience === null || audience.includes(peer)) && !isInAudience(authority, peer),
     );

@@ -88,8 +88,9 @@ export class Entrance {
     const { world } = this.#options.node.options;
     const untilMs = world.now() + JOIN_WAIT_MS;
     while (!isIn(membered) && world.now() < untilMs) {
-      if (!(await antiEntropy.sync(peerId)))
-        await new Promise<void>((resolve) => void world.after(REDIAL_MIN_MS, resolve));
+      await antiEntropy.sync(peerId);
+      // A whole session may not say so yet: an admission by a clock ahead of ours waits here until it is due.
+      if (!isIn(membered)) await new Promise<void>((resolve) => void world.after(REDIAL_MIN_MS, resolve));
     }
     if (!isIn(membered))
       throw new ControlError(

@@ -39,6 +39,7 @@ import { findCredentials } from "../../src/keystone/clouds-yaml.ts";
 import { parseCredentials } from "../../src/keystone/credentials.ts";
 import { parsePeerAddress } from "../../src/mesh/address.ts";
 import { decodeAnswer as decodeFrame, encodeAnswer } from "../../src/mesh/answer-frame.ts";
+import { COMPANY_BYTES } from "../../src/mesh/company.ts";
 import { openSending } from "../../src/mesh/outbox.ts";
 import { parseSealedIdentity, sealIdentity, unsealIdentity } from "../../src/mesh/sealed-identity.ts";
 import { openWelcome } from "../../src/node/membership-desk.ts";
@@ -178,7 +179,7 @@ const SHELL: readonly Row[] = [
     throws: "MeshError",
     sealed: true,
   },
-  { name: "openSending", good: [Uint8Array.from([0, 1, 2])], decode: openSending },
+  { name: "openSending", good: [Uint8Array.from([0, ...new Uint8Array(COMPANY_BYTES), 1, 2])], decode: openSending },
   {
     name: "parsePeerAddress",
     good: [utf8(`/ip4/127.0.0.1/tcp/4001/p2p/${one.peerId}`)],

@@ -103,7 +103,8 @@ export class ReplicaCheck {
 
   /** Milliseconds for which an object has been deleted here; undefined while it lives. */
   deletedForMs({ set, kind, id }: RecordKey): number | undefined {
-    const sinceMs = this.#deletedMs.get(`${set} ${kind} ${id}`);
+    const name = `${set} ${kind} ${id}`;
+    const sinceMs = this.#now.get(name)?.fields.has("deleted") === true ? this.#deletedMs.get(name) : undefined;
     return sinceMs === undefined ? undefined : this.#simulation.timeline.nowMs - sinceMs;
   }
 

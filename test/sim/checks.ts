@@ -1,6 +1,7 @@
 // The checkers: what must hold at every event, judged from what crosses a node's borders (what it signs, stores and writes
 // into its Keystone) against the ledger and against who set what by hand. One file for each border.
 import type { StoreBatch } from "../../src/store/store.ts";
+import { AudienceCheck } from "./check-audience.ts";
 import { KeystoneCheck } from "./check-keystone.ts";
 import { ReplicaCheck } from "./check-replica.ts";
 import { checkSigned } from "./check-signed.ts";
@@ -25,8 +26,11 @@ export class Checks {
   /** Objects whose odd looks an operator took for edits, by Keystone. */
   readonly approved = new Map<SimKeystone, Set<string>>();
 
+  readonly #audience: AudienceCheck;
+
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
+    this.#audience = new AudienceCheck(simulation);
   }
 
   /** Watches a cloud's Keystone. */
@@ -63,6 +67,7 @@ export class Checks {
   }
 
   onJoined(cloud: SimCloud, life: Life, batch: StoreBatch): void {
+    for (const { key, entries } of batch.records ?? []) if (entries !== null) this.#audience.onKept(cloud, key);
     const replica = cloud.replica;
     if (replica !== undefined) this.replicaOf(cloud).onJoined(replica, life, batch);
   }

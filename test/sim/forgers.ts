@@ -5,7 +5,7 @@ import type { MeshId } from "../../src/core/codec.ts";
 import { signEntry, wireOf } from "../../src/core/codec.ts";
 import type { Fields } from "../../src/core/entry.ts";
 import type { Write } from "../../src/core/replica.ts";
-import { domainSet } from "../../src/core/set-name.ts";
+import { domainSet, type SetName } from "../../src/core/set-name.ts";
 import type { UnixMs } from "../../src/core/stamp.ts";
 import { encodeBatches } from "../../src/core/sync-messages.ts";
 import type { Chance } from "./chance.ts";
@@ -32,6 +32,8 @@ export class Forger {
   readonly #simulation: Simulation;
   readonly #self: SimCloud;
   readonly #chance: Chance;
+  /** The domains that everybody may hold. */
+  #open: ReadonlySet<SetName> = new Set();
 
   /** `self` is a member whose key the forger has. */
   constructor(simulation: Simulation, self: SimCloud, chance: Chance) {
@@ -43,6 +45,7 @@ export class Forger {
 
   forge(domains: readonly Shared[]): void {
     const { happened, clouds } = this.#simulation;
+    this.#open = new Set(domains.map(({ set }) => set));
     const shared = this.#chance.pick(domains);
     const trick = this.#chance.pick(TRICKS);
     const wires = this.#wires(trick, shared);
@@ -95,9 +98,11 @@ export class Forger {
       case "replay": {
         // A revoke alone, before the words that belong to it: as half a session would bring it.
         const wanted = this.#chance.is(0.5) ? "authority" : undefined;
+        const isOpen = (set: SetName) => !set.startsWith("domain/") || this.#open.has(set);
         const said = this.#chance.maybe(
           [...ledger.said.values()].filter(
-            ({ wasDurable, entry }) => wasDurable && (wanted === undefined || entry.kind === wanted),
+            ({ wasDurable, entry }) =>
+              wasDurable && isOpen(entry.set) && (wanted === undefined || entry.kind === wanted),
           ),
         );
         return said === undefined ? [] : [wireOf(said.entry)];

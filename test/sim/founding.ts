@@ -55,7 +55,7 @@ export async function joinMesh(simulation: Simulation, voter: SimCloud, cloud: S
 export async function shareDomain(
   simulation: Simulation,
   owner: SimCloud,
-  options: { projects?: number; name?: string } = {},
+  options: { projects?: number; name?: string; with?: readonly SimCloud[] } = {},
 ): Promise<Shared> {
   const domainId = owner.chance.hex(32) as KeystoneId;
   const name = options.name ?? `domain-${domainId.slice(0, 4)}`;
@@ -63,7 +63,8 @@ export async function shareDomain(
   for (let count = 0; count < (options.projects ?? 0); count += 1)
     await createByHand(owner, { domainId, name: `first-${count}` });
   simulation.checks.operating.add(owner);
-  await simulation.play("a domain is shared", () => owner.operator.shareDomain({ domain: domainId }));
+  const audience = options.with === undefined ? {} : { with: options.with.map(({ peerId }) => peerId) };
+  await simulation.play("a domain is shared", () => owner.operator.shareDomain({ domain: domainId, ...audience }));
   simulation.checks.operating.delete(owner);
   return { owner, domainId, set: domainSet(owner.peerId, domainId) };
 }

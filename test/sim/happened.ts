@@ -38,6 +38,8 @@ export const KINDS = [
   "grant",
   "revoke",
   "regrant",
+  "domain taken over",
+  "audience widened",
   "opt-out",
   "local switch",
   "hold raised",

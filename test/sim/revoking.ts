@@ -26,9 +26,9 @@ export async function revoke(
  */
 export function holdBack(
   { network, timeline, ledger }: Simulation,
-  options: { readonly owner: SimCloud; readonly others: readonly SimCloud[]; readonly delayMs: number },
+  options: Pick<Shared, "owner" | "set"> & { readonly others: readonly SimCloud[]; readonly delayMs: number },
 ): () => void {
-  const { owner, others, delayMs } = options;
+  const { owner, set, others, delayMs } = options;
   const before = new Set(ledger.said.keys());
   const mend = network.cut(
     [owner.place],
@@ -41,6 +41,6 @@ export function holdBack(
     const authority = entries.filter(({ kind }) => kind === "authority");
     const [bytes] = encodeBatches(authority.map(wireOf));
     if (bytes === undefined || !entries.some(({ fields }) => fields.for !== undefined)) return;
-    for (const cloud of others) cloud.hearFrom(owner, bytes);
+    for (const cloud of others) if (owner.replica?.mayHold(set, cloud.peerId)) cloud.hearFrom(owner, bytes);
   };
 }

@@ -3,7 +3,7 @@
 import { MeshError } from "../../src/mesh/mesh-error.ts";
 import { editByHand } from "./admins.ts";
 import { Chance } from "./chance.ts";
-import { converge, heal } from "./convergence.ts";
+import { converge, heal, untilDue } from "./convergence.ts";
 import { startFaults } from "./faults.ts";
 import { Forger } from "./forgers.ts";
 import {
@@ -16,6 +16,7 @@ import {
   shareDomain,
   startAll,
 } from "./founding.ts";
+import { handOver, invite, presentOf } from "./handing-over.ts";
 import type { Happened } from "./happened.ts";
 import { prepareIdentities } from "./identities.ts";
 import { operate, rule } from "./owners.ts";
@@ -69,9 +70,14 @@ async function build(simulation: Simulation): Promise<Shared[]> {
   for (const cloud of clouds) await fillPrivately(cloud);
   const domains: Shared[] = [];
   for (let count = 0; count < swarm.domains && simulation.failure === undefined; count += 1) {
-    const shared = await shareDomain(simulation, chance.pick(clouds), { projects: swarm.projects });
+    const owner = chance.pick(clouds);
+    const isLimited = swarm.faults.includes("audiences") && clouds.length > 2 && chance.is(0.6);
+    const others = chance.shuffled(clouds.filter((cloud) => cloud !== owner));
+    const audience = isLimited ? others.slice(0, chance.between(1, others.length - 1)) : undefined;
+    const limits = audience === undefined ? {} : { with: audience };
+    const shared = await shareDomain(simulation, owner, { projects: swarm.projects, ...limits });
     domains.push(shared);
-    for (const cloud of clouds) {
+    for (const cloud of audience ?? clouds) {
       if (cloud === shared.owner || simulation.failure !== undefined) continue;
       const mode = chance.is(swarm.mirrorRate) ? "mirror" : chance.pick(["observe", "initial", undefined] as const);
       if (mode !== undefined) await acceptDomain(simulation, cloud, shared, mode);
@@ -102,17 +108,31 @@ async function misbehave(simulation: Simulation, domains: readonly Shared[]): Pr
   const trusted = (promise: Promise<void>) =>
     void promise.catch((error: unknown) => simulation.board.fail("an actor acts", error));
   const ids = domains.map(({ domainId }) => domainId);
+  const present = () => domains.map((shared) => presentOf(simulation, shared));
   again("edit", swarm.editMs, (chance) => trusted(editByHand(simulation, chance.pick(simulation.clouds), ids, chance)));
   if (swarm.faults.includes("grants"))
-    again("owner", swarm.operatorMs / 2, (chance) => trusted(rule(simulation, chance.pick(domains), chance)));
+    again("owner", swarm.operatorMs / 2, (chance) =>
+      trusted(rule(simulation, presentOf(simulation, chance.pick(domains)), chance)),
+    );
+  if (swarm.faults.includes("audiences"))
+    again("audience", swarm.operatorMs * 2, (chance) =>
+      trusted(invite(simulation, presentOf(simulation, chance.pick(domains)), chance)),
+    );
+  // Who forgot what it passed on, or to whom, may do so twice: two owners are then a quarrel that only people end.
+  if (swarm.faults.includes("transfers") && !swarm.faults.some((one) => one === "nodeRestored" || one === "twin"))
+    again("transfer", swarm.operatorMs / 3, (chance) => trusted(handOver(simulation, chance.pick(domains), chance)));
   if (swarm.faults.includes("operators"))
     again("operator", swarm.operatorMs, (chance) =>
-      trusted(operate(simulation, chance.pick(simulation.clouds), domains, chance)),
+      trusted(operate(simulation, chance.pick(simulation.clouds), present(), chance)),
     );
   if (swarm.faults.includes("forger")) {
     const forgerChance = simulation.chance.fork("forger");
     const forger = new Forger(simulation, forgerChance.pick(simulation.clouds), forgerChance);
-    again("forge", swarm.forgeMs, () => forger.forge(domains));
+    // Whoever may hold what few may hold can tell it to anybody: that is no fault of a node's.
+    const isOpen = ({ set, owner }: Shared) => owner.replica?.isPublic(set) === true;
+    const open = new Set(domains.filter(isOpen).map(({ domainId }) => domainId));
+    if (open.size > 0)
+      again("forge", swarm.forgeMs, () => forger.forge(present().filter(({ domainId }) => open.has(domainId))));
   }
   await simulation.pump(isOver, swarm.safetyMs + 1_000);
   if (swarm.faults.includes("lateJoiner") && simulation.failure === undefined) await joinLate(simulation);
@@ -123,6 +143,7 @@ async function joinLate(simulation: Simulation): Promise<void> {
   const [first] = simulation.clouds;
   if (first === undefined) return;
   heal(simulation);
+  await untilDue(simulation); // An admission that lies ahead would wait at the newcomer, and its join with it.
   const cloud = simulation.addCloud();
   await startAll(simulation, [cloud, first]);
   // Nobody has admitted it yet.

@@ -21,6 +21,8 @@ export const FAULTS = [
   "forger",
   "grants", // owners grant, take away and grant again
   "operators", // agree otherwise, decide holds
+  "audiences", // domains that only some clouds may hold, and then more of them
+  "transfers", // domains pass from owner to owner
   "lateJoiner",
 ] as const;
 export type Fault = (typeof FAULTS)[number];

@@ -48,7 +48,7 @@ async function owner(
   const { id } = await quiet.model.admin.createDomain({ name: "shared", description: "", enabled: true });
   const domainId = parseKeystoneId(id ?? "");
   if (domainId === undefined) throw new Error("32 hex digits");
-  await quiet.operator.shareDomain({ domain: domainId });
+  await quiet.play(quiet.operator.shareDomain({ domain: domainId }));
   await quiet.play(quiet.operator.grant({ domain: domainId, peerId: B.peerId, scopes: SCOPES }));
   await quiet.play(quiet.operator.grant({ domain: domainId, peerId: C.peerId, scopes: ["update"] }));
   await quiet.hear(

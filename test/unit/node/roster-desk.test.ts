@@ -214,7 +214,7 @@ describe("a member without a vote", () => {
   it("keeps its domains until they passed on", async () => {
     await using quiet = await startQuietNode();
     const domain = await quiet.model.admin.createDomain({ id: DOMAIN, name: "own", description: "", enabled: true });
-    await quiet.operator.shareDomain({ domain: domain.id });
+    await quiet.play(quiet.operator.shareDomain({ domain: domain.id }));
     const error: ControlError = await quiet.operator.leave().then(
       () => expect.unreachable(),
       (refused) => refused,

@@ -68,7 +68,7 @@ describe("a domain that is passed on", () => {
     await using quiet = await startQuietNode();
     const { id } = await quiet.model.admin.createDomain({ name: "own", description: "", enabled: true });
     const domain = id ?? "";
-    await quiet.operator.shareDomain({ domain });
+    await quiet.play(quiet.operator.shareDomain({ domain }));
     const pass = (peerId: string, confirmed = true) =>
       quiet.play(quiet.operator.transferDomain({ domain, peerId, confirmed }));
     await expect(pass(SELF.peerId)).rejects.toMatchObject({ code: "NOT_A_MEMBER" });
@@ -87,7 +87,9 @@ describe("a domain whose owner is gone", () => {
   it("is shared anew by a cloud that mirrors it, under its own name", async () => {
     await using quiet = await accepted(2 * OWNER_BATCH_RECORDS);
     await quiet.operator.optOut({ id: projectId(1), out: true });
-    await expect(quiet.operator.shareDomain({ domain: DOMAIN })).rejects.toMatchObject({ code: "ALREADY_AGREED" });
+    await expect(quiet.play(quiet.operator.shareDomain({ domain: DOMAIN }))).rejects.toMatchObject({
+      code: "ALREADY_AGREED",
+    });
     const anew = await quiet.play(quiet.operator.shareDomain({ domain: DOMAIN, anew: true }));
     expect(anew).toMatchObject({ owner: SELF.peerId, agreement: "mirror", audience: null, optedOut: 1, projects: 501 });
     const replica = replicaOf(quiet);
