@@ -1,11 +1,13 @@
 // A rotation under the old key: the new one is in, and everything is passed on to it. Until the batch of `handOver` is
 // durable nothing has changed for anybody, and after it only the new key goes on.
+import { localId } from "../core/kinds.ts";
 import { ROTATION_TELL_MS } from "../core/limits.ts";
-import type { Write } from "../core/replica.ts";
+import type { Replica, Write } from "../core/replica.ts";
 import { foreignDuties, handover } from "../core/rotation.ts";
-import { cloudSet, setOwner } from "../core/set-name.ts";
+import { cloudSet, type SetName, setOwner } from "../core/set-name.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { ControlError } from "./control.ts";
+import { wordOf } from "./domain-views.ts";
 import { hearFirst } from "./heard-first.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
@@ -24,12 +26,21 @@ export function blockers(node: Node, rotation: RotationMemory): string[] {
     const name = next === undefined ? "another member" : node.nameOf(next);
     waits.push(`domain ${domainId} is on its way to ${name}, who has not taken it yet: keymesh domain take there`);
   }
-  const open = foreignDuties(rotation, replica).filter(({ lacks, isLeftOut }) => lacks.length > 0 || isLeftOut);
+  const open = foreignDuties(rotation, replica).filter(
+    ({ lacks, isLeftOut, set }) => (lacks.length > 0 || isLeftOut) && isFollowed(replica, set),
+  );
   if (open.length > 0)
     waits.push(
       `other owners have not let the new peer ID into ${open.length} of their domains: keymesh identity rotate lists what they have to run; with --now it goes on without`,
     );
   return waits;
+}
+
+/** Whether this cloud has an agreement about a domain: without one nothing here depends on what it may do there. */
+function isFollowed(replica: Replica, set: SetName): boolean {
+  const chain = replica.domainChains().find(({ present }) => present === set);
+  const mode = chain === undefined ? undefined : wordOf(replica, chain, localId(replica.self)).get("mode")?.value;
+  return mode !== undefined && mode !== "none";
 }
 
 /** Says where the new peer ID is reached, so that who dials us finds it: its own word, signed with its own key. */

@@ -2,6 +2,8 @@
 // cloud's own words, the canary signed anew, and nothing else written to Keystone.
 import { expect, it } from "vitest";
 import { CANARY_NAME, openCanary } from "../../../src/core/canary.ts";
+import type { PeerId } from "../../../src/core/peer-id.ts";
+import type { KeystoneId } from "../../../src/core/set-name.ts";
 import { RotatingNode } from "../../fixtures/rotating-node.ts";
 
 const OFF = "off here";
@@ -84,6 +86,43 @@ async function rotate(killAt: number | undefined) {
   expect(node.kills).toBe(killAt === undefined ? 0 : 1);
   return steps;
 }
+
+it("a second rotation takes the domain from the first, and a Keystone from before both is healed, not doubted", async () => {
+  const { node, domainId, ids } = await prepared();
+  await using _ = node;
+  const [canary] = await node.model.findProjects({ name: CANARY_NAME, domainId: "default" });
+  const { peerId: first } = await node.operator.status();
+  for (let turn = 0; turn < 2; turn += 1) {
+    const { peerId: from } = await node.operator.status();
+    await node.play(node.operator.rotateIdentity({}));
+    await node.until(async () =>
+      expect((await node.operator.status()).rotation).toMatchObject({ from, state: "done", waitsFor: [] }),
+    );
+  }
+  const { peerId: last } = await node.operator.status();
+  expect(await node.operator.domains()).toMatchObject([{ id: domainId, owner: last, projectsOff: 1 }]);
+  expect(
+    node.node.membered?.keeper.replica.domainChain({ firstOwner: first as PeerId, domainId: domainId as KeystoneId })
+      .sets,
+  ).toHaveLength(3);
+  await node.until(async () => expect(await marks(node)).toContain(last));
+
+  await node.model.updateProject(ids[0] ?? "", { name: "renamed" });
+  await node.until(async () => expect((await node.operator.projects({})).map(({ name }) => name)).toContain("renamed"));
+  await node.until(async () =>
+    expect([...node.node.memory.seen.values()].map(({ confirmedAt }) => confirmedAt)).not.toContain(null),
+  );
+  await node.model.updateProject(ids[0] ?? "", { name: "one" }); // The backup: the canary of the first key, and old names.
+  await node.model.updateProject(canary?.id ?? "", { extra: canary?.extra ?? {} });
+  await node.until(async () =>
+    expect((await node.operator.status()).keystone.events.map(({ state }) => state)).toContain("restored"),
+  );
+  await node.until(async () => {
+    expect((await node.operator.status()).keystone).toMatchObject({ state: "ok", held: 0 });
+    expect((await node.model.getProject(ids[0] ?? ""))?.name).toBe("renamed");
+  });
+  await node.until(async () => expect(await marks(node)).toContain(last));
+});
 
 it("a rotation that is killed after any step ends well", async () => {
   const steps = await rotate(undefined);
