@@ -1,6 +1,7 @@
 // keymesh domain: share a domain of our own, accept somebody else's, and say who may change what in ours.
 import { type Command, Option } from "commander";
-import type { AgreementMode, CloudWordsView, DomainView } from "../node/control.ts";
+import type { AgreementMode } from "../core/keystone-view.ts";
+import type { CloudWordsView, DomainView } from "../node/control.ts";
 import { peerIdArgument } from "./arguments.ts";
 import { addAudience } from "./domain-audience.ts";
 import { addHandover } from "./domain-handover.ts";

@@ -1,18 +1,7 @@
 // Asks a person at a terminal for one line that nobody else may see: raw mode, so that nothing is echoed, with the keys
 // that people use to mend a line. The terminal is put back as it was, however it ends.
 import { PASSPHRASE_BYTES_MAX } from "../core/limits.ts";
-import type { Sink } from "./shell.ts";
-
-/** What keyboards are to us: process.stdin on a terminal. */
-export type Terminal = {
-  setRawMode(isRaw: boolean): unknown;
-  on(event: "data", listener: (chunk: Uint8Array | string) => void): unknown;
-  on(event: "end", listener: () => void): unknown;
-  off(event: "data", listener: (chunk: Uint8Array | string) => void): unknown;
-  off(event: "end", listener: () => void): unknown;
-  resume(): unknown;
-  pause(): unknown;
-};
+import type { Sink, Terminal } from "./shell.ts";
 
 /** The person would rather not: Ctrl-C, or Ctrl-D on an empty line. */
 export class InputEnded extends Error {

@@ -1,9 +1,19 @@
 // What the command line takes from the process around it. main.ts fills it in; tests hand in their own.
 import type { World } from "../node/world.ts";
-import type { Terminal } from "./hidden-input.ts";
 
 /** Where text goes. On a terminal a person reads it. */
 export type Sink = { write(text: string): unknown; readonly isTTY?: boolean };
+
+/** What keyboards are to us: process.stdin on a terminal. */
+export type Terminal = {
+  setRawMode(isRaw: boolean): unknown;
+  on(event: "data", listener: (chunk: Uint8Array | string) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+  off(event: "data", listener: (chunk: Uint8Array | string) => void): unknown;
+  off(event: "end", listener: () => void): unknown;
+  resume(): unknown;
+  pause(): unknown;
+};
 
 export type Shell = {
   readonly world: World;

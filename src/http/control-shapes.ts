@@ -27,7 +27,7 @@ const fields = z.record(text, z.unknown());
 export const scope = z.enum(SCOPES);
 export const agreementMode = z.enum(["mirror", "initial", "observe", "none"]);
 export const decision = z.enum(["approve", "reject"]);
-const keystoneState = z.enum([
+export const keystoneState = z.enum([
   "ok",
   "unreachable",
   "unauthorised",

@@ -2,18 +2,8 @@
 // `member list` show anyway, so that the page, the command line and the alerts never tell different stories.
 // Labels name peers by ID: names are the peers' own words, and may change or lie.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import type { Control, KeystoneState, MemberView, StatusView } from "../node/control.ts";
-
-const KEYSTONE_STATES: readonly KeystoneState[] = [
-  "ok",
-  "unreachable",
-  "unauthorised",
-  "restored",
-  "wiped",
-  "nodeRestored",
-  "canaryMissing",
-  "contested",
-];
+import type { Control, MemberView, StatusView } from "../node/control.ts";
+import { keystoneState } from "./control-shapes.ts";
 
 /** What one scrape reads. */
 type Reading = { readonly status: StatusView; readonly members: readonly MemberView[] };
@@ -106,7 +96,7 @@ const METRICS: readonly Metric[] = [
     name: "keymesh_keystone_state",
     help: "This cloud's Keystone as the node sees it: 1 for the present state.",
     labels: ["state"],
-    read: ({ status }) => KEYSTONE_STATES.map((state) => [Number(status.keystone.state === state), { state }]),
+    read: ({ status }) => keystoneState.options.map((state) => [Number(status.keystone.state === state), { state }]),
   },
   {
     name: "keymesh_keystone_scan_timestamp_seconds",

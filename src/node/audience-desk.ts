@@ -144,6 +144,8 @@ export class AudienceDesk {
     { tell, beside }: { readonly tell: readonly PeerId[]; readonly beside: readonly Write[] },
   ): Promise<void> {
     const { keeper, words } = memberedOf(this.#node);
+    // Before anybody is noted down as to be told: who was let in by a word that was never signed must hear of nothing.
+    if (keeper.clockOff !== undefined) throw keeper.clockOff;
     await keeper.write(
       [{ set, kind: "authority", id, fields: { audience } }, ...beside],
       words.toTell(set, tell), // One write: nobody is cut whom this owner would forget to tell.

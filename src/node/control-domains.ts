@@ -1,7 +1,10 @@
 // What the verbs about a domain's owner and signers take and answer: a part of control.ts, under the same rule that keys
 // may be added, never renamed or removed.
+
+import type { AgreementMode } from "../core/keystone-view.ts";
 import type { Scope } from "../core/kinds.ts";
-import type { AgreementMode, StampView } from "./control.ts";
+
+export type StampView = readonly [wallMs: number, counter: number];
 
 export type ShareOptions = {
   readonly domain: string;

@@ -1,6 +1,7 @@
 // What a running node does for its operator: the verbs of the command line, and the shapes that they answer with.
 // Other programs rely on these shapes: keys may be added, never renamed or removed. Long, because the shapes of all verbs
 // are read together; those of an owner's verbs stand in control-domains.ts.
+import type { AgreementMode } from "../core/keystone-view.ts";
 import type { Scope } from "../core/kinds.ts";
 import type {
   AcceptOptions,
@@ -9,6 +10,7 @@ import type {
   RevokeView,
   ShareOptions,
   SignerView,
+  StampView,
 } from "./control-domains.ts";
 import type { MembershipControl } from "./control-membership.ts";
 
@@ -22,8 +24,6 @@ export type KeystoneState =
   | "canaryMissing"
   | "contested";
 export type ProjectState = "applied" | "pending" | "stuck" | "held" | "conflict" | "optedOut" | "orphaned";
-export type AgreementMode = "mirror" | "initial" | "observe" | "none";
-export type StampView = readonly [wallMs: number, counter: number];
 
 export type ClockState = "right" | "off" | "unjudged";
 export type AlarmView = {

@@ -3,13 +3,14 @@
 // is slowed down, because anybody can make peer IDs. A question asks nobody else and writes nothing.
 import { scopesOf } from "../core/authority.ts";
 import type { Entry } from "../core/entry.ts";
+import type { AgreementMode } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
 import { SIGNER_ANSWERS_MAX, SIGNER_UNKNOWN_BURST, SIGNER_UNKNOWN_PER_SECOND } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import { type KeystoneId, parseKeystoneId } from "../core/set-name.ts";
 import type { DomainChain } from "../core/transfers.ts";
-import { type AgreementMode, ControlError, type StampView } from "./control.ts";
-import type { SignerView } from "./control-domains.ts";
+import { ControlError } from "./control.ts";
+import type { SignerView, StampView } from "./control-domains.ts";
 import { wordOf } from "./domain-views.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";

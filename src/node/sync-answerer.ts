@@ -4,17 +4,20 @@ import { toString as render } from "uint8arrays";
 import { SYNC_IDLE_TIMEOUT_MS, SYNC_SESSION_MAX_MS } from "../core/limits.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import { type Checked, type Rejection, refuse } from "../core/rejection.ts";
+import type { UnixMs } from "../core/stamp.ts";
 import { type AnsweringOptions, type Served, SyncAnswering } from "../core/sync-answering.ts";
 import { endsSession } from "../core/sync-asking.ts";
 import { MeshError } from "../mesh/mesh-error.ts";
 import type { SyncAnswerer } from "../mesh/mesh-types.ts";
-import type { AntiEntropyOptions } from "./anti-entropy.ts";
+import type { ReplicaKeeper } from "./replica-keeper.ts";
 
-export type AnswererOptions = Pick<AntiEntropyOptions, "keeper" | "now" | "refuse"> &
-  Pick<AnsweringOptions, "view"> & {
-    /** The root of roots that the peer tells, 64 hex digits. */
-    onRoot(root: string): void;
-  };
+export type AnswererOptions = Pick<AnsweringOptions, "view"> & {
+  readonly keeper: ReplicaKeeper;
+  now(): UnixMs;
+  refuse(rejections: readonly Rejection[], relay: PeerId): void;
+  /** The root of roots that the peer tells, 64 hex digits. */
+  onRoot(root: string): void;
+};
 
 /** Later than the asking side gives up, so that no honest peer meets it. */
 const SESSION_MAX_MS = SYNC_SESSION_MAX_MS + SYNC_IDLE_TIMEOUT_MS;

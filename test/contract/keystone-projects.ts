@@ -136,6 +136,13 @@ export function updates(tools: () => Tools): void {
     expect(await api.getProject(made.id)).toEqual({ ...made, name, description: "new" });
   });
 
+  it("leaves other extra keys as they are, and answers with all: the canary goes by it", async () => {
+    const { api, make } = tools();
+    const { id } = await make({ extra: { k: "v" } });
+    expect((await api.updateProject(id, { extra: { k_last: "w" } })).extra).toEqual({ k: "v", k_last: "w" });
+    expect((await api.getProject(id))?.extra).toEqual({ k: "v", k_last: "w" });
+  });
+
   it("keeps a disabled project disabled through other changes", async () => {
     const { api, make } = tools();
     const { id } = await make({ enabled: false });

@@ -56,7 +56,7 @@ describe("domain verbs", () => {
     await refuse(b, ["domain", "accept", "nowhere"], "UNKNOWN_DOMAIN", /keymesh domain list shows/);
     await refuse(a, ["domain", "accept", domainId], "OWN_DOMAIN", /nothing to accept/);
     await refuse(b, ["domain", "share", domainId], "ALREADY_AGREED", /can't share it as its own too/);
-    await refuse(b, ["domain", "grant", domainId, a.peerId, "create"], "UNKNOWN_DOMAIN", /keymesh domain list shows/);
+    await refuse(b, ["domain", "grant", domainId, a.peerId, "create"], "NOT_THE_OWNER", /owned by a/);
   });
 
   it("refuse a name that is taken here until another is given, whatever its case", async () => {

@@ -9,25 +9,14 @@ import type { PeerId } from "../../src/core/peer-id.ts";
 import { inOrder, Replica } from "../../src/core/replica.ts";
 import { domainSet } from "../../src/core/set-name.ts";
 import type { UnixMs } from "../../src/core/stamp.ts";
-import {
-  CLOCK,
-  entryBy,
-  idOf,
-  meshOf,
-  peerOf,
-  rosterAfter,
-  rosterBy,
-  sorted,
-  type TestPeer,
-} from "../fixtures/peers.ts";
+import { CLOCK, entryBy, idOf, meshWith, peerOf, sorted, type TestPeer } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const ALL = [1, 2, 3, 4, 5].map(peerOf);
-const [owner, m1, m2, m3] = ALL as [TestPeer, TestPeer, TestPeer, TestPeer, TestPeer]; // The last is never let in.
-const { meshId, founding, entries } = meshOf(owner);
-const control = [...entries, rosterBy(owner, rosterAfter(founding, { members: sorted(ALL) }), { meshId, at: 2 })];
+const ALL = [1, 2, 3, 4, 5].map(peerOf) as [TestPeer, TestPeer, TestPeer, TestPeer, TestPeer];
+const [owner, m1, m2, m3] = ALL; // The last is never let in.
+const { meshId, entries: control } = meshWith(ALL);
 const domainId = idOf("d");
 const SET = domainSet(owner.peerId, domainId);
 const authority = { set: SET, kind: "authority", id: domainId };

@@ -9,25 +9,14 @@ import { Replica } from "../../src/core/replica.ts";
 import { revocation } from "../../src/core/revocation.ts";
 import { domainSet } from "../../src/core/set-name.ts";
 import { compareInstants, type Instant, tick, type UnixMs } from "../../src/core/stamp.ts";
-import {
-  CLOCK,
-  giveStanding,
-  idOf,
-  meshOf,
-  peerOf,
-  rosterAfter,
-  rosterBy,
-  sorted,
-  type TestPeer,
-} from "../fixtures/peers.ts";
+import { CLOCK, giveStanding, idOf, meshWith, peerOf, type TestPeer } from "../fixtures/peers.ts";
 import { runs } from "../fixtures/runs.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const ALL = [1, 2, 3, 4, 5].map(peerOf);
-const [owner] = ALL as [TestPeer];
-const { meshId, founding, entries } = meshOf(owner);
-const control = [...entries, rosterBy(owner, rosterAfter(founding, { members: sorted(ALL) }), { meshId, at: 2 })];
+const ALL = [1, 2, 3, 4, 5].map(peerOf) as [TestPeer, TestPeer, TestPeer, TestPeer, TestPeer];
+const [owner] = ALL;
+const { meshId, entries: control } = meshWith(ALL);
 const domainId = idOf("d");
 const SET = domainSet(owner.peerId, domainId);
 const authority = { set: SET, kind: "authority", id: domainId };

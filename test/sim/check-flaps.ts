@@ -25,7 +25,7 @@ export function stepBack(
   const { replica } = cloud;
   const takenAt = newestTaken(cloud, key, domainId);
   if (replica === undefined || owner === cloud.peerId || takenAt === undefined || hasWaived(cloud)) return undefined;
-  const judged = FIELDS.filter((field) => body[field] !== undefined || (field === "deleted" && "enabled" in body));
+  const judged = FIELDS.filter((field) => body[field] !== undefined || (field === "deleted" && body.enabled === true));
   for (const field of judged) {
     const now = replica.field(key, field);
     if (field !== "deleted" && JSON.stringify(now?.value) !== JSON.stringify(body[field])) continue; // Planned before.

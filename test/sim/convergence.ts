@@ -98,7 +98,10 @@ async function makeWay(simulation: Simulation, cloud: SimCloud): Promise<void> {
   const shared = new Set([...simulation.ledger.said.values()].map(({ entry }) => entry.set.split("/")[2]));
   for (const { id, name, enabled, isDomain, domainId } of cloud.keystone.rows().values()) {
     if (isDomain || !shared.has(String(domainId)) || isRecorded(id) || (name.startsWith("own-") && !enabled)) continue;
-    await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: `own-${id.slice(0, 8)}`, enabled: false }));
+    const own = `own-${id.slice(0, 8)}`;
+    if (name !== own) await cloud.keystone.byHand((admin) => admin.updateProject(id, { name: own, enabled }));
+    // Refused where something below it is enabled: then there is nothing to make way for.
+    if (enabled) await cloud.keystone.byHand((admin) => admin.updateProject(id, { enabled: false }));
   }
 }
 
@@ -176,7 +179,8 @@ function isKeptByPeople(cloud: SimCloud, { set, action, id, fields }: Action): b
  */
 function leadsElsewhere({ keystone, replica, running }: SimCloud, place: { set: SetName; parentId: string }): boolean {
   const { set } = place;
-  const domainId = set.split("/")[2];
+  const domainId = set.split("/")[2] ?? "";
+  if (keystone.rows().get(domainId)?.isDomain === false) return true; // Somebody named the domain's ID as a project's.
   const above = new Set<string>();
   for (let id = place.parentId; id !== domainId && !above.has(id); ) {
     const row = keystone.rows().get(id);

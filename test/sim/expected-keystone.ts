@@ -119,6 +119,7 @@ function differenceInDomain(cloud: SimCloud, { set, records, givenAt, isOthers }
   const isDomainOn = domain.enabled !== false && local()?.off !== true;
   const domainRow = rows.get(domainId);
   if (domainRow === undefined) return "the domain is not here";
+  if (!domainRow.isDomain) return undefined; // Somebody named its ID as a project's, and was heard first: shown, and stuck.
   if (domainRow.enabled !== isDomainOn) return `the domain is ${domainRow.enabled ? "enabled" : "disabled"}`;
   const wanted = new Map<string, Wanted>();
   const names = namesOf(domainId, records, givenAt);
@@ -194,8 +195,24 @@ function shownAs(cloud: SimCloud, set: string, id: string): string {
   return JSON.stringify({
     standing,
     seen: cloud.running?.node.memory.seen.get(id),
+    rivals: rivalsOf(cloud, set, id),
     below: below.map((row) => [row.id, row.name, row.enabled, cloud.running?.node.memory.seen.get(row.id)?.isOwn]),
   });
+}
+
+function rivalsOf(cloud: SimCloud, set: string, id: string): unknown {
+  const rows = cloud.keystone.rows();
+  const bare = (name: string | undefined) => folded(name ?? "").split("~")[0];
+  const alike = [...rows.values()].filter((row) => row.id !== id && bare(row.name) === bare(rows.get(id)?.name));
+  return alike.map((row) => [
+    row.id,
+    row.name,
+    cloud.membered?.loop
+      .standings()
+      .get(set as SetName)
+      ?.get(row.id),
+    cloud.running?.node.memory.seen.get(row.id),
+  ]);
 }
 
 function isWhole(id: string, fields: Fields, domainId: string): boolean {

@@ -80,7 +80,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "revoke-writes-nothing-anew",
     file: "src/core/revocation.ts",
-    find: "    writes: [...writes, {",
+    find: "    writes: [...found.writes, {",
     replace: "    writes: [{",
   },
   {

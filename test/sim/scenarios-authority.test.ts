@@ -3,7 +3,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { domainSet } from "../../src/core/set-name.ts";
 import { restoreNode } from "./faults.ts";
-import { acceptDomain, grant, joinMesh, startAll } from "./founding.ts";
+import { acceptDomain, grant, joinMesh, shareDomain, startAll } from "./founding.ts";
 import { membershipOf, nextRoster, relay, signOutside, vote } from "./governing.ts";
 import { prepareIdentities } from "./identities.ts";
 import { revoke } from "./revoking.ts";
@@ -141,5 +141,33 @@ describe("a domain", () => {
     await world.settle();
     for (const { keystone } of world.clouds)
       expect(keystone.rows().get(id)).toMatchObject({ name: "first-0", description: "by its owner" });
+  });
+});
+
+describe("a domain that few may hold", () => {
+  it("and an invitation that a wrong clock forbids: whom it named hears nothing of it, after a restart neither", async () => {
+    const world = await SmallWorld.open(3);
+    const { simulation } = world;
+    const [guest, owner, outsider] = [world.cloud(0), world.cloud(1), world.cloud(2)];
+    const limited = await shareDomain(simulation, owner, { projects: 1, with: [guest] });
+    await world.until("the guest has it", () => guest.replica?.rootOf(limited.set) !== undefined);
+    owner.clock.set({ leadMs: 3_600_000 });
+    await world.until("its clock is off", () => owner.membered?.keeper.clockOff !== undefined);
+    const both = [guest.peerId, outsider.peerId];
+    await world.play("it is refused", () =>
+      expect(owner.operator.shareDomain({ domain: limited.domainId, with: both })).rejects.toThrow(/clock/),
+    );
+    owner.clock.set({ leadMs: 0 });
+    for (let times = 0; times < 2; times += 1) {
+      outsider.crash();
+      outsider.start();
+      await world.pass(60_000);
+    }
+    expect(outsider.replica?.set(limited.set)).toBeUndefined(); // And check-audience.ts looks at every write.
+    await world.until("its clock is right", () => owner.membered?.keeper.clockOff === undefined);
+    await world.play("who may hold it is said", () =>
+      owner.operator.shareDomain({ domain: limited.domainId, with: both }),
+    );
+    await world.until("the other has it too", () => outsider.replica?.rootOf(limited.set) !== undefined);
   });
 });

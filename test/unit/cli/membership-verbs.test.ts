@@ -1,39 +1,16 @@
 // What an operator types about membership, over a real control socket, to a fake node; and the recovery key's way.
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { runCli } from "../../../src/cli/program.ts";
 import { type MeshId, openEntry } from "../../../src/core/codec.ts";
 import { recoveryKeyText, recoverySigner } from "../../../src/core/recovery-key.ts";
-import type { UnixMs } from "../../../src/core/stamp.ts";
-import { type ControlServer, serveControl } from "../../../src/http/control-server.ts";
-import { dataPaths } from "../../../src/node/data-directory.ts";
-import { createLog } from "../../../src/node/logging.ts";
-import { fakeControl, PEER_A, PEER_B } from "../../fixtures/fake-control.ts";
+import { PEER_A, PEER_B } from "../../fixtures/fake-control.ts";
 import { PROPOSAL } from "../../fixtures/fake-membership.ts";
-import { fakeShell } from "../../fixtures/fake-shell.ts";
+import { useTypedVerbs } from "../../fixtures/typed-verbs.ts";
 
-let data: string;
-let server: ControlServer;
-let control: ReturnType<typeof fakeControl>;
-beforeEach(async () => {
-  data = await mkdtemp(join(tmpdir(), "keymesh-membership-"));
-  control = fakeControl();
-  const log = createLog({ level: "fatal", out: { write: () => undefined }, now: () => 0 as UnixMs });
-  server = await serveControl({ control, socketPath: dataPaths(data).socket, log });
-});
-afterEach(async () => {
-  await server.close();
-  await rm(data, { recursive: true });
-});
-
-async function keymesh(typed: string) {
-  const { shell, printed, said } = fakeShell({ home: data });
-  const code = await runCli(shell, [...typed.split(" "), "--data", data]);
-  return { code, printed: printed(), said: said() };
-}
+const node = useTypedVerbs();
+const keymesh = (words: string) => node().keymesh(words);
 
 const NAME = PROPOSAL.hash.slice(0, 12);
 
@@ -64,7 +41,7 @@ describe("verbs about membership", () => {
     expect(human.printed, "no name steers the terminal").not.toMatch(/[^\P{Cc}\n]|\u202e/u);
     const program = await keymesh(`${typed} --json`);
     expect(JSON.parse(program.printed)).toBeTypeOf("object");
-    expect(control.calls).toEqual([call, call]);
+    expect(node().control.calls).toEqual([call, call]);
   });
 
   it("take no word for another: nothing is asked of the node", async () => {
@@ -76,7 +53,7 @@ describe("verbs about membership", () => {
       "mesh policy --admit-threshold 0",
     ])
       expect(await keymesh(typed)).toMatchObject({ code: 2, said: expect.stringContaining("keymesh: ") });
-    expect(control.calls).toEqual([]);
+    expect(node().control.calls).toEqual([]);
   });
 });
 
@@ -90,7 +67,7 @@ describe("the recovery key", () => {
     const { printed } = await keymesh("mesh create federation --json");
     const { recovery } = made.parse(JSON.parse(printed));
     expect(recoverySigner(recovery.key ?? "")?.peerId).toBe(recovery.peerId);
-    expect(control.calls).toEqual([{ createMesh: { name: "federation", recovery: recovery.peerId } }]);
+    expect(node().control.calls).toEqual([{ createMesh: { name: "federation", recovery: recovery.peerId } }]);
     expect((await keymesh("mesh create federation")).printed).toMatch(
       /^Founded .*\n\nRecovery key, shown this once:\n {4}keymesh-recovery-1-/,
     );
@@ -98,7 +75,7 @@ describe("the recovery key", () => {
   });
 
   it("goes to a file that only its owner may read, is never written over another, and is gone if there is no mesh", async () => {
-    const file = join(data, "recovery.key");
+    const file = join(node().data, "recovery.key");
     const { code, printed } = await keymesh("mesh create federation --recovery-file recovery.key");
     expect([code, printed.includes("keymesh-recovery-1-")]).toEqual([0, false]);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -107,21 +84,21 @@ describe("the recovery key", () => {
     const again = await keymesh("mesh create federation --recovery-file recovery.key --json");
     expect(JSON.parse(again.said)).toMatchObject({ error: { code: "RECOVERY_FILE_EXISTS" } });
     expect(await readFile(file, "utf8")).toBe(before);
-    await server.close();
+    await node().stop();
     expect(await keymesh("mesh create federation --recovery-file other.key")).toMatchObject({ code: 1 });
-    await expect(stat(join(data, "other.key"))).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(stat(join(node().data, "other.key"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   it("signs a proposal here, and is not told to the node", async () => {
     const key = recoveryKeyText(new Uint8Array(32).fill(7));
-    const file = join(data, "safe.txt");
+    const file = join(node().data, "safe.txt");
     await writeFile(file, `from the safe:\n${key}\n`);
     await chmod(file, 0o644);
     const open = await keymesh(`mesh sign ${NAME} --recovery-key safe.txt --json`);
     expect(JSON.parse(open.said)).toMatchObject({ error: { code: "RECOVERY_FILE_MODE" } });
     await chmod(file, 0o600);
     expect(await keymesh(`mesh sign ${NAME} --recovery-key safe.txt`)).toMatchObject({ code: 0, said: "" });
-    const { entry, signature } = signCall.parse(control.calls.at(-1)).sign.byRecoveryKey;
+    const { entry, signature } = signCall.parse(node().control.calls.at(-1)).sign.byRecoveryKey;
     const opened = openEntry(PROPOSAL.meshId as MeshId, [
       Buffer.from(entry, "base64"),
       Buffer.from(signature, "base64"),
@@ -132,7 +109,7 @@ describe("the recovery key", () => {
       id: PROPOSAL.hash,
       stamp: { origin: recoverySigner(key)?.peerId },
     });
-    expect(JSON.stringify(control.calls)).not.toContain(key.slice(-32));
+    expect(JSON.stringify(node().control.calls)).not.toContain(key.slice(-32));
     const none = await keymesh("mesh sign 00000000 --recovery-key safe.txt --json");
     expect(JSON.parse(none.said)).toMatchObject({ error: { code: "UNKNOWN_PROPOSAL" } });
   });

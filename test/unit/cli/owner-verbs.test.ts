@@ -1,37 +1,12 @@
 // What an operator types as a domain's owner, over a real control socket, to a fake node.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { transferText } from "../../../src/cli/domain-handover.ts";
 import { revokedText } from "../../../src/cli/domain-signers.ts";
-import { runCli } from "../../../src/cli/program.ts";
-import type { UnixMs } from "../../../src/core/stamp.ts";
-import { type ControlServer, serveControl } from "../../../src/http/control-server.ts";
-import { dataPaths } from "../../../src/node/data-directory.ts";
-import { createLog } from "../../../src/node/logging.ts";
-import { DOMAIN_ID, fakeControl, PEER_A, PEER_B, REVOKED } from "../../fixtures/fake-control.ts";
-import { fakeShell } from "../../fixtures/fake-shell.ts";
+import { DOMAIN_ID, PEER_A, PEER_B, REVOKED } from "../../fixtures/fake-control.ts";
+import { useTypedVerbs } from "../../fixtures/typed-verbs.ts";
 
-let data: string;
-let server: ControlServer;
-let control: ReturnType<typeof fakeControl>;
-beforeEach(async () => {
-  data = await mkdtemp(join(tmpdir(), "keymesh-owner-"));
-  control = fakeControl();
-  const log = createLog({ level: "fatal", out: { write: () => undefined }, now: () => 0 as UnixMs });
-  server = await serveControl({ control, socketPath: dataPaths(data).socket, log });
-});
-afterEach(async () => {
-  await server.close();
-  await rm(data, { recursive: true });
-});
-
-async function keymesh(typed: string) {
-  const { shell, printed, said } = fakeShell();
-  const code = await runCli(shell, [...typed.split(" "), "--data", data]);
-  return { code, printed: printed(), said: said() };
-}
+const node = useTypedVerbs();
+const keymesh = (words: string) => node().keymesh(words);
 
 const PROJECT = "1".repeat(32);
 const share = (more: object) => ({ shareDomain: { domain: "research", ...more } });
@@ -79,7 +54,7 @@ describe("an owner's verbs", () => {
     expect(human).toMatchObject({ code: 0, printed: expect.stringContaining(says) });
     const program = await keymesh(`${typed} --json`);
     expect(JSON.parse(program.printed)).toBeTypeOf("object");
-    expect(control.calls).toEqual([call, call]);
+    expect(node().control.calls).toEqual([call, call]);
   });
 
   it("say no more than they were told", async () => {
@@ -91,7 +66,7 @@ describe("an owner's verbs", () => {
       "domain transfer x cloud-b --yes",
     ])
       expect(await keymesh(typed)).toMatchObject({ code: 2, said: expect.stringContaining("keymesh: ") });
-    expect(control.calls).toEqual([]);
+    expect(node().control.calls).toEqual([]);
   });
 
   it("show what a revoke comes to, and no name as a peer chose it", () => {

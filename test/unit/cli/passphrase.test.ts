@@ -3,9 +3,8 @@ import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Terminal } from "../../../src/cli/hidden-input.ts";
 import { readPassphrase } from "../../../src/cli/passphrase.ts";
-import type { Shell } from "../../../src/cli/shell.ts";
+import type { Shell, Terminal } from "../../../src/cli/shell.ts";
 import { PASSPHRASE_BYTES_MAX } from "../../../src/core/limits.ts";
 import { fakeShell } from "../../fixtures/fake-shell.ts";
 

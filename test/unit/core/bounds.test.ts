@@ -4,22 +4,10 @@ import type { Entry } from "../../../src/core/entry.ts";
 import { ASIDE_ENTRIES_MAX, FOREIGN_SETS_MAX, UNKNOWN_ENTRIES_MAX } from "../../../src/core/limits.ts";
 import { Replica } from "../../../src/core/replica.ts";
 import { domainSet, type KeystoneId } from "../../../src/core/set-name.ts";
-import {
-  CLOCK,
-  entryBy,
-  idOf,
-  meshOf,
-  peerOf,
-  rosterAfter,
-  rosterBy,
-  sorted,
-  type TestPeer,
-} from "../../fixtures/peers.ts";
+import { CLOCK, entryBy, idOf, meshWith, peerOf, type TestPeer } from "../../fixtures/peers.ts";
 
 const [owner, signer, outsider] = [1, 2, 3].map(peerOf) as [TestPeer, TestPeer, TestPeer];
-const { meshId, founding, entries: found } = meshOf(owner);
-const roster = rosterAfter(founding, { members: sorted([owner, signer]) });
-const control = [...found, rosterBy(owner, roster, { meshId, at: 2 })];
+const { meshId, entries: control } = meshWith([owner, signer]);
 const SET = domainSet(owner.peerId, idOf("a"));
 const nthId = (n: number) => n.toString(16).padStart(32, "0") as KeystoneId;
 

@@ -10,28 +10,17 @@ import { domainSet } from "../../../src/core/set-name.ts";
 import { tick, type UnixMs } from "../../../src/core/stamp.ts";
 import { firstSaid } from "../../../src/core/written-for.ts";
 import { domainView } from "../../../src/node/domain-views.ts";
-import {
-  CLOCK,
-  entryBy,
-  idOf,
-  meshOf,
-  peerOf,
-  rosterAfter,
-  rosterBy,
-  sorted,
-  type TestPeer,
-} from "../../fixtures/peers.ts";
+import { CLOCK, entryBy, idOf, meshWith, peerOf, type TestPeer } from "../../fixtures/peers.ts";
 
 const [owner, b, c] = [1, 2, 3].map(peerOf) as [TestPeer, TestPeer, TestPeer];
-const { meshId, founding, entries } = meshOf(owner);
-const roster = rosterAfter(founding, { members: sorted([owner, b, c]) });
+const { meshId, entries } = meshWith([owner, b, c]);
 const domainId = idOf("d");
 const SET = domainSet(owner.peerId, domainId);
 const NOW = 1_000 as UnixMs;
 
 function sharedDomain(): Replica {
   const replica = new Replica({ meshId, self: owner.peerId });
-  replica.join([...entries, rosterBy(owner, roster, { meshId, at: 2 })], CLOCK);
+  replica.join(entries, CLOCK);
   const grant = grantValue(undefined, SCOPES, { wallMs: 5 as UnixMs, counter: 0 });
   const fields = { audience: null, [SIGNER_PREFIX + b.peerId]: grant, [SIGNER_PREFIX + c.peerId]: grant };
   const local = { set: SET, kind: "local", id: owner.peerId, fields: { mode: "mirror" } };
@@ -74,7 +63,7 @@ describe("a revocation", () => {
   it("is the owner's alone, and of scopes that are held", () => {
     const replica = sharedDomain();
     const other = new Replica({ meshId, self: b.peerId });
-    other.join([...entries, rosterBy(owner, roster, { meshId, at: 2 })], CLOCK);
+    other.join(entries, CLOCK);
     for (const set of replica.sets())
       for (const { key } of set.records()) other.join(replica.standingEntries(key), CLOCK);
     const options = { set: SET, scopes: SCOPES, next: tick(replica.instant, NOW) };

@@ -7,22 +7,10 @@ import { Replica, type Unsettled } from "../../../src/core/replica.ts";
 import { revocation } from "../../../src/core/revocation.ts";
 import { domainSet } from "../../../src/core/set-name.ts";
 import { tick, type UnixMs } from "../../../src/core/stamp.ts";
-import {
-  CLOCK,
-  giveStanding,
-  idOf,
-  meshOf,
-  peerOf,
-  rosterAfter,
-  rosterBy,
-  sorted,
-  type TestPeer,
-} from "../../fixtures/peers.ts";
+import { CLOCK, giveStanding, idOf, meshWith, peerOf, type TestPeer } from "../../fixtures/peers.ts";
 
 const [owner, signer, b, c] = [1, 2, 3, 4].map(peerOf) as [TestPeer, TestPeer, TestPeer, TestPeer];
-const { meshId, founding, entries } = meshOf(owner);
-const members = rosterAfter(founding, { members: sorted([owner, signer, b, c]) });
-const control = [...entries, rosterBy(owner, members, { meshId, at: 2 })];
+const { meshId, entries: control } = meshWith([owner, signer, b, c]);
 const domainId = idOf("d");
 const SET = domainSet(owner.peerId, domainId);
 const authority = { set: SET, kind: "authority", id: domainId };
