@@ -326,6 +326,7 @@ export class Node {
         if (signedHere) this.#publish(news);
         this.#noteEntries?.(news.length);
         this.signers.noteNews(news);
+        if (!signedHere) this.#rotation?.hear(news);
         // What an owner writes anew changes no value: one plan at its end is enough.
         if (!signedHere || this.ownerWork.view === null) loop.poke();
       },

@@ -70,7 +70,9 @@ export class RosterDesk {
 
   /** Who came or went since a proposal was made would be put out, or back in, by it: nobody asked for that. */
   #refuseStale(next: Roster): void {
-    const { gone, joined } = proposedChange(this.#current().membership, next);
+    const { membership } = this.#current();
+    const { gone, joined: added } = proposedChange(membership, next);
+    const joined = added.filter((peerId) => membership.left.has(peerId)); // Who never was a member is let in by it.
     if (gone.length + joined.length === 0) return;
     const drops = gone.length === 0 ? [] : [`put out ${this.#names(gone, " and ")}`];
     const brings = joined.length === 0 ? [] : [`bring in ${this.#names(joined, " and ")}`];

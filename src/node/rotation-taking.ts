@@ -1,5 +1,8 @@
 // A rotation under the new key: what the old one passed on is taken, and the old one goes.
+import type { Entry } from "../core/entry.ts";
+import { type LateWords, lateWords } from "../core/late-words.ts";
 import { leavingWord, retiring, signedInstead, toTake, withoutFormer, wordFor } from "../core/rotation.ts";
+import { type SetName, setOwner } from "../core/set-name.ts";
 import { copyable, copying, takeover } from "../core/takeover.ts";
 import type { DomainChain } from "../core/transfers.ts";
 import type { RotationKeys } from "./identity-keys.ts";
@@ -19,6 +22,43 @@ export async function takeOver(node: Node, rotation: RotationMemory): Promise<vo
     .filter(({ present }) => replica.mayHold(present, keeper.self))
     .flatMap((chain) => wordsAnew(replica, chain, { former, to: chain.present }));
   if (words.length > 0) await keeper.write(words);
+}
+
+/** Looks through all of them for what came late, as a crash may have come between hearing and saying it. */
+export async function takeAllLate(node: Node): Promise<void> {
+  for (const former of formerSets(node)) {
+    const set = memberedOf(node).keeper.replica.set(former.from);
+    if (set === undefined) continue;
+    await node.ownerWork.inBatches(copyable(set), (places) => sayLate(node, { ...former, places }));
+  }
+}
+
+/** Takes over what came late: words of signers that still stood in a set which this node owned under a former peer ID. */
+export async function takeLate(node: Node, news: readonly Pick<Entry, "set" | "kind" | "id">[]): Promise<void> {
+  for (const former of formerSets(node)) {
+    const places = news.filter(({ set }) => set === former.from);
+    if (places.length > 0) await sayLate(node, { ...former, places });
+  }
+}
+
+/** The sets that this node owned under former peer IDs, each with the one that it owns now. */
+function formerSets(node: Node): { readonly from: SetName; readonly to: SetName }[] {
+  const { keeper } = memberedOf(node);
+  const { former } = node.memory;
+  if (former.size === 0) return [];
+  return keeper.replica
+    .domainChains()
+    .filter(({ present }) => setOwner(present) === keeper.self)
+    .flatMap(({ sets, present: to }) => sets.slice(0, -1).map((from) => ({ from, to })))
+    .filter(({ from }) => former.has(setOwner(from) ?? keeper.self));
+}
+
+async function sayLate(node: Node, words: LateWords): Promise<void> {
+  const { keeper } = memberedOf(node);
+  if (lateWords(keeper.replica, words).length === 0) return;
+  const said = await keeper.write(() => lateWords(keeper.replica, words));
+  const { from, to } = words;
+  node.options.log.info({ from, to, entries: said.length }, "what signers wrote before they knew of the new key stays");
 }
 
 /** A domain and our words about it, in one batch: it is never ours without them. A large one is copied ahead. */

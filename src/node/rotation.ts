@@ -2,8 +2,11 @@
 // goes. Each step is worked out from the records, the key files and one row in the store, and done only where it is still
 // missing: after a crash the next look goes on. The one point of no return is a single batch, in which the old key passes
 // its domains on and the row says so; the key files follow it when the node starts next (ADR 0014).
+
+import type { Entry } from "../core/entry.ts";
 import { ROTATION_ANSWER_MS, ROTATION_LAST_LOOK_MS, ROTATION_LOOK_MS } from "../core/limits.ts";
 import { entering, signedInstead, wordFor } from "../core/rotation.ts";
+import { setOwner } from "../core/set-name.ts";
 import { ClockOffError } from "./clock-watch.ts";
 import { ControlError } from "./control.ts";
 import type { RotationKeys } from "./identity-keys.ts";
@@ -12,7 +15,7 @@ import type { Node } from "./node.ts";
 import { refusalIn } from "./roster-words.ts";
 import { type RotationMemory, readRotation, rotationBatch } from "./rotation-memory.ts";
 import { announce, blockers, handOver, tellFirst } from "./rotation-passing.ts";
-import { retireOld, takeOver } from "./rotation-taking.ts";
+import { retireOld, takeAllLate, takeLate, takeOver } from "./rotation-taking.ts";
 import type { CancelTimer } from "./world.ts";
 
 export type RotationOptions = {
@@ -186,11 +189,27 @@ export class Rotation {
     node.options.log.info({ audit: "identity.rotated", from: rotation.from, to: rotation.to }, "the old key is gone");
   }
 
+  /** News came: what signers wrote late into a set of a former key is taken over at once, before they are told that they are settled. */
+  hear(news: readonly Entry[]): void {
+    const { node } = this.#options;
+    const isLate = ({ set }: Entry) => node.memory.former.has(setOwner(set) ?? node.identity.peerId);
+    if (node.memory.former.size === 0 || !news.some(isLate)) return;
+    this.#late(takeLate(node, news));
+  }
+
+  #late(taking: Promise<void>): void {
+    taking.catch((error: unknown) => {
+      if (!this.#isStopped)
+        this.#options.node.options.log.warn({ error }, "what signers wrote late is taken over with the next start");
+    });
+  }
+
   /** Takes what the old key passed on. Before the Keystone loop runs: to it a domain must be ours, or not be there. */
   async takeOver(): Promise<void> {
     const rotation = this.#memory;
     const { node } = this.#options;
     if (rotation?.to === node.identity.peerId && rotation.doneMs === null) await takeOver(node, rotation);
+    this.#late(takeAllLate(node));
   }
 
   async #remember(rotation: RotationMemory): Promise<void> {

@@ -174,6 +174,40 @@ describe("a rotation among several voters", () => {
     ).toEqual([]);
   });
 
+  it("in a partition keeps what a signer wrote meanwhile", async () => {
+    const a = await RotatingCloud.start("a");
+    const [b, c] = [await start("b"), await start("c")];
+    await a.now.control.createMesh({ name: "cut" });
+    await join(a.now, b, c);
+    const ours = await share(a.now, "ours", [b]);
+    await a.now.control.grant({ domain: ours, peerId: b.peerId, scopes: ["create", "update"] });
+    const [one, two] = [await make(a.now, ours, "one"), await make(a.now, ours, "two")];
+    for (const [id, name] of [
+      [one, "one"],
+      [two, "two"],
+    ] as const)
+      await hasName(b, id, name);
+    await b.control.block({ peerId: a.now.peerId }); // A partition of two: what is limited to them goes no other way.
+    await eventually(async () => expect((await a.now.control.status()).connected).toEqual([c.peerId]));
+    const { to } = await a.now.control.rotateIdentity({});
+    await b.control.block({ peerId: to });
+    await eventually(async () => expect(await rotationOf(a)).toMatchObject({ state: "done" }));
+    await a.now.model.updateProject(two, { name: "two, by the new key" });
+    await b.model.updateProject(one, { name: "one, by b" });
+    const made = await make(b, ours, "made by b");
+    const names = () => b.control.projects({}).then((all) => all.map(({ name }) => name).sort());
+    await eventually(async () => expect(await names()).toEqual(["made by b", "one, by b", "two"]));
+
+    for (const { peerId } of (await b.control.status()).blocked) await b.control.unblock({ peerId });
+    await hasName(b, two, "two, by the new key");
+    await hasName(a.now, one, "one, by b");
+    await hasName(a.now, made, "made by b");
+    await hasName(b, one, "one, by b");
+    await hasName(b, made, "made by b");
+    const { fields } = await a.now.control.explain({ id: one });
+    expect(fields.name?.origin).toBe(to);
+  });
+
   it("reaches a cloud of a limited domain that was away when it changed hands", async () => {
     const a = await RotatingCloud.start("a");
     const disk = liveDisk();
