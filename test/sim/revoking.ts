@@ -32,6 +32,7 @@ export async function revoke(
   for (const { key, field, entry } of words) {
     const now = owner.replica?.field(key, field)?.entry;
     if (now !== undefined && compareStamps(now.stamp, entry.stamp) >= 0) continue;
+    if (JSON.stringify(now?.fields[field]) === JSON.stringify(entry.fields[field])) continue; // Said earlier by another.
     if (!told.has(`${key.id} ${field}`))
       simulation.fail(
         "a revoke keeps what stood",
