@@ -139,9 +139,17 @@ function captureChanged(input: CaptureInput, change: Change, draft: Draft): void
   else captureLocally(input, { held, row, changed: left }, draft);
 }
 
-/** The value is the last one that was confirmed, and what came after it never was: a restore may have brought it back. */
-function looksUndone(field: ValueField, { held, row: { confirmedAt, before } }: Change): boolean {
-  return confirmedAt === null && before !== null && isSameValue(field, before[field], held[field]);
+/** The value is the last one that was confirmed, or the first, and what came after it never was: a restore may have brought it back. */
+function looksUndone(field: ValueField, { held, row }: Change): boolean {
+  const base = row.before ?? row.first;
+  return row.confirmedAt === null && base !== undefined && isSameValue(field, base[field], held[field]);
+}
+
+/** What a row remembers of the values that it had, once they change and nothing is confirmed yet. */
+export function unconfirmed(row: Seen): Pick<Seen, "confirmedAt" | "before" | "first"> {
+  if (row.confirmedAt !== null) return { confirmedAt: null, before: row.values };
+  if (row.before !== null) return { confirmedAt: null, before: row.before };
+  return { confirmedAt: null, before: null, first: row.first ?? row.values };
 }
 
 /** The object as if some of its fields still held what was last seen. */
@@ -241,8 +249,7 @@ export function lookedAt(row: Seen, held: Held): Seen {
     present: true,
     parentId: held.parentId,
     values,
-    confirmedAt: null,
-    before: row.confirmedAt === null ? row.before : row.values,
+    ...unconfirmed(row),
   };
 }
 

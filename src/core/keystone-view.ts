@@ -44,6 +44,8 @@ export type Seen = {
   readonly confirmedAt: number | null;
   /** The last confirmed values while the present ones are unconfirmed; null if it did not exist then. */
   readonly before: Values | null;
+  /** Of an object that was never confirmed and changed since: what it was first seen with. */
+  readonly first?: Values;
   /** Created or captured by this node under this set: only such an object is ever deleted. */
   readonly ours: boolean;
   /** When this node first saw the tombstone, and who signed it; null while it lives. */

@@ -1,6 +1,7 @@
 // Apply: carries out a plan in Keystone, one action at a time. Before every update and delete the object is read, and
 // refused unless it is what the plan was made for; the intended values are durable before each write (DESIGN section 7).
 // A crash at any point and a run again make no double create and lose no change.
+import { unconfirmed } from "../core/capture.ts";
 import type { Fields, FieldValue } from "../core/entry.ts";
 import { intentAnswered, intentWith } from "../core/intents.ts";
 import {
@@ -201,8 +202,7 @@ export class Applier {
     await this.#settle(action.id, {
       ...row,
       values: values as unknown as Values,
-      confirmedAt: null,
-      before: row.confirmedAt === null ? row.before : row.values,
+      ...unconfirmed(row),
     });
     // Another field that differs from the read just before is an operator's edit in between: the row keeps the old value,
     // so that the next scan finds and captures it.

@@ -251,6 +251,15 @@ describe("an old value of something unconfirmed", () => {
     expect([rejected.writes, rejected.seen.get(A)?.values.name]).toEqual([[], "a"]);
   });
 
+  it("is held also where it is the first, and nothing of it was ever confirmed (seed 580)", () => {
+    const made = { [A]: row("a", { confirmedAt: null, before: null }) };
+    const renamed = look({ seen: made, mesh: { [A]: project("a") }, held: [held(A, "b")], scopes: ALL });
+    expect(renamed.writes).toHaveLength(1);
+    const seen = { [A]: renamed.seen.get(A) as Seen };
+    const found = look({ ...undone, seen });
+    expect([found.writes, found.holds.map(({ kind }) => kind)]).toEqual([[], ["unconfirmed"]]);
+  });
+
   it("is an edit where it is a third value, or the row was confirmed since", () => {
     expect(words({ ...undone, held: [held(A, "c")] })).toHaveLength(1);
     expect(words({ ...undone, seen: { [A]: row("b") } })).toHaveLength(1);
