@@ -404,9 +404,10 @@ export class Node {
     // Before the roster has come nothing can be judged: what is passed over now, the first session brings.
     if (this.#membered?.keeper.replica.membership.roster === undefined) return "ignore";
     if (batch === undefined) return this.#membered.heartbeats.take(bytes, from);
-    const { news, rejections } = await this.#membered.keeper.receiveGossip(batch.value);
+    const { news, rejections } = await this.#membered.keeper.receiveGossip(batch.value, (refused) =>
+      this.#waste.note(from, refused, nowMs),
+    );
     this.refusals.take(rejections, from);
-    this.#waste.note(from, rejections.length, nowMs);
     // Relayed as it is, a message that holds anything false would count against us. Anti-entropy spreads what was good.
     if (rejections.some(({ code }) => blamesRelay(code))) return "reject";
     if (rejections.length > 0) return "ignore"; // What is refused here would be refused there, and be our waste.

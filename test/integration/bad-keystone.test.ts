@@ -122,7 +122,7 @@ describe("a wrong password", () => {
     const startedMs = performance.now();
     await b.start();
     const why = await expectState(b, "unauthorised");
-    expect(why).toMatch(/refuses the login of user admin of domain default for the system: check user, password/);
+    expect(why).toMatch(/refuses the login of user admin of domain default for project admin: check user, password/);
     // Changes come in, and an operator tries this and that, all the while.
     const made = await a.admin.create({ domainId, name: "while-locked-out" });
     await eventually(async () => expect((await b.control.projects({})).map(({ id }) => id)).toContain(made.id));

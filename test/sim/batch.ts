@@ -23,9 +23,11 @@ export type BatchOptions = {
   readonly onProgress?: (batch: Batch) => void;
 };
 const CHUNK_SEEDS = 40; // A process needs half a second until it is warm, and its memory is to stay small.
+/** The longest that one seed may take, on a machine that may be busy: they take a third of a second. A bug may loop for ever. */
+const SEED_MS_MAX = 60_000;
 const MAIN = join(import.meta.dirname, "main.ts");
 
-/** Runs seeds in chunks, each chunk in a process of its own; a chunk that dies is a failure of its first seed. */
+/** Runs seeds in chunks, each chunk in a process of its own; one that dies, or comes to no end, is a failure of the seed that it ran. */
 export async function runBatch(options: BatchOptions): Promise<Batch> {
   const { from, count, mostMs, mutation, processes = 2, onProgress } = options;
   const untilMs = performance.now() + mostMs;
@@ -67,13 +69,24 @@ async function runChunk(chunk: {
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   const out: string[] = [];
   const errors: string[] = [];
+  const stuck = () => child.kill("SIGKILL");
+  let timer = setTimeout(stuck, SEED_MS_MAX);
   child.stdout.setEncoding("utf8").on("data", (text: string) => out.push(text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => errors.push(text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    errors.push(text);
+    clearTimeout(timer);
+    timer = setTimeout(stuck, SEED_MS_MAX); // It begins another seed, or says what is wrong.
+  });
   const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  clearTimeout(timer);
   const line = out.join("").trimEnd().split("\n").at(-1) ?? "";
   if (code === 0 && line.startsWith("{")) return JSON.parse(line) as Chunk;
-  const what = `the process ended with ${code}: ${errors.join("").slice(-2_000)}`;
-  return { seeds: 0, cpuMs: 0, failures: [{ seed: first, checker: "a process runs its seeds", what }], happened: [] };
+  const said = errors.join("");
+  const seed = Number([...said.matchAll(/^seed (\d+)$/gm)].at(-1)?.[1] ?? first);
+  const failure = child.killed
+    ? { seed, checker: "every seed ends", what: `seed ${seed} came to no end within ${SEED_MS_MAX / 1_000} s` }
+    : { seed, checker: "a process runs its seeds", what: `the process ended with ${code}: ${said.slice(-2_000)}` };
+  return { seeds: 0, cpuMs: 0, failures: [failure], happened: [] };
 }
 
 /** Kinds of things that never happened in a batch: it has shown nothing about them. */

@@ -48,6 +48,7 @@ async function runMany({ from, count }: { from: number; count: number }): Promis
   const untilMs = startedMs + Number(values.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
   let seeds = 0;
   for (let seed = from; seed < from + count && performance.now() < untilMs; seed += 1) {
+    if (values.json === true) process.stderr.write(`seed ${seed}\n`); // So that whoever waits knows which one comes to no end.
     const result = await runSeed(seed);
     seeds += 1;
     happened.add(result.happened.counts);

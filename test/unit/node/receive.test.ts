@@ -52,6 +52,17 @@ describe("what a peer sent", () => {
     expect(asked).toEqual([]);
   });
 
+  it("by gossip is counted before anything waits for the disk, so that the next message is judged by it", async () => {
+    const keeper = await keeperAsking([]);
+    const [first, second, ...others] = clouds();
+    const forged: WireEntry = [first?.[0] ?? new Uint8Array(), second?.[1] ?? new Uint8Array()];
+    const refused: number[] = [];
+    const received = keeper.receiveGossip([forged, ...others], (count) => refused.push(count));
+    expect(refused).toEqual([1]); // Nothing was awaited yet.
+    await received;
+    expect(refused).toEqual([1]);
+  });
+
   it("in a session is verified by the threads, and nothing comes in without their word", async () => {
     const asked: string[] = [];
     const keeper = await keeperAsking(asked);
