@@ -24,7 +24,7 @@ export type BatchOptions = {
 };
 const CHUNK_SEEDS = 40; // A process needs half a second until it is warm, and its memory is to stay small.
 /** The longest that one seed may take, on a machine that may be busy: they take a third of a second. A bug may loop for ever. */
-const SEED_MS_MAX = 60_000;
+const SEED_MS_MAX = 30_000;
 const MAIN = join(import.meta.dirname, "main.ts");
 
 /** Runs seeds in chunks, each chunk in a process of its own; one that dies, or comes to no end, is a failure of the seed that it ran. */

@@ -6,8 +6,8 @@ import { missingKinds, runBatch } from "./batch.ts";
 import { tableOf } from "./happened.ts";
 import { MUTATIONS } from "./mutations.ts";
 
-/** The one place that says how long CI simulates: 80 seconds on each of two cores, nearly three minutes in all. */
-const SECONDS = Number(process.env.KEYMESH_SIM_SECONDS ?? 80);
+/** The one place that says how long CI simulates: a minute on each of two cores, two in all. */
+const SECONDS = Number(process.env.KEYMESH_SIM_SECONDS ?? 60);
 const DAY = Math.floor(Date.now() / 86_400_000);
 const ROTATION = Number(process.env.KEYMESH_SIM_ROTATION ?? DAY);
 const FROM = Number(process.env.KEYMESH_SIM_FROM ?? 1);
