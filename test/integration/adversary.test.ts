@@ -111,10 +111,17 @@ async function whileAttacked(what: string, attack: Promise<unknown>): Promise<nu
   return longestMs;
 }
 
-/** What a cloud counted against a peer, by code. */
+/** What a cloud counted against a peer, by code: as its status tells, and its metrics too. */
 async function countsOf({ control }: Cloud, { peerId }: Adversary): Promise<Record<string, number>> {
   const { rejections } = await control.status();
-  return Object.fromEntries(rejections.filter((one) => one.peerId === peerId).map(({ code, count }) => [code, count]));
+  const metrics = await control.metrics(); // Later than status: what comes meanwhile only adds to it.
+  const counts = rejections.filter((one) => one.peerId === peerId).map(({ code, count }) => [code, count] as const);
+  for (const [code, count] of counts) {
+    const [, counted] =
+      new RegExp(`^keymesh_rejections_total{peer="${peerId}",code="${code}"} (\\d+)$`, "m").exec(metrics) ?? [];
+    expect(Number(counted), code).toBeGreaterThanOrEqual(count);
+  }
+  return Object.fromEntries(counts);
 }
 
 const holdings = async () =>
