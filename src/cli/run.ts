@@ -1,7 +1,6 @@
 // keymesh run: the node itself, in the foreground, until a signal stops it.
 import type { Command } from "commander";
 import { placeOf } from "./place.ts";
-import { runNode } from "./run-node.ts";
 import type { Shell } from "./shell.ts";
 
 export function addRun(program: Command, shell: Shell): void {
@@ -13,8 +12,11 @@ export function addRun(program: Command, shell: Shell): void {
     )
     .addHelpText("after", "\nExample:\n  keymesh run --data /var/lib/keymesh")
     .action(async (_options: object, command: Command) => {
-      // Loaded here: every other verb is quicker without libp2p.
-      const { startNode } = await import("../node/start-node.ts");
+      // Loaded here: every other verb is quicker without libp2p, the socket's server and its metrics.
+      const [{ runNode }, { startNode }] = await Promise.all([
+        import("./run-node.ts"),
+        import("../node/start-node.ts"),
+      ]);
       await runNode(placeOf(command, shell), startNode);
     });
 }

@@ -2,7 +2,6 @@
 // goes. Each step is worked out from the records, the key files and one row in the store, and done only where it is still
 // missing: after a crash the next look goes on. The one point of no return is a single batch, in which the old key passes
 // its domains on and the row says so; the key files follow it when the node starts next (ADR 0014).
-
 import type { Entry } from "../core/entry.ts";
 import { ROTATION_ANSWER_MS, ROTATION_LAST_LOOK_MS, ROTATION_LOOK_MS } from "../core/limits.ts";
 import { entering, signedInstead, wordFor } from "../core/rotation.ts";

@@ -130,7 +130,7 @@ describe("a wrong password", () => {
       await a.admin.patch(made.id, { description: `change ${tries}` });
       await b.control.plan();
     }
-    await setTimeout(1_000);
+    await setTimeout(1_000); // Time in which a node that tries over and over would.
     expect((await b.control.status()).keystone.state).toBe("unauthorised");
     const seconds = (performance.now() - startedMs) / 1_000;
     expect(logins).toBeLessThanOrEqual(2 + Math.ceil(Math.log2(seconds / 0.5 + 1))); // Each wait is twice the last.

@@ -48,7 +48,7 @@ it("a member that is retired while it renames: what came before stays, and nothi
   const renaming = (async () => {
     for (; !isDone; written += 1) {
       await rename(b, `b ${written}`);
-      await setTimeout(100);
+      await setTimeout(100); // Renames as a busy cloud has them, not a flood.
     }
   })();
   await eventually(async () => expect(await nameAt(c)).toMatch(/^b \d/));

@@ -114,7 +114,7 @@ it("a member is retired while it writes: everybody lets go of it, and nothing th
   const writing = (async () => {
     for (; !isDone; written += 1) {
       await control("d").changePolicy({ name: `d says ${written}` }); // Nobody has to tell it that it is out.
-      await setTimeout(100);
+      await setTimeout(100); // Words as a busy member has them, not a flood.
     }
   })();
   await eventually(async () => expect((await control("a").proposals()).length).toBeGreaterThan(0));

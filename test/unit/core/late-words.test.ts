@@ -7,21 +7,10 @@ import { Replica } from "../../../src/core/replica.ts";
 import { domainSet } from "../../../src/core/set-name.ts";
 import { tick, type UnixMs } from "../../../src/core/stamp.ts";
 import { copyable, takeover } from "../../../src/core/takeover.ts";
-import {
-  CLOCK,
-  entryBy,
-  idOf,
-  meshOf,
-  peerOf,
-  rosterAfter,
-  rosterBy,
-  sorted,
-  type TestPeer,
-} from "../../fixtures/peers.ts";
+import { CLOCK, entryBy, idOf, meshWith, peerOf, type TestPeer } from "../../fixtures/peers.ts";
 
 const [OLD, NEW, SIGNER, OTHER] = [1, 2, 3, 4].map(peerOf) as [TestPeer, TestPeer, TestPeer, TestPeer];
-const { meshId, founding, entries } = meshOf(OLD);
-const ROSTER = rosterAfter(founding, { members: sorted([OLD, NEW, SIGNER, OTHER]) });
+const { meshId, entries } = meshWith([OLD, NEW, SIGNER, OTHER]);
 const DOMAIN = idOf("d");
 const [FROM, TO] = [domainSet(OLD.peerId, DOMAIN), domainSet(NEW.peerId, DOMAIN, 1)];
 const [ONE, FRESH] = [idOf("1"), idOf("2")];
@@ -46,7 +35,6 @@ function taken(...scopes: ("create" | "update" | "delete")[]): Replica {
   replica.join(
     [
       ...entries,
-      rosterBy(OLD, ROSTER, { meshId, at: 2 }),
       say(
         OLD,
         5,

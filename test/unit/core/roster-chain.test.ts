@@ -13,6 +13,7 @@ import {
   giveStanding,
   idOf,
   meshOf,
+  meshWith,
   peerOf,
   rosterAfter,
   rosterBy,
@@ -21,9 +22,7 @@ import {
 } from "../../fixtures/peers.ts";
 
 const [a, b, c, d, e] = [1, 2, 3, 4, 5].map(peerOf) as [TestPeer, TestPeer, TestPeer, TestPeer, TestPeer];
-const { meshId, founding, entries: found } = meshOf(a);
-const one = rosterAfter(founding, { members: sorted([a, b, c, d]), voters: sorted([a, b, c]) });
-const base = [...found, rosterBy(a, one, { meshId, at: 2 })];
+const { meshId, roster: one, entries: base } = meshWith([a, b, c, d], { voters: sorted([a, b, c]) });
 const NOW = 1_000 as UnixMs;
 
 function signed(roster: Roster, ...voters: TestPeer[]): Entry[] {
@@ -254,7 +253,7 @@ describe("leaving", () => {
   it("is refused to who is no member, and to the last voter of others", () => {
     expect(leave(replicaOf(e))).toEqual({ ok: false, code: "NOT_A_MEMBER" });
     const alone = new Replica({ meshId, self: a.peerId });
-    alone.join(found, CLOCK);
+    alone.join(meshOf(a).entries, CLOCK);
     expect(leave(alone).ok, "nobody is left behind").toBe(true);
     const two = rosterAfter(one, { voters: sorted([a]) });
     expect(leave(replicaOf(a, ...signed(two, a, b)))).toEqual({ ok: false, code: "LAST_VOTER" });
