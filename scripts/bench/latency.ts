@@ -3,6 +3,9 @@
 import { cpuMs, withNodes } from "./nodes.ts";
 import { median, quantile, type Report, rounded } from "./report.ts";
 
+/** Runs that don't count: V8 goes on compiling for the first some thousand writes, and a node runs for months. */
+const WARM_UPS = 3;
+
 export type LatencyOptions = {
   readonly processes: number;
   readonly entries: number;
@@ -20,7 +23,7 @@ export async function latency(report: Report, options: LatencyOptions): Promise<
     await Promise.all(filled);
     const runsOf: number[][] = [];
     const cpus: number[] = [];
-    for (let run = 0; run <= runs; run += 1) {
+    for (let run = 1 - WARM_UPS; run <= runs; run += 1) {
       for (const node of others) await node.ask({ is: "forget" });
       const before = await cpuMs([writer, ...others]);
       const arrivals = others.map((node) => node.ask({ is: "await", entries }));
@@ -31,7 +34,7 @@ export async function latency(report: Report, options: LatencyOptions): Promise<
         ([hash, atMs]) => Math.max(...times.map((seen) => seen.get(hash) ?? Number.NaN)) - atMs,
       );
       report.progress(
-        `${run === 0 ? "warm-up" : `run ${run}`}: p50 ${quantile(tookMs, 0.5).toFixed(2)} ms, p99 ${quantile(tookMs, 0.99).toFixed(2)} ms, ${cpus.at(-1)?.toFixed(2)} ms of CPU for each in all processes`,
+        `${run < 1 ? "warm-up" : `run ${run}`}: p50 ${quantile(tookMs, 0.5).toFixed(2)} ms, p99 ${quantile(tookMs, 0.99).toFixed(2)} ms, ${cpus.at(-1)?.toFixed(2)} ms of CPU for each in all processes`,
       );
       if (run > 0) runsOf.push(tookMs);
     }

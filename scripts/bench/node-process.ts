@@ -153,8 +153,8 @@ class NodeProcess {
     const startMs = monotonicMs();
     for (let number = 0; number < entries; number += 1) {
       await sleep(Math.max(0, startMs + (number * 1_000) / perSecond - monotonicMs()));
-      const atMs = monotonicMs();
       const rename: Write = { ...this.#keyOf(number % this.#made), fields: { name: `renamed ${number}` } };
+      const atMs = monotonicMs();
       writes.push(
         this.keeper.write([rename]).then(([entry]) => {
           if (entry !== undefined) handed.push([entry.hash, atMs]);

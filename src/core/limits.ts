@@ -236,6 +236,12 @@ export const KEYSTONE_WORDS_LENGTH_MAX = 300;
 export const CONFIRM_READS_MAX = 20;
 /** Plans made and carried out in a row before the loop looks at the clock again: a subtree needs one for each kind of step. */
 export const PLAN_PASSES_MAX = 8;
+/**
+ * Milliseconds from one plan's start to the next one's, and at least this many times what a plan took: changes that
+ * stream in are planned together, and a large domain costs a bounded part of a core. The first after a pause waits for nothing.
+ */
+export const PLAN_SPACING_MS = 50;
+export const PLAN_DUTY_FACTOR = 2;
 /** Longest wait in milliseconds before a Keystone that failed is tried again. */
 export const RETRY_MAX_MS = 60_000;
 /** Seconds before its end at which a token is renewed. */
@@ -269,6 +275,8 @@ export const STORE_COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 export const STORE_PENDING_BYTES_MAX = 256 * 1024 * 1024;
 /** Keys of one commit that are read on the main thread: some microseconds each, or one turn of the disk if they are cold. */
 export const STORE_READ_HERE_MAX = 4;
+/** Checksums of what was written last, kept so that writing it again needs no read: some 200 bytes each. */
+export const STORE_SUMS_MAX = 256;
 /** Keys, and bytes, read from the store at once: a project's record has about 600 bytes. */
 export const STORE_READ_PAGE_SIZE = 1_000;
 export const STORE_READ_PAGE_BYTES = 1024 * 1024;

@@ -1,7 +1,7 @@
 // Gossip: the fast path. Best effort by design; what it loses, anti-entropy repairs. Gossipsub carries it, with its traps
 // disarmed: no lazy pulls (their answers may outgrow an RPC and silence a peer for good), no scores (members are known,
 // strikes judge them), one encoding for all receivers (else one peer's control messages leak to the next).
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import {
   type GossipSub,
   type GossipSubComponents,
@@ -179,7 +179,8 @@ const RESULTS = {
 function createGossipsub(components: GossipSubComponents, topic: string): GossipSub {
   return gossipsub({
     globalSignaturePolicy: StrictNoSign, // Entries are signed themselves, and by their origin.
-    msgIdFn: (message) => createHash("sha256").update(message.topic).update("\0").update(message.data).digest(),
+    // Without the topic, which is always ours: a digest in one call takes a fifth of the time of one in steps.
+    msgIdFn: ({ data }) => hash("sha256", data, "buffer"),
     allowedTopics: [topic],
     fallbackToFloodsub: false,
     emitSelf: false,

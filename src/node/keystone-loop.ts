@@ -2,7 +2,7 @@
 // It wakes by timer for a scan, and by a change of the replica for a plan. What Keystone refuses is shown and retried,
 // and a Keystone that is down only makes it wait: nothing here ends the node.
 import type { DomainView } from "../core/keystone-view.ts";
-import { RETRY_MAX_MS } from "../core/limits.ts";
+import { PLAN_DUTY_FACTOR, PLAN_SPACING_MS, RETRY_MAX_MS } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { SetName } from "../core/set-name.ts";
@@ -31,6 +31,8 @@ export class KeystoneLoop {
   #trouble: Trouble | undefined;
   #driver: DriverState | undefined;
   #nextScanMs = 0;
+  /** The first change after a pause is planned at once; where changes stream in, one plan serves many of them. */
+  #nextPlanMs = 0;
   #lastScanMs: number | null = null;
   #hasScanned = false;
   #wake: (() => void) | undefined;
@@ -59,6 +61,7 @@ export class KeystoneLoop {
 
   /** The replica changed: plan and apply soon. */
   poke(): void {
+    if (this.#isPoked) return;
     this.#isPoked = true;
     this.#wake?.();
   }
@@ -110,7 +113,7 @@ export class KeystoneLoop {
   /** One turn: a scan if one is due, else a plan. Never two at once: `start` takes them all. */
   async turn(): Promise<void> {
     try {
-      if (this.#options.now() >= this.#nextScanMs) {
+      if (this.#options.uptimeMs() >= this.#nextScanMs) {
         await this.#scanCycle();
         this.#recover(); // Only a whole scan shows that Keystone answers: a plan may have had nothing to ask.
       } else if (this.#hasScanned && this.#trouble === undefined) await this.#planCycle();
@@ -120,20 +123,23 @@ export class KeystoneLoop {
   }
 
   async #sleep(): Promise<void> {
-    if (this.#isPoked || this.#isStopped) {
-      this.#isPoked = false;
-      return;
-    }
-    const waitMs = Math.max(0, this.#nextScanMs - this.#options.now());
+    const { uptimeMs } = this.#options;
+    while (!this.#isStopped && !this.#isPoked && uptimeMs() < this.#nextScanMs) await this.#until(this.#nextScanMs);
+    while (!this.#isStopped && uptimeMs() < Math.min(this.#nextPlanMs, this.#nextScanMs))
+      await this.#until(this.#nextPlanMs);
+    this.#isPoked = false;
+  }
+
+  /** Until then, or until something has changed. */
+  async #until(atMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const cancel = this.#options.after(waitMs, resolve);
+      const cancel = this.#options.after(Math.max(0, atMs - this.#options.uptimeMs()), resolve);
       this.#wake = () => {
         cancel();
         resolve();
       };
     });
     this.#wake = undefined;
-    this.#isPoked = false;
   }
 
   #recover(): void {
@@ -151,12 +157,13 @@ export class KeystoneLoop {
       this.#options.log.warn({ code: error.code, why: error.message }, "Keystone can't be used: trying again");
     this.#trouble = { state, why: error.message, failures };
     // A wrong password tried too often locks the account: wait longer each time.
-    this.#nextScanMs = this.#options.now() + Math.min(this.#options.scanIntervalMs * 2 ** (failures - 1), RETRY_MAX_MS);
+    this.#nextScanMs =
+      this.#options.uptimeMs() + Math.min(this.#options.scanIntervalMs * 2 ** (failures - 1), RETRY_MAX_MS);
   }
 
   async #scanCycle(): Promise<void> {
-    const { api, keeper, memory, now, scanIntervalMs, scanDutyFactor } = this.#options;
-    const startedMs = now();
+    const { api, keeper, memory, now, uptimeMs, scanIntervalMs, scanDutyFactor } = this.#options;
+    const startedMs = uptimeMs();
     this.#nextScanMs = startedMs + scanIntervalMs;
     if (this.#driver?.explicitIds !== true) this.#driver = await api.checkDriver();
     const look = async () => {
@@ -166,7 +173,7 @@ export class KeystoneLoop {
     };
     let scan = await look();
     this.#lastScanMs = now();
-    this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (this.#lastScanMs - startedMs) * scanDutyFactor);
+    this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (uptimeMs() - startedMs) * scanDutyFactor);
     let mode = await this.#states.judge(scan, { isFresh: false });
     if (mode === "again") {
       scan = await look();
@@ -202,12 +209,15 @@ export class KeystoneLoop {
     const { state } = this.#options.memory.state;
     if (state === "contested" || state === "canaryMissing" || !this.#options.mayPlan()) return false;
     if (HEALING.has(state) && !this.#options.hasPulled()) return false;
+    const startedMs = this.#options.uptimeMs();
     await followTransfers(this.#options.keeper.replica, this.#options.memory);
     await this.#options.followCuts?.();
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
       isStopped: () => this.#isStopped,
     });
+    const tookMs = this.#options.uptimeMs() - startedMs;
+    this.#nextPlanMs = startedMs + Math.max(PLAN_SPACING_MS, tookMs * PLAN_DUTY_FACTOR);
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
     // Not again where that scan would only find the same: what stays stale after one is kept back for an operator, or for
     // a clock that nobody has judged yet.

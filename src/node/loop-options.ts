@@ -24,6 +24,8 @@ export type KeystoneLoopOptions = {
   /** What becomes of edits that this cloud has no scope for; `revert` by default. */
   readonly drift?: DriftMode;
   now(): UnixMs;
+  /** Milliseconds that only go forward: what is due must not wait for a clock that was set back. */
+  uptimeMs: World["uptimeMs"];
   after: World["after"];
   newRequestId(): string;
   nameOf(peerId: PeerId): string;

@@ -285,6 +285,7 @@ export class Node {
       scanDutyFactor: config.scanDutyFactor,
       ...(config.drift === undefined ? {} : { drift: config.drift }),
       now: world.now,
+      uptimeMs: world.uptimeMs,
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
       nameOf: (peerId) => this.nameOf(peerId),

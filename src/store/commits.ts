@@ -2,7 +2,12 @@
 // A sync costs 0.4 to 10 ms whatever its size, so this is what lets many small writes each be durable before their answer.
 // After a failed write nothing more is written: LevelDB may have left half a record in its log, and what follows one
 // would be lost when the log is read again.
-import { STORE_COMMIT_BYTES_MAX, STORE_PENDING_BYTES_MAX, STORE_READ_HERE_MAX } from "../core/limits.ts";
+import {
+  STORE_COMMIT_BYTES_MAX,
+  STORE_PENDING_BYTES_MAX,
+  STORE_READ_HERE_MAX,
+  STORE_SUMS_MAX,
+} from "../core/limits.ts";
 import { asStoreError, closed, type Database, damaged, type Operation } from "./database.ts";
 import { checksumOf, frame } from "./framing.ts";
 import { account, encodeHead, type Head } from "./head.ts";
@@ -22,6 +27,8 @@ export class Commits {
   readonly #db: Database;
   readonly #place: string;
   readonly #acknowledge: (sequence: number) => void;
+  /** Checksums of what was written last, oldest first: the clock is in every commit, and need not be read for it. */
+  readonly #sums = new Map<string, number>();
   #head: Head;
   #waiting: Waiting[] = [];
   #pendingBytes = 0;
@@ -86,21 +93,36 @@ export class Commits {
   }
 
   async #commit(changes: Changes): Promise<void> {
-    const keys = [...changes.keys()];
-    const before = this.#read(keys) ?? (await this.#db.getMany(keys));
+    const unknown = [...changes.keys()].filter((key) => !this.#sums.has(key));
+    const found = this.#read(unknown) ?? (await this.#db.getMany(unknown));
+    const before = new Map(unknown.map((key, index) => [key, this.#checksum(key, found[index])]));
     const operations: Operation[] = [];
+    const after: [key: string, sum: number | undefined][] = [];
     let head: Head = { ...this.#head, sequence: this.#head.sequence + 1 };
-    for (const [index, key] of keys.entries()) {
-      const value = changes.get(key);
-      const old = this.#checksum(key, before[index]);
+    for (const [key, value] of changes) {
+      const old = this.#sums.get(key) ?? before.get(key);
       if (value === undefined && old === undefined) continue;
       operations.push(value === undefined ? { type: "del", key } : { type: "put", key, value });
-      head = account(head, old, this.#checksum(key, value));
+      const sum = this.#checksum(key, value);
+      head = account(head, old, sum);
+      after.push([key, sum]);
     }
     operations.push({ type: "put", key: HEAD_KEY, value: frame(HEAD_KEY, encodeHead(head)) });
     await this.#db.batch(operations, { sync: true });
     this.#head = head;
+    this.#remember(after);
     this.#acknowledge(head.sequence);
+  }
+
+  #remember(sums: readonly (readonly [key: string, sum: number | undefined])[]): void {
+    for (const [key, sum] of sums) {
+      this.#sums.delete(key); // To stand last.
+      if (sum !== undefined) this.#sums.set(key, sum);
+    }
+    for (const oldest of this.#sums.keys()) {
+      if (this.#sums.size <= STORE_SUMS_MAX) break;
+      this.#sums.delete(oldest);
+    }
   }
 
   /** What these few keys hold now, read here: to wake a thread for it takes longer than a write of one record has. */

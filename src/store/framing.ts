@@ -2,8 +2,8 @@
 // The checksum is ours because level opens LevelDB with neither `paranoid_checks` nor `verify_checksums`: an altered
 // block of a table file is read without a word. The key is in it, so that a value can't stand under another's key.
 import { crc32 } from "node:zlib";
-import { decode, encode } from "@ipld/dag-cbor";
-import type { WireEntry } from "../core/codec.ts";
+import { decode } from "@ipld/dag-cbor";
+import { encodeCanonical, type WireEntry } from "../core/codec.ts";
 import type { StoredValue } from "./store.ts";
 
 const CHECKSUM_BYTES = 4;
@@ -46,7 +46,7 @@ function writeHead(target: Buffer, at: number, major: number, count: number): nu
 
 /** Throws on what dag-cbor can't say (undefined, NaN, a class): a broken invariant of the caller. */
 export function frame(key: string, value: StoredValue): Uint8Array {
-  const bytes = encode(value);
+  const bytes = encodeCanonical(value);
   const framed = Buffer.allocUnsafe(CHECKSUM_BYTES + bytes.length);
   framed.writeUInt32BE(crc32(bytes, crc32(key)), 0);
   framed.set(bytes, CHECKSUM_BYTES);

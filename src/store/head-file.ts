@@ -8,6 +8,7 @@ import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, writeSync } fr
 import { crc32 } from "node:zlib";
 
 const SLOT_BYTES = 64; // One sector holds both slots.
+const SLOT_TEXT = "keymesh store head 1 ";
 const SLOT_PATTERN = /^keymesh store head 1 (\d{16}) ([0-9a-f]{8})\n *$/;
 
 export type HeadFile = {
@@ -20,6 +21,7 @@ export type HeadFile = {
 /** Opens the file, or makes an empty one (which `read` answers with undefined). Throws what node:fs throws. */
 export function openHeadFile(path: string): HeadFile {
   const descriptor = openOrMake(path);
+  const slot = Buffer.alloc(SLOT_BYTES, " ", "latin1");
   return {
     read: () => {
       const bytes = Buffer.alloc(2 * SLOT_BYTES);
@@ -29,7 +31,8 @@ export function openHeadFile(path: string): HeadFile {
       return sequences.length === 0 ? "damaged" : Math.max(...sequences);
     },
     write: (sequence) => {
-      writeSync(descriptor, renderSlot(sequence), 0, SLOT_BYTES, (sequence % 2) * SLOT_BYTES);
+      writeSlot(slot, sequence);
+      writeSync(descriptor, slot, 0, SLOT_BYTES, (sequence % 2) * SLOT_BYTES);
     },
     close: () => {
       fdatasyncSync(descriptor);
@@ -49,10 +52,11 @@ function openOrMake(path: string): number {
   }
 }
 
-function renderSlot(sequence: number): Buffer {
-  const text = `keymesh store head 1 ${String(sequence).padStart(16, "0")}`;
-  const line = `${text} ${crc32(text).toString(16).padStart(8, "0")}\n`;
-  return Buffer.from(line.padEnd(SLOT_BYTES), "latin1");
+/** Writes the line over the one before it, which is as long. */
+function writeSlot(slot: Buffer, sequence: number): void {
+  const length = slot.write(`${SLOT_TEXT}${String(sequence).padStart(16, "0")}`, 0, "latin1");
+  const sum = crc32(slot.subarray(0, length)).toString(16).padStart(8, "0");
+  slot.write(` ${sum}\n`, length, "latin1");
 }
 
 function parseSlot(bytes: Buffer): number | undefined {
