@@ -98,12 +98,13 @@ export class Gossip {
   }
 
   async #send(outgoing: Outgoing): Promise<void> {
-    const { recipients } = await this.#pubsub.publish(this.#topic, nextSending(outgoing, this.#ourCompany()));
+    const peers = this.subscribers();
+    const { recipients } = await this.#pubsub.publish(this.#topic, nextSending(outgoing, this.#companyWith(peers)));
     for (const recipient of recipients) {
       const peerId = parsePeerId(recipient.toString());
       if (peerId !== undefined) outgoing.reached.add(peerId);
     }
-    const silent = this.subscribers().filter((peerId) => !outgoing.reached.has(peerId));
+    const silent = peers.filter((peerId) => !outgoing.reached.has(peerId));
     for (const peerId of silent) this.#options.onSilent(peerId);
     if (silent.length > 0) this.#resendSoon();
   }
@@ -125,8 +126,7 @@ export class Gossip {
   }
 
   /** We and all that gossip with us. Made anew only when those are others. */
-  #ourCompany(): Uint8Array {
-    const peers = this.subscribers();
+  #companyWith(peers: readonly PeerId[]): Uint8Array {
     const of = peers.join();
     if (this.#company?.of !== of) this.#company = { of, bytes: companyOf([this.#options.self, ...peers]) };
     return this.#company.bytes;
@@ -151,7 +151,7 @@ export class Gossip {
     pending.bytes += bytes.length;
     try {
       const verdict = await this.#options.onGossip(bytes, from);
-      return verdict === "first-hand" && equals(company, this.#ourCompany()) ? "ignore" : verdict;
+      return verdict === "first-hand" && equals(company, this.#companyWith(this.subscribers())) ? "ignore" : verdict;
     } catch (error) {
       this.#options.log.warn({ peerId: from, error }, "a gossip message could not be judged");
       return "ignore";

@@ -18,6 +18,7 @@ import { toError } from "./frames.ts";
 import { MeshError } from "./mesh-error.ts";
 import type { MeshOptions } from "./mesh-types.ts";
 import { acknowledgeRarely } from "./rare-acks.ts";
+import { decodeWithoutTraces } from "./traceless-decoding.ts";
 
 /** libp2p's inner parts that gossipsub is made of: its topics are fixed when it is made, and ours is known only later. */
 export type GossipParts = { readonly components: GossipSubComponents };
@@ -30,6 +31,7 @@ export async function startHost(
   claims = new Claims(),
 ): Promise<Host> {
   acknowledgeRarely();
+  decodeWithoutTraces();
   try {
     return await createLibp2p({
       privateKey: options.identity.privateKey,

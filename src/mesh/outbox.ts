@@ -14,24 +14,26 @@ export type Outgoing = {
 };
 
 export class Outbox {
-  #kept: Outgoing[] = [];
+  readonly #kept: Outgoing[] = [];
 
   add(bytes: Uint8Array, nowMs: UnixMs): Outgoing {
     const outgoing: Outgoing = { bytes, sentMs: nowMs, sendings: 0, reached: new Set() };
-    this.#kept = [...this.#fresh(nowMs), outgoing].slice(-OUTBOX_MESSAGES_MAX);
+    this.#kept.push(outgoing);
+    while (this.#kept.length > OUTBOX_MESSAGES_MAX || this.#isOld(nowMs)) this.#kept.shift();
     return outgoing;
   }
 
   /** What one of these subscribers has missed, oldest first. */
   missedBy(subscribers: readonly PeerId[], nowMs: UnixMs): Outgoing[] {
-    this.#kept = this.#fresh(nowMs);
+    while (this.#isOld(nowMs)) this.#kept.shift();
     return this.#kept.filter(
       ({ sendings, reached }) => sendings < OUTBOX_SENDINGS_MAX && subscribers.some((peerId) => !reached.has(peerId)),
     );
   }
 
-  #fresh(nowMs: UnixMs): Outgoing[] {
-    return this.#kept.filter(({ sentMs }) => nowMs - sentMs < OUTBOX_AGE_MAX_MS);
+  #isOld(nowMs: UnixMs): boolean {
+    const [oldest] = this.#kept;
+    return oldest !== undefined && nowMs - oldest.sentMs >= OUTBOX_AGE_MAX_MS;
   }
 }
 
