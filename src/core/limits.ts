@@ -221,6 +221,15 @@ export const STUCK_RETRY_MIN_MS = 1_000;
 export const STUCK_RETRY_MAX_MS = 300_000;
 /** Tries of a change after which healing no longer waits for it: what Keystone refuses for good must not keep a cloud ill for good. */
 export const HOPELESS_TRIES = 4;
+/** Times that Keystone breaks off at one value alone, and holds what it held, before the value is taken for the cause: a restart breaks off once. */
+export const UNFIT_TRIES = 3;
+/** Milliseconds until what a Keystone couldn't hold is tried there again: a day, for somebody converts a database by plan. A restart of the node asks at once. */
+export const UNFIT_RETRY_MS = 86_400_000;
+/** Milliseconds until a value that got no answer is tried again, doubled with each further silence: the network may have been the cause. */
+export const UNFIT_SILENT_RETRY_MIN_MS = 30_000;
+export const UNFIT_SILENT_RETRY_MAX_MS = 600_000;
+/** Values remembered as refused by this Keystone; of more the oldest are tried again. 2 MB of names, a signer's flood no more. */
+export const UNFIT_VALUES_MAX = 10_000;
 /** Tries of one read, and milliseconds before the second, doubled from then on: a restart of Keystone takes 2 to 3 s. */
 export const KEYSTONE_READ_TRIES_MAX = 5;
 export const KEYSTONE_READ_RETRY_MS = 250;
@@ -250,6 +259,8 @@ export const TOKEN_RENEW_SECONDS = 300;
 export const PROJECT_NAME_LENGTH_MAX = 64;
 export const PROJECT_TAGS_MAX = 80;
 export const PROJECT_TAG_LENGTH_MAX = 255;
+/** Levels of projects below a domain: Keystone's default. Its API checks its own; this is for rows put into its database, which nobody checks. */
+export const PROJECT_DEPTH_MAX = 5;
 
 // --- Operating -----------------------------------------------------------------------------------------------------
 /** Holds shown and kept; a further one is counted in the last. */

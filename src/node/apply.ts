@@ -20,6 +20,7 @@ import { parseSetName, type SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { type DomainPatch, type KeystoneApi, KeystoneError, type ProjectPatch } from "../keystone/api.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
+import type { UnfitMemory } from "./unfit-memory.ts";
 
 export type Stuck = {
   readonly set: SetName;
@@ -39,6 +40,8 @@ export type ApplierOptions = {
   now(): UnixMs;
   /** A fresh request ID, `req-<uuid4>`: marks our writes in Keystone's notifications. */
   newRequestId(): string;
+  /** Told of refusals that may be about a value, and of what Keystone made of values. */
+  readonly unfit?: Pick<UnfitMemory, "refused" | "answered">;
   /** A record bears the ID of something here that is not of its domain: told when it is first refused. */
   onForeign?(action: Action, why: string): void;
 };
@@ -94,6 +97,7 @@ export class Applier {
     } catch (error) {
       if (!(error instanceof KeystoneError)) throw error;
       if (error.code === "UNREACHABLE" || error.code === "UNAUTHORISED") throw error;
+      this.#options.unfit?.refused(action, error);
       this.#stick(action, error.message, false);
       if (error.code === "UNKNOWN_OUTCOME") return "stale"; // The intent stays open: the next scan tells what became of it.
       await this.#options.memory.write({ intents: this.#answered(action.id) });
@@ -196,6 +200,7 @@ export class Applier {
       action.kind === "domain"
         ? await api.updateDomain(action.id, patch as DomainPatch, write)
         : await api.updateProject(action.id, patch as ProjectPatch, write);
+    this.#options.unfit?.answered(action, after);
     const values: Record<string, FieldValue> = { ...row.values };
     for (const field of Object.keys(action.fields))
       values[field] = (after as Record<string, FieldValue>)[field] ?? (action.fields[field] as FieldValue);

@@ -1,4 +1,5 @@
 // Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now.
+import type { Conflict } from "../core/conflict.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
 import { DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
@@ -12,6 +13,7 @@ import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
+import { UnfitMemory } from "./unfit-memory.ts";
 
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 const KINDS_OF_HOLD: ReadonlySet<string> = new Set([...PLAN_HOLDS, ...SETTLE_HOLDS]);
@@ -29,13 +31,20 @@ export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
   readonly #applier: Applier;
   readonly #gate: SettleGate;
+  readonly #unfit: UnfitMemory;
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
+  #conflicts: ReadonlyMap<SetName, readonly Conflict[]> = new Map();
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
   constructor(options: KeystoneLoopOptions) {
     this.#options = options;
-    this.#applier = new Applier({ ...options, onForeign: (action, why) => this.#countForeign(action, why) });
+    this.#unfit = new UnfitMemory(() => options.now());
+    this.#applier = new Applier({
+      ...options,
+      unfit: this.#unfit,
+      onForeign: (action, why) => this.#countForeign(action, why),
+    });
     this.#gate = new SettleGate(options);
   }
 
@@ -49,7 +58,9 @@ export class PlanRunner {
   }
 
   get stuckCount(): number {
-    return this.#applier.stuck.length;
+    // What was left out for want of an answer is tried again, as what is stuck is.
+    const unfit = [...this.#conflicts.values()].flat().filter(({ kind }) => kind === "unfit");
+    return this.#applier.stuck.length + unfit.length;
   }
 
   /** The plan as it stands, under every agreement, `observe` too. */
@@ -118,6 +129,7 @@ export class PlanRunner {
     if (placed.length > 0 && maySign) await keeper.write(placed);
     if (rows.size + (maySign ? placed.length : 0) > 0) plans = this.plans();
     this.#standings = new Map(plans.map(({ domain, plan: { standings } }) => [domain.set, standings]));
+    this.#conflicts = new Map(plans.map(({ domain, plan: { conflicts } }) => [domain.set, conflicts]));
     return plans;
   }
 
@@ -178,6 +190,7 @@ export class PlanRunner {
       deletesPerOriginMax,
       deletesWindowMs: DELETES_WINDOW_MS,
       nameOf,
+      unfit: this.#unfit,
       ...(drift === undefined ? {} : { drift }),
     });
     const owner = setOwner(domain.set);
