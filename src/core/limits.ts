@@ -228,6 +228,13 @@ export const KEYSTONE_READ_RETRY_MS = 250;
 export const KEYSTONE_CONNECT_TIMEOUT_MS = 10_000;
 /** Connections to Keystone at once: eight writers doubled its speed, more gain nothing and starve its other clients. */
 export const KEYSTONE_CONNECTIONS_MAX = 8;
+/** Domains that one node may log in to one by one (`keystone.domains`): each is a token, and a login each hour. */
+export const LOGIN_DOMAINS_MAX = 100;
+/** Milliseconds until a domain's login is tried again that Keystone refused, doubled up to the second: many wrong ones lock an account. */
+export const LOGIN_REFUSED_RETRY_MIN_MS = 5_000;
+export const LOGIN_REFUSED_RETRY_MAX_MS = 300_000;
+/** Projects of which a login for several domains remembers the domain, to ask with the right token at once. */
+export const PROJECT_DOMAINS_KNOWN_MAX = 100_000;
 /** Times that a scan starts anew because the project that it stood at was deleted. */
 export const SCAN_RESTARTS_MAX = 5;
 /** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */

@@ -8,6 +8,7 @@ import {
   DELETE_GRACE_LONGEST_MS,
   DRIFT_LONGEST_MS,
   INTERVAL_MAX_MS,
+  LOGIN_DOMAINS_MAX,
   SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MIN_MS,
   SET_RECORDS_MAX,
@@ -80,6 +81,8 @@ const auth = z
 /** How to log in to Keystone: the keys of clouds.yaml, so that a block may be moved from there as it is. */
 export type AuthConfig = z.infer<typeof auth>;
 
+const loginDomains = `must be a list of 1 to ${LOGIN_DOMAINS_MAX} domain IDs (not names), each once`;
+
 /** A cloud of clouds.yaml, or the same keys here: never a mixture, so that one place says who logs in where. */
 const keystoneKeys = z.strictObject({
   cloud: text.exactOptional(),
@@ -88,18 +91,26 @@ const keystoneKeys = z.strictObject({
   region: text.exactOptional(),
   cacert: text.exactOptional(),
   verify: z.boolean().exactOptional(),
+  domains: z
+    .array(z.string().regex(/^([0-9a-f]{32}|default)$/, loginDomains))
+    .min(1, loginDomains)
+    .max(LOGIN_DOMAINS_MAX, loginDomains)
+    .refine((ids) => new Set(ids).size === ids.length, loginDomains)
+    .exactOptional(),
 });
 
-/** How to reach this cloud's Keystone. */
-export type KeystoneConfig =
+/** How to reach this cloud's Keystone. `domains`: to log in to each of these, and to see nothing else. */
+export type KeystoneConfig = { readonly domains?: readonly string[] } & (
   | { readonly cloud: string; readonly cloudsYaml?: string }
-  | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean };
+  | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean }
+);
 
 const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
-  const { cloud, cloudsYaml, auth, ...rest } = keys;
+  const { cloud, cloudsYaml, auth, domains, ...rest } = keys;
+  const seen = domains === undefined ? {} : { domains };
   if (cloud !== undefined && auth === undefined && Object.keys(rest).length === 0)
-    return cloudsYaml === undefined ? { cloud } : { cloud, cloudsYaml };
-  if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest };
+    return cloudsYaml === undefined ? { cloud, ...seen } : { cloud, cloudsYaml, ...seen };
+  if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest, ...seen };
   context.addIssue({
     code: "custom",
     message: "needs either cloud (and cloudsYaml), a cloud of clouds.yaml, or auth (and region, cacert, verify)",

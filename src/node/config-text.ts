@@ -60,7 +60,8 @@ ${line({ listen: listen.length === 0 ? [LISTEN_DEFAULT] : listen })}
 #   - /dns4/mesh.example.org/tcp/4001
 
 # How to log in to this cloud's Keystone: a cloud of clouds.yaml, looked for in the working directory,
-# ~/.config/openstack and /etc/openstack unless cloudsYaml names the file. It needs the admin role at system scope.
+# ~/.config/openstack and /etc/openstack unless cloudsYaml names the file. It needs the admin role at system scope, or a
+# role on some domains alone: then list their IDs under domains, and see keymesh keystone policy and keymesh keystone check.
 ${keystoneText(cloud, cloudsYaml)}
 # Or the same keys here, as they stand in clouds.yaml (this file must then be 0600):
 # keystone:
@@ -70,6 +71,7 @@ ${keystoneText(cloud, cloudsYaml)}
 #     password: "..."
 #     user_domain_name: Default
 #     system_scope: all
+#   domains: [8d1e0c5b7a7f4c1c9f0e2a3b4c5d6e7f]
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
 
