@@ -246,6 +246,8 @@ export const PLAN_DUTY_FACTOR = 2;
 export const RETRY_MAX_MS = 60_000;
 /** Seconds before its end at which a token is renewed. */
 export const TOKEN_RENEW_SECONDS = 300;
+/** Projects created in one call by rows in Keystone's database: a second of work, so that a stop or an edit waits no longer. */
+export const CREATE_BATCH_MAX = 2_000;
 /** Keystone's own bounds on a project (KEYSTONE API: name 64, 80 tags of 255). */
 export const PROJECT_NAME_LENGTH_MAX = 64;
 export const PROJECT_TAGS_MAX = 80;
