@@ -253,6 +253,35 @@ export const PLAN_DUTY_FACTOR = 2;
 export const RETRY_MAX_MS = 60_000;
 /** Seconds before its end at which a token is renewed. */
 export const TOKEN_RENEW_SECONDS = 300;
+/** Levels of projects below their domain: Keystone's own max_project_tree_depth. */
+export const PROJECT_DEPTH_MAX = 5;
+/** Bytes of the JSON body of one request that Keystone takes ([oslo_middleware] max_request_body_size). */
+export const KEYSTONE_BODY_BYTES_MAX = 114_688;
+
+// --- Keystone's database -------------------------------------------------------------------------------------------
+/** Projects created in one call by rows in Keystone's database: a second of work, so that a stop or an edit waits no longer. */
+export const CREATE_BATCH_MAX = 2_000;
+/** Rows in one INSERT: 8 values each, far below the fewest placeholders that a database takes (32,766). */
+export const DATABASE_INSERT_ROWS = 200;
+/** IDs in one question for projects by their IDs: as above. */
+export const DATABASE_LOOKUP_ROWS = 1_000;
+/** Milliseconds to connect and log in, for one statement, and to wait for another's lock: 50,000 projects take 0.5 s to read. */
+export const DATABASE_CONNECT_TIMEOUT_MS = 5_000;
+export const DATABASE_STATEMENT_TIMEOUT_MS = 30_000;
+export const DATABASE_LOCK_TIMEOUT_MS = 2_000;
+/** Milliseconds of a wait for SQLite's one lock, in which this process does nothing else: Keystone's writes take some. */
+export const SQLITE_LOCK_TIMEOUT_MS = 500;
+/** Rows read from SQLite before others have their turn: 5 ms, as it reads on the node's own thread. */
+export const SQLITE_ROWS_AT_ONCE = 2_000;
+/** Tries of a batch that another's lock, or a cluster's other member, made the database take back. */
+export const DATABASE_TRIES_MAX = 3;
+/** Milliseconds for which a database that failed, or isn't this Keystone's, is left alone and the API is read. */
+export const DATABASE_RETRY_MS = 60_000;
+/** Milliseconds for which a comparison with the API proves that the database is this Keystone's own. */
+export const DATABASE_PROOF_MS = 3_600_000;
+/** Bytes of a file that holds the database's URL. */
+export const DATABASE_URL_BYTES_MAX = 4_096;
+
 /** Keystone's own bounds on a project (KEYSTONE API: name 64, 80 tags of 255). */
 export const PROJECT_NAME_LENGTH_MAX = 64;
 export const PROJECT_TAGS_MAX = 80;
