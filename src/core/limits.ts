@@ -206,10 +206,16 @@ export const WRITE_LANDS_MAX_MS = 600_000;
 export const INTENTS_EARLIER_MAX = 16;
 /** Milliseconds from a remote delete (disabled at once) to the delete itself. */
 export const DELETE_GRACE_MS = 24 * 3_600_000;
-/** Deletes from one origin within an hour, and projects missing at once, above which they are held for an operator. */
-export const DELETES_PER_ORIGIN_MAX = 10;
-export const DELETES_WINDOW_MS = 3_600_000;
+/** Deletes from one origin within an hour, and within a day, above which they are held for an operator: more than people do by hand. */
+export const DELETES_PER_HOUR_MAX = 10;
+export const DELETES_PER_DAY_MAX = 50;
+/** Projects of one domain missing at once, above which that is held for an operator. */
 export const MISSING_AT_ONCE_MAX = 10;
+/** Percent of a domain that one origin deletes within a day, or that is missing at once, above which that is held; and how many projects are never called a share. */
+export const SHARE_PERCENT_MAX = 50;
+export const GUARD_SHARE_LEAST = 5;
+/** Domains for which keymesh.yaml has guards of their own: those that need it, not a list of all. */
+export const GUARD_DOMAINS_MAX = 1_000;
 /** Milliseconds that one request to Keystone may take: a list of 50,000 projects takes 4 s, a sick server far more. */
 export const KEYSTONE_REQUEST_TIMEOUT_MS = 60_000;
 /** Projects asked for in one page of a scan: Keystone 27 and later cap a page at 1,000. */

@@ -7,6 +7,7 @@ import {
   CLOUD_NAME_LENGTH_MAX,
   DELETE_GRACE_LONGEST_MS,
   DRIFT_LONGEST_MS,
+  GUARD_DOMAINS_MAX,
   INTERVAL_MAX_MS,
   LOGIN_DOMAINS_MAX,
   SCAN_DUTY_FACTOR,
@@ -134,6 +135,24 @@ const acceptRule = z.strictObject({
   mode: z.enum(["mirror", "initial", "observe"]),
 });
 
+const limits = {
+  deletesPerHourMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
+  deletesPerDayMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
+  missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
+  sharePercentMax: whole(0, 100, "percent").exactOptional(),
+};
+const guards = z.strictObject({
+  ...limits,
+  domains: z
+    .record(z.string(), z.strictObject(limits))
+    .refine((all) => Object.keys(all).length <= GUARD_DOMAINS_MAX, `names more than ${GUARD_DOMAINS_MAX} domains`)
+    .refine(
+      (all) => Object.keys(all).every((id) => /^[0-9a-f]{32}$/.test(id)),
+      "names something that is no domain ID: take them from keymesh domain list",
+    )
+    .exactOptional(),
+});
+
 const log = z.strictObject({ level: z.enum(LOG_LEVELS) });
 
 export const configSchema = z.strictObject({
@@ -145,8 +164,7 @@ export const configSchema = z.strictObject({
   deleteGraceMs: whole(0, DELETE_GRACE_LONGEST_MS, "milliseconds").exactOptional(),
   driftMaxMs: whole(0, DRIFT_LONGEST_MS, "milliseconds").exactOptional(),
   syncIntervalMs: whole(SCAN_INTERVAL_MIN_MS, INTERVAL_MAX_MS, "milliseconds").exactOptional(),
-  deletesPerOriginMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
-  missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
+  guards: guards.exactOptional(),
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
   drift: z.enum(["revert", "report"]).exactOptional(),
   accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
@@ -159,5 +177,6 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["keystone", Object.keys(keystoneKeys.shape)],
   ["keystone.auth", Object.keys(auth.shape)],
   ["accept", Object.keys(acceptRule.shape)],
+  ["guards", Object.keys(guards.shape)],
   ["log", Object.keys(log.shape)],
 ]);

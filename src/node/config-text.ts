@@ -3,11 +3,13 @@ import { open, rename } from "node:fs/promises";
 import { stringify } from "yaml";
 import {
   DELETE_GRACE_MS,
-  DELETES_PER_ORIGIN_MAX,
+  DELETES_PER_DAY_MAX,
+  DELETES_PER_HOUR_MAX,
   DRIFT_MAX_MS,
   MISSING_AT_ONCE_MAX,
   SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MS,
+  SHARE_PERCENT_MAX,
   SYNC_INTERVAL_MS,
 } from "../core/limits.ts";
 import { LISTEN_DEFAULT } from "./config.ts";
@@ -89,10 +91,17 @@ ${keystoneText(cloud, cloudsYaml)}
 # Time between two comparisons with a random member, which repair what gossip lost.
 # syncIntervalMs: ${SYNC_INTERVAL_MS}
 
-# Deletes from one cloud within an hour, and projects missing here at once, above which they wait for
-# your decision (keymesh hold list).
-# deletesPerOriginMax: ${DELETES_PER_ORIGIN_MAX}
-# missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
+# and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
+# Each may be set for one domain too, by its ID.
+# guards:
+#   deletesPerHourMax: ${DELETES_PER_HOUR_MAX}
+#   deletesPerDayMax: ${DELETES_PER_DAY_MAX}
+#   missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+#   sharePercentMax: ${SHARE_PERCENT_MAX}
+#   domains:
+#     0123456789abcdef0123456789abcdef:
+#       deletesPerHourMax: 500
 
 # What becomes of an edit made by hand here that this cloud has no right to make for all: revert puts it back to what the
 # mesh says, report leaves it and shows it until the mesh says something else. (A disable by hand always stays.)
