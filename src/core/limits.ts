@@ -428,3 +428,41 @@ export const ROTATION_WATCH_MS = 60_000;
 export const ROTATION_WATCH_LOOK_MS = 300;
 /** Milliseconds for which status tells of a rotation that is done. */
 export const ROTATION_SHOWN_MS = 7 * 86_400_000;
+
+// --- Audit ---------------------------------------------------------------------------------------------------------
+/** Bytes of one audit file by default, and files kept: 128 MiB in all, some 100,000 changes. */
+export const AUDIT_FILE_BYTES = 16 * 1024 * 1024;
+export const AUDIT_FILES = 8;
+/** Least and greatest bytes of one file that an operator may ask for, and files: `audit tail` reads them through. */
+export const AUDIT_FILE_BYTES_MIN = 64 * 1024;
+export const AUDIT_FILE_BYTES_MAX = 1024 * 1024 * 1024;
+export const AUDIT_FILES_MAX = 1_000;
+/** Events that wait to be written, above which further ones are lost and counted: a domain of 50,000 projects is shared at once. */
+export const AUDIT_WAITING_MAX = 100_000;
+/** Milliseconds for which events gather, so that they share one write and one sync. Nothing else waits for it. */
+export const AUDIT_GATHER_MS = 250;
+/** Milliseconds from a write that failed (a full disk) to the next try. */
+export const AUDIT_RETRY_MS = 5_000;
+/** Bytes of lines that are written in one go: so far may the file be ahead of what the store knows to be written. */
+export const AUDIT_WRITE_BYTES_MAX = 1024 * 1024;
+/** Characters of one value in an event, objects of a hold, and entries: an event tells what happened, the records hold all. */
+export const AUDIT_VALUE_LENGTH_MAX = 512;
+export const AUDIT_OBJECTS_MAX = 100;
+export const AUDIT_ENTRIES_MAX = 8;
+/** Milliseconds within which the same refusal, or failure of the same write, is one event with a count. */
+export const AUDIT_REPEAT_MS = 600_000;
+/** Such refusals and failures that are counted apart; beyond, they share one count. */
+export const AUDIT_REPEATS_MAX = 10_000;
+/** Bytes of one line that `audit tail` reads: an event has at most some 20 KB. */
+export const AUDIT_LINE_BYTES_MAX = 256 * 1024;
+/** Milliseconds between two looks of `audit tail --follow`. */
+export const AUDIT_FOLLOW_MS = 300;
+/** Events that `audit tail` shows if it is not told. */
+export const AUDIT_TAIL_LINES = 20;
+/** Events that wait for the cloud's broker, above which the oldest are lost to it, and counted; the file has them. */
+export const AUDIT_BROKER_WAITING_MAX = 10_000;
+/** Milliseconds from a connection to the broker that failed or broke to the next try, doubled from the first to the last. */
+export const AUDIT_BROKER_RETRY_MIN_MS = 1_000;
+export const AUDIT_BROKER_RETRY_MAX_MS = 60_000;
+/** Milliseconds to connect to the broker and for it to confirm a message: it stands beside us. */
+export const AUDIT_BROKER_TIMEOUT_MS = 10_000;

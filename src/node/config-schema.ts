@@ -4,6 +4,9 @@ import {
   ACCEPT_RULE_DOMAINS_MAX,
   ACCEPT_RULES_MAX,
   ADDRESSES_MAX,
+  AUDIT_FILE_BYTES_MAX,
+  AUDIT_FILE_BYTES_MIN,
+  AUDIT_FILES_MAX,
   CLOUD_NAME_LENGTH_MAX,
   DELETE_GRACE_LONGEST_MS,
   DRIFT_LONGEST_MS,
@@ -155,6 +158,20 @@ const guards = z.strictObject({
 
 const log = z.strictObject({ level: z.enum(LOG_LEVELS) });
 
+/** Where events go beside the file: the exchange on which Keystone tells of its own. */
+const auditBroker = z.strictObject({
+  url: z.url({ protocol: /^amqps?$/, error: "must be a URL such as amqp://keymesh:PASSWORD@rabbit.example.org:5672/" }),
+  exchange: text.exactOptional(),
+});
+const audit = z.strictObject({
+  fileBytes: whole(AUDIT_FILE_BYTES_MIN, AUDIT_FILE_BYTES_MAX, "bytes").exactOptional(),
+  files: whole(1, AUDIT_FILES_MAX, "files").exactOptional(),
+  broker: auditBroker.exactOptional(),
+});
+
+/** How much the audit keeps, and who else is told. */
+export type AuditConfig = z.infer<typeof audit>;
+
 export const configSchema = z.strictObject({
   name: cloudName,
   listen: addresses(listenAddress).min(1, "is empty: leave it out for the default").exactOptional(),
@@ -168,6 +185,7 @@ export const configSchema = z.strictObject({
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
   drift: z.enum(["revert", "report"]).exactOptional(),
   accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
+  audit: audit.exactOptional(),
   log: log.exactOptional(),
 });
 
@@ -178,5 +196,7 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["keystone.auth", Object.keys(auth.shape)],
   ["accept", Object.keys(acceptRule.shape)],
   ["guards", Object.keys(guards.shape)],
+  ["audit", Object.keys(audit.shape)],
+  ["audit.broker", Object.keys(auditBroker.shape)],
   ["log", Object.keys(log.shape)],
 ]);

@@ -2,6 +2,8 @@
 import { open, rename } from "node:fs/promises";
 import { stringify } from "yaml";
 import {
+  AUDIT_FILE_BYTES,
+  AUDIT_FILES,
   DELETE_GRACE_MS,
   DELETES_PER_DAY_MAX,
   DELETES_PER_HOUR_MAX,
@@ -113,6 +115,15 @@ ${keystoneText(cloud, cloudsYaml)}
 #   - owner: "*" # or a peer ID
 #     domains: "*" # or a list of IDs or names; IDs are safer, for the owner chooses the name
 #     mode: observe # or mirror, or initial
+
+# What happened to projects here, and who wanted it (keymesh audit tail): bytes of a file, and files kept. With a broker
+# the events go there too, where Keystone tells of its own changes; this file must then be 0600.
+# audit:
+#   fileBytes: ${AUDIT_FILE_BYTES}
+#   files: ${AUDIT_FILES}
+#   broker:
+#     url: amqp://keymesh:PASSWORD@rabbit.example.org:5672/
+#     exchange: keystone
 
 # How much to log: fatal, error, warn, info or debug.
 # log:

@@ -34,6 +34,8 @@ export type KeeperOptions = {
   clockAwaited?(): boolean;
 };
 
+/** What goes into the same batch as entries. */
+export type Beside = Omit<StoreBatch, "records" | "instant">;
 /** What a batch from a peer came to. */
 export type Received = {
   readonly news: readonly Entry[];
@@ -100,13 +102,14 @@ export class ReplicaKeeper {
   }
 
   /**
-   * Signs writes of our own, and writes `beside` in the same batch: both are durable, or neither. Writes that speak of
+   * Signs writes of our own, and writes `beside` (or what it makes of the entries) in the same batch: both are durable, or
+   * neither. Writes that speak of
    * their own stamp are made from it: the function gets the instant that the first of them will bear.
    * Errors: CLOCK_OFF before anything is signed; StoreError.
    */
   async write(
     writes: readonly Write[] | ((next: Instant) => readonly Write[]),
-    beside: Omit<StoreBatch, "records" | "instant"> = {},
+    beside: Beside | ((signed: readonly Entry[]) => Beside) = {},
   ): Promise<readonly Entry[]> {
     return this.writeAs(this.#options.signer, writes, beside);
   }
@@ -115,14 +118,14 @@ export class ReplicaKeeper {
   async writeAs(
     signer: Signer,
     writes: readonly Write[] | ((next: Instant) => readonly Write[]),
-    beside: Omit<StoreBatch, "records" | "instant"> = {},
+    beside: Beside | ((signed: readonly Entry[]) => Beside) = {},
   ): Promise<readonly Entry[]> {
     const off = this.clockOff;
     if (off !== undefined) throw off;
     const nowMs = this.#options.now();
     const made = typeof writes === "function" ? writes(tick(this.replica.instant, nowMs)) : writes;
     const joined = this.replica.write(made, signer, nowMs);
-    await this.#persist(joined, beside);
+    await this.#persist(joined, typeof beside === "function" ? beside(joined.entries) : beside);
     this.#tell(joined, true);
     return joined.entries;
   }
