@@ -1,8 +1,9 @@
 // Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now.
 import type { Conflict } from "../core/conflict.ts";
+import { guardLimits } from "../core/guard-limits.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
-import { DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
+import { PLAN_PASSES_MAX } from "../core/limits.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
@@ -13,6 +14,7 @@ import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
+import { unseenPlan } from "./sight.ts";
 import { UnfitMemory } from "./unfit-memory.ts";
 
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
@@ -37,8 +39,11 @@ export class PlanRunner {
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
-  constructor(options: KeystoneLoopOptions) {
+  readonly #isUnseen: (domainId: string) => boolean;
+
+  constructor(options: KeystoneLoopOptions, isUnseen: (domainId: string) => boolean = () => false) {
     this.#options = options;
+    this.#isUnseen = isUnseen;
     this.#unfit = new UnfitMemory(() => options.now());
     this.#applier = new Applier({
       ...options,
@@ -180,19 +185,20 @@ export class PlanRunner {
 
   #planOf(domain: DomainView): Plan {
     if (this.#gate.waits(domain)) return this.#gate.waitingPlan(domain, PLAN_HOLDS);
-    const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf, isBlocked, drift } = this.#options;
+    const { memory, now, deleteGraceMs, guards, nameOf, isBlocked, drift } = this.#options;
     const planned = plan({
       domain,
       seen: memory.seenIn(domain.set),
       decisions: memory.decisions(),
       nowMs: now(),
       deleteGraceMs,
-      deletesPerOriginMax,
-      deletesWindowMs: DELETES_WINDOW_MS,
+      limits: guardLimits(guards, domain.domainId),
+      known: memory.holds,
       nameOf,
       unfit: this.#unfit,
       ...(drift === undefined ? {} : { drift }),
     });
+    if (this.#isUnseen(domain.domainId)) return unseenPlan(planned);
     const owner = setOwner(domain.set);
     return owner !== undefined && isBlocked?.(owner) === true
       ? blockedPlan(planned, { peerId: owner, name: nameOf(owner) })
