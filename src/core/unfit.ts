@@ -3,7 +3,8 @@
 // from cloud to cloud, so each Keystone's own answers say it. What is refused together is tried apart, so that one bad
 // value keeps no other waiting, and what is refused alone is left out of the plan and shown.
 import type { Fields, FieldValue } from "./entry.ts";
-import { UNFIT_TRIES } from "./limits.ts";
+import { PROJECT_NAME_LENGTH_MAX, UNFIT_TRIES } from "./limits.ts";
+import { trimName } from "./names.ts";
 
 /** `suspect`: refused together with others, to be tried alone. `refused`: refused alone; `why` in Keystone's own words. */
 export type Verdict = { readonly is: "suspect" | "refused"; readonly why: string };
@@ -36,9 +37,10 @@ export function judge(refusal: Refusal, tries: number): ReadonlyMap<string, Verd
     return new Map(together.map((field) => [field, { is: "suspect", why }] as const));
   const [only] = judged;
   if (only === undefined) return new Map();
-  // Silence may be the network's, and a refused create may have been about its place: only the same again and again counts.
-  const isSure = refusal.is === "refused" && action === "update";
-  return isSure || tries >= UNFIT_TRIES ? new Map([[only, { is: "refused", why }]]) : new Map();
+  // What refuses a create may be its place, such as a parent that is missing still: of a name the schema has two rules.
+  const isSure = refusal.is === "refused" && (action === "update" || !isName(fields.name));
+  const isSilent = refusal.is === "silent" && tries >= UNFIT_TRIES; // It may be the network's: only again and again counts.
+  return isSure || isSilent ? new Map([[only, { is: "refused", why }]]) : new Map();
 }
 
 export type Apart = {
@@ -61,6 +63,10 @@ export function apart(id: string, fields: Fields, unfit: UnfitValues | undefined
     else refused.set(field, verdict);
   }
   return { together, alone, refused };
+}
+
+function isName(value: FieldValue | undefined): boolean {
+  return typeof value === "string" && trimName(value) !== "" && [...value].length <= PROJECT_NAME_LENGTH_MAX;
 }
 
 function isEmpty(value: FieldValue | undefined): boolean {

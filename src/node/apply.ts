@@ -19,6 +19,7 @@ import type { Action } from "../core/plan.ts";
 import { parseSetName, type SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { type DomainPatch, type KeystoneApi, KeystoneError, type ProjectPatch } from "../keystone/api.ts";
+import { createProject } from "./create-project.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 import type { UnfitMemory } from "./unfit-memory.ts";
 
@@ -168,9 +169,10 @@ export class Applier {
       });
       return "done";
     }
-    const made = await this.#options.api.createProject(
+    const made = await createProject(
+      this.#options.api,
       { ...common, domainId: String(domain_id), parentId: String(parent_id), tags: tags as string[] },
-      write,
+      { insert: action.insert === true, write },
     );
     await this.#made(action, { values: valuesOf(made), parentId: made.parentId });
     return "done";

@@ -232,6 +232,7 @@ export class KeystoneLoop {
     await this.#options.followCuts?.();
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
+      mayInsert: this.#driver?.ways?.some(({ way, works }) => way === "database" && works) === true,
       isStopped: () => this.#isStopped,
     });
     const tookMs = this.#options.uptimeMs() - startedMs;

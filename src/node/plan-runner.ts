@@ -36,6 +36,7 @@ export class PlanRunner {
   readonly #unfit: UnfitMemory;
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
   #conflicts: ReadonlyMap<SetName, readonly Conflict[]> = new Map();
+  #mayInsert = false;
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
@@ -62,6 +63,11 @@ export class PlanRunner {
     return merged;
   }
 
+  /** What can't be as the mesh says, by set, as of the last plan. */
+  get conflicts(): ReadonlyMap<SetName, readonly Conflict[]> {
+    return this.#conflicts;
+  }
+
   get stuckCount(): number {
     // What was left out for want of an answer is tried again, as what is stuck is.
     const unfit = [...this.#conflicts.values()].flat().filter(({ kind }) => kind === "unfit");
@@ -73,8 +79,10 @@ export class PlanRunner {
     return agreedDomains(this.#options.keeper.replica).map((domain) => ({ domain, plan: this.#planOf(domain) }));
   }
 
-  /** Plans and applies. `mayCreate` is false where Keystone can't take our IDs; `isStopped` ends it between two actions. */
-  async run({ mayCreate, isStopped }: { mayCreate: boolean; isStopped: () => boolean }): Promise<PlanRun> {
+  /** Plans and applies. `mayCreate` is false where Keystone can't take our IDs; `mayInsert` true where its database takes rows; `isStopped` ends it between two actions. */
+  async run(how: { mayCreate: boolean; mayInsert?: boolean; isStopped: () => boolean }): Promise<PlanRun> {
+    const { mayCreate, mayInsert = false, isStopped } = how;
+    this.#mayInsert = mayInsert;
     const { keeper, memory, now, log } = this.#options;
     let isStale = false;
     let written = 0;
@@ -196,6 +204,7 @@ export class PlanRunner {
       known: memory.holds,
       nameOf,
       unfit: this.#unfit,
+      mayInsert: this.#mayInsert,
       ...(drift === undefined ? {} : { drift }),
     });
     if (this.#isUnseen(domain.domainId)) return unseenPlan(planned);
