@@ -82,24 +82,44 @@ export type DriverState = {
 /** By what lists of projects are read now, and why not by the database if that was wanted. */
 export type ScanWay = { readonly by: "api" | "database"; readonly detail: string | null };
 
+/**
+ * What our login sees. A part of a Keystone says nothing of the rest: what stands in a domain that it doesn't see is
+ * neither there nor gone.
+ */
+export type KeystoneScope =
+  | { readonly is: "all"; readonly by: "system" | "project"; readonly roles: readonly string[] }
+  | {
+      readonly is: "domains";
+      /** Those that it sees now, the first named first. Never empty. */
+      readonly domains: readonly { readonly id: string; readonly roles: readonly string[] }[];
+      /** Those that the config names and Keystone refuses us now, by ID or name, in Keystone's words. */
+      readonly refused: readonly { readonly domain: string; readonly why: string }[];
+    };
+
 export interface KeystoneApi {
   /** The API version that Keystone names, such as `v3.14`. Needs no login. */
   version(): Promise<string>;
   /** Throws unless Keystone answers and our login is good. */
   ping(): Promise<void>;
+  /** What our login sees now: may shrink and grow while we run. Errors: UNAUTHORISED if it is nothing. */
+  scope(): Promise<KeystoneScope>;
   /** Which ways to create with a chosen ID work, tried anew. Leaves nothing behind in Keystone. */
   checkDriver(): Promise<DriverState>;
 
   /**
    * All projects of one domain, sorted by ID, without the domain itself. An unknown domain has none: its absence
    * is for `getDomain` to say. Not one moment's picture: a project that is created or deleted meanwhile may be in it or not.
-   * Errors: LIST_TRUNCATED if Keystone keeps part of the list from us.
+   * Errors: LIST_TRUNCATED if Keystone keeps part of the list from us; FORBIDDEN if our login doesn't see the domain.
    */
   listProjects(domainId: string): Promise<readonly ProjectObject[]>;
-  /** A project or a domain by its ID; undefined where Keystone says 404 to a login that it knows. */
+  /**
+   * A project or a domain by its ID; undefined where Keystone says 404 to a login that it knows. Errors: FORBIDDEN to a
+   * login for some domains if it stands in another one, or if Keystone's policy tells such a login nothing of absent ones.
+   */
   getProject(id: string): Promise<ProjectObject | undefined>;
   /** Projects of a domain with exactly this name, as the database compares: MariaDB ignores case and accents. */
   findProjects(by: { readonly name: string; readonly domainId: string }): Promise<readonly ProjectObject[]>;
+  /** All, or those that our login sees. */
   listDomains(): Promise<readonly DomainObject[]>;
   getDomain(id: string): Promise<DomainObject | undefined>;
 
