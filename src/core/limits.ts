@@ -228,6 +228,15 @@ export const KEYSTONE_READ_RETRY_MS = 250;
 export const KEYSTONE_CONNECT_TIMEOUT_MS = 10_000;
 /** Connections to Keystone at once: eight writers doubled its speed, more gain nothing and starve its other clients. */
 export const KEYSTONE_CONNECTIONS_MAX = 8;
+/**
+ * Changes under way to Keystone at once: eight in requests, the others in the store before or after theirs, so that a
+ * Keystone with several processes never waits for our disk.
+ */
+export const APPLY_ACTIONS_MAX = 12;
+/** Milliseconds of carrying changes out before the plan is made anew: what came meanwhile must not wait for 10,000 others. */
+export const APPLY_SLICE_MS = 5_000;
+/** Writes in a row that Keystone left unanswered, above which it is left alone for a while: five may be bad luck. */
+export const UNANSWERED_WRITES_MAX = 5;
 /** Times that a scan starts anew because the project that it stood at was deleted. */
 export const SCAN_RESTARTS_MAX = 5;
 /** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */

@@ -62,9 +62,16 @@ export type DomainPatch = { readonly name?: string; readonly description?: strin
 
 /** A mark for one write, `req-<uuid4>`: comes back in Keystone's notification as `global_request_id`. Others are dropped by Keystone. */
 export type WriteOptions = { readonly requestId?: string };
+/** What the project must hold for an update to be done. Heeded only by a Keystone that can (`DriverState.compareAndSet`). */
+export type UpdateOptions = WriteOptions & { readonly expect?: Omit<ProjectPatch, "extra"> };
 
 /** Whether projects and domains can be created with a chosen ID here, and in an operator's words why not. */
-export type DriverState = { readonly explicitIds: boolean; readonly detail: string };
+export type DriverState = {
+  readonly explicitIds: boolean;
+  readonly detail: string;
+  /** Whether an update is done only if the project still holds what we expect, within Keystone's own transaction. */
+  readonly compareAndSet?: boolean;
+};
 
 export interface KeystoneApi {
   /** The API version that Keystone names, such as `v3.14`. Needs no login. */
@@ -111,6 +118,7 @@ export type KeystoneErrorCode =
   | "FORBIDDEN" // a rule or a missing role
   | "NOT_FOUND"
   | "CONFLICT" // ID or name is taken
+  | "CHANGED_MEANWHILE" // it holds something else than we expected; nothing was changed
   | "BAD_REQUEST"
   | "TOO_LARGE"
   | "WRONG_ID" // the driver plugin is not at work

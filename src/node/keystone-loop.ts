@@ -33,6 +33,8 @@ export class KeystoneLoop {
   #nextScanMs = 0;
   /** The first change after a pause is planned at once; where changes stream in, one plan serves many of them. */
   #nextPlanMs = 0;
+  /** When what is stuck may be tried again. */
+  #retryMs = Number.POSITIVE_INFINITY;
   #lastScanMs: number | null = null;
   #hasScanned = false;
   #wake: (() => void) | undefined;
@@ -124,7 +126,8 @@ export class KeystoneLoop {
 
   async #sleep(): Promise<void> {
     const { uptimeMs } = this.#options;
-    while (!this.#isStopped && !this.#isPoked && uptimeMs() < this.#nextScanMs) await this.#until(this.#nextScanMs);
+    const dueMs = () => Math.min(this.#nextScanMs, this.#retryMs);
+    while (!this.#isStopped && !this.#isPoked && uptimeMs() < dueMs()) await this.#until(dueMs());
     while (!this.#isStopped && uptimeMs() < Math.min(this.#nextPlanMs, this.#nextScanMs))
       await this.#until(this.#nextPlanMs);
     this.#isPoked = false;
@@ -156,6 +159,7 @@ export class KeystoneLoop {
     if (failures === 1)
       this.#options.log.warn({ code: error.code, why: error.message }, "Keystone can't be used: trying again");
     this.#trouble = { state, why: error.message, failures };
+    this.#retryMs = Number.POSITIVE_INFINITY; // Keystone itself is waited for.
     // A wrong password tried too often locks the account: wait longer each time.
     this.#nextScanMs =
       this.#options.uptimeMs() + Math.min(this.#options.scanIntervalMs * 2 ** (failures - 1), RETRY_MAX_MS);
@@ -216,7 +220,10 @@ export class KeystoneLoop {
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
       isStopped: () => this.#isStopped,
     });
-    const tookMs = this.#options.uptimeMs() - startedMs;
+    const { retryMs } = this.#runner;
+    this.#retryMs =
+      retryMs === undefined ? Number.POSITIVE_INFINITY : this.#options.uptimeMs() + retryMs - this.#options.now();
+    const tookMs = this.#runner.planningMs; // What was written took its time of Keystone, not of this core.
     this.#nextPlanMs = startedMs + Math.max(PLAN_SPACING_MS, tookMs * PLAN_DUTY_FACTOR);
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
     // Not again where that scan would only find the same: what stays stale after one is kept back for an operator, or for

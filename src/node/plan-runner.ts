@@ -1,13 +1,16 @@
-// Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now.
+// Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now. Many
+// changes are under way at once, in the order that core/action-graph.ts keeps.
+import { ActionGraph, type Outcome } from "../core/action-graph.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
-import { DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
+import { APPLY_ACTIONS_MAX, APPLY_SLICE_MS, DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
 import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
+import type { UnixMs } from "../core/stamp.ts";
 import { firstSaid } from "../core/written-for.ts";
-import { Applier } from "./apply.ts";
+import { type Applied, Applier } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
@@ -25,11 +28,25 @@ const WRITING: ReadonlySet<AgreementMode> = new Set(["mirror", "initial"]);
  */
 export type PlanRun = "settled" | "written" | "waiting" | "more" | "stale";
 
+/** Of the plan that is being carried out. */
+export type ApplyProgress = { readonly planned: number; readonly done: number; readonly stuck: number };
+const OUTCOME: Readonly<Record<Applied, Outcome>> = {
+  done: "done",
+  stale: "unknown",
+  unknown: "unknown",
+  stuck: "failed",
+};
+
 export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
   readonly #applier: Applier;
   readonly #gate: SettleGate;
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
+  /** By set and ID: what a change waits for that Keystone refused. */
+  #barred: ReadonlyMap<SetName, ReadonlyMap<string, string>> = new Map();
+  #progress: ApplyProgress | null = null;
+  #retryMs: UnixMs | undefined;
+  #planningMs = 0;
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
@@ -43,13 +60,31 @@ export class PlanRunner {
   standings(): ReadonlyMap<SetName, ReadonlyMap<string, Standing>> {
     const merged = new Map<SetName, Map<string, Standing>>();
     for (const [set, standings] of this.#standings) merged.set(set, new Map(standings));
-    for (const { set, id, why, isConflict } of this.#applier.stuck)
+    for (const [set, barred] of this.#barred)
+      for (const [id, why] of barred)
+        if (merged.get(set)?.get(id)?.state === "pending") merged.get(set)?.set(id, { state: "pending", why });
+    for (const { set, id, why, isConflict } of this.#applier.stuck.list())
       merged.get(set)?.set(id, { state: isConflict ? "conflict" : "stuck", why });
     return merged;
   }
 
   get stuckCount(): number {
-    return this.#applier.stuck.length;
+    return this.#applier.stuck.list().length;
+  }
+
+  /** The changes of the plan that is being carried out; null while none is. */
+  get progress(): ApplyProgress | null {
+    return this.#progress;
+  }
+
+  /** When the first stuck change may be tried again, in milliseconds since the epoch. */
+  get retryMs(): UnixMs | undefined {
+    return this.#retryMs;
+  }
+
+  /** Milliseconds that the last run planned, without what it wrote. */
+  get planningMs(): number {
+    return this.#planningMs;
   }
 
   /** The plan as it stands, under every agreement, `observe` too. */
@@ -58,11 +93,15 @@ export class PlanRunner {
   }
 
   /** Plans and applies. `mayCreate` is false where Keystone can't take our IDs; `isStopped` ends it between two actions. */
-  async run({ mayCreate, isStopped }: { mayCreate: boolean; isStopped: () => boolean }): Promise<PlanRun> {
-    const { keeper, memory, now, log } = this.#options;
+  async run(how: { readonly mayCreate: boolean; readonly isStopped: () => boolean }): Promise<PlanRun> {
+    const { keeper, memory, now, log, uptimeMs } = this.#options;
+    const startedMs = uptimeMs();
+    const isOver = () => how.isStopped() || uptimeMs() - startedMs >= APPLY_SLICE_MS;
+    this.#planningMs = 0;
     let isStale = false;
     let written = 0;
-    for (let pass = 0; pass < PLAN_PASSES_MAX && !isStopped(); pass += 1) {
+    for (let pass = 0; pass < PLAN_PASSES_MAX && !isOver(); pass += 1) {
+      const plannedAtMs = uptimeMs();
       const plans = await this.#plansWithTombstones();
       this.#countTakers(plans);
       for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now()))
@@ -77,27 +116,79 @@ export class PlanRunner {
       const actions = plans
         .filter(({ domain }) => WRITING.has(domain.mode) && (domain.mode === "mirror" || maySign))
         .flatMap(({ plan: { actions } }) => actions);
-      this.#applier.prune(actions);
-      let done = 0;
-      const skipped = new Set<string>();
-      for (const action of actions) {
-        if (isStopped()) break;
-        if (skipped.has(action.id) || !this.#applier.isDue(action)) continue;
-        if (action.action === "create" && !mayCreate) continue;
-        const applied = await this.#applier.apply(action);
-        isStale ||= applied === "stale";
-        if (applied === "done") done += 1;
-        else skipped.add(action.id);
-        // A child that may still come needs its parents enabled: their disable waits for the next plan.
-        if (applied === "stale" && action.action === "create") this.#skipAbove(action, skipped);
-      }
+      this.#applier.stuck.prune(actions);
+      this.#planningMs += uptimeMs() - plannedAtMs;
+      const { done, stale } = await this.#carryOut(actions, { ...how, isOver });
+      this.#retryMs = this.#applier.stuck.nextMs(actions);
+      isStale ||= stale;
       if (isStale) return "stale";
       written += done;
-      if (done === 0 && actions.every((action) => this.#applier.isHopeless(action)))
+      if (done === 0 && isOver()) break;
+      if (done === 0 && actions.every((action) => this.#applier.stuck.isHopeless(action)))
         return written > 0 ? "written" : isWaiting ? "waiting" : "settled";
       if (done === 0) return "waiting";
     }
     return "more";
+  }
+
+  /** Carries out what can be done now of a plan. Throws what the applier throws, once nothing is under way any more. */
+  async #carryOut(
+    actions: readonly Action[],
+    how: { readonly mayCreate: boolean; readonly isOver: () => boolean },
+  ): Promise<{ readonly done: number; readonly stale: boolean }> {
+    const { memory } = this.#options;
+    const { stuck } = this.#applier;
+    const graph = new ActionGraph(actions, (set) => memory.seenIn(set));
+    const barred = new Map<SetName, Map<string, string>>();
+    const end = (index: number, outcome: Outcome) => {
+      for (const { action, because } of graph.end(index, outcome)) {
+        const why = stuck.of(because)?.why ?? "it can't be done yet";
+        const known = barred.get(action.set) ?? new Map<string, string>();
+        barred.set(action.set, known.set(action.id, `waits for ${because.id}: ${why}`));
+      }
+    };
+    const tally = { planned: actions.length, done: 0, stuck: 0, stale: false };
+    let failure: { readonly error: unknown } | undefined;
+    const worker = async (): Promise<void> => {
+      while (failure === undefined && !how.isOver()) {
+        const index = graph.next();
+        const action = index === undefined ? undefined : actions[index];
+        if (index === undefined || action === undefined) return;
+        if (!stuck.isDue(action) || (action.action === "create" && !how.mayCreate)) {
+          end(index, "failed");
+          continue;
+        }
+        const applied = await this.#applier.apply(action);
+        if (applied === "done") tally.done += 1;
+        else if (applied !== "stale") tally.stuck += 1;
+        tally.stale ||= applied === "stale";
+        end(index, OUTCOME[applied]);
+        this.#progress = { planned: tally.planned, done: tally.done, stuck: tally.stuck };
+        startMore();
+      }
+    };
+    const width = () => (this.#applier.isCareful ? 1 : APPLY_ACTIONS_MAX);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let working = 0;
+    const startMore = () => {
+      while (working < width() && failure === undefined && !how.isOver() && graph.hasReady) {
+        working += 1;
+        void worker()
+          .catch((error: unknown) => {
+            failure ??= { error };
+          })
+          .finally(() => {
+            working -= 1;
+            if (working === 0) resolve();
+          });
+      }
+    };
+    startMore();
+    if (working > 0) await promise;
+    this.#barred = barred;
+    this.#progress = null;
+    if (failure !== undefined) throw failure.error;
+    return { done: tally.done, stale: tally.stale };
   }
 
   /** Plans every domain. Tombstones that are new to this node get their date first: their grace counts from it. */
@@ -143,14 +234,6 @@ export class PlanRunner {
         refuse?.({ code: "EARLY_NAME", detail, origin: stamp.origin });
       }
     this.#taken = taken;
-  }
-
-  #skipAbove({ fields, set }: Action, skipped: Set<string>): void {
-    const { seen } = this.#options.memory;
-    for (let id = String(fields.parent_id); seen.get(id)?.set === set && !skipped.has(id); ) {
-      skipped.add(id);
-      id = seen.get(id)?.parentId ?? "";
-    }
   }
 
   /** Under `initial` what is placed is this cloud's own from now on. */
