@@ -32,7 +32,12 @@ export type KeystoneClient = KeystoneApi & {
 
 export function createKeystoneClient(options: KeystoneClientOptions): KeystoneClient {
   const session = createSession(options);
-  const probe = () => probeDriver(session, options.newId());
+  let canExpect = false; // Elsewhere Keystone would store the key in the project, for ever.
+  const probe = async () => {
+    const driver = await probeDriver(session, options.newId());
+    canExpect = driver.compareAndSet === true;
+    return driver;
+  };
   return {
     version: () => version(session, options.credentials.baseUrl),
     ping: session.check,
@@ -51,7 +56,8 @@ export function createKeystoneClient(options: KeystoneClientOptions): KeystoneCl
     },
     updateProject: (id, patch, write) => {
       const { extra, ...fields } = patch;
-      const project = { ...extra, id, ...fields };
+      const expected = canExpect && write?.expect !== undefined ? { [EXPECT]: write.expect } : {};
+      const project = { ...extra, id, ...fields, ...expected };
       return writeOne(session, { method: "PATCH", path: projectPath(id), body: { project } }, write).then(
         written(projectOf),
       );
@@ -69,6 +75,7 @@ export function createKeystoneClient(options: KeystoneClientOptions): KeystoneCl
   };
 }
 
+const EXPECT = "keymesh_expect";
 const PROJECTS = "/v3/projects";
 const DOMAINS = "/v3/domains";
 
@@ -166,7 +173,9 @@ async function writeOne(
   const headers = write?.requestId === undefined ? {} : { "x-openstack-request-id": write.requestId };
   const answer = await session.send({ ...request, headers, read: false });
   if (answer.status >= 200 && answer.status < 300) return { answer, operation };
-  throw refusal(answer, operation);
+  const why = refusal(answer, operation);
+  if (why.code !== "CONFLICT" || !why.message.includes(EXPECT)) throw why;
+  throw new KeystoneError("CHANGED_MEANWHILE", why.message, { operation, status: answer.status });
 }
 
 async function createProject(
