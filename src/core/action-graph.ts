@@ -49,6 +49,21 @@ export class ActionGraph {
     return this.#at < this.#ready.length;
   }
 
+  /** How many of those that may start now, from the first on, are of this kind. */
+  readyWhile(isOne: (action: Action) => boolean, countMax: number): number {
+    let count = 0;
+    for (let at = this.#at; at < this.#ready.length && count < countMax; at += 1, count += 1)
+      if (!isOne(this.#actions[this.#ready[at] ?? 0] as Action)) break;
+    return count;
+  }
+
+  /** As `next`, many at once: those that `readyWhile` counts. */
+  nextWhile(isOne: (action: Action) => boolean, countMax: number): number[] {
+    const from = this.#at;
+    this.#at += this.readyWhile(isOne, countMax);
+    return this.#ready.slice(from, this.#at);
+  }
+
   /**
    * Says what became of a change; answers those that can't be done any more because of it. They count as ended, and each
    * bears the change that it waited for.

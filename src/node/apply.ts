@@ -11,7 +11,13 @@ import type { Log } from "../core/log.ts";
 import type { Action } from "../core/plan.ts";
 import { parseSetName, type SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
-import { type DomainPatch, type KeystoneApi, KeystoneError, type ProjectPatch } from "../keystone/api.ts";
+import {
+  type DomainPatch,
+  type KeystoneApi,
+  KeystoneError,
+  type ProjectCreation,
+  type ProjectPatch,
+} from "../keystone/api.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 import { readRefusal } from "./refusal-reading.ts";
 import { StuckList } from "./stuck-list.ts";
@@ -65,15 +71,61 @@ export class Applier {
     }
   }
 
-  #done(action: Action): void {
+  /**
+   * Makes many projects of one set as rows of Keystone's database, in one go; where that can't be, one by one. None of
+   * them needs another. Answers for each in their order.
+   */
+  async insert(actions: readonly Action[]): Promise<readonly Applied[]> {
+    const { api, memory } = this.#options;
+    const plain = actions.filter((one) => this.#claimed(one) === undefined && memory.seen.get(one.id)?.isOwn !== true);
+    if (api.createProjects === undefined || plain.length < actions.length) return this.#applyEach(actions);
+    await memory.write({ intents: new Map(actions.map((action) => [action.id, this.#intentOf(action)])) });
+    const answers = await api.createProjects(actions.map(creationOf)).catch((error: unknown) => {
+      if (!(error instanceof KeystoneError)) throw error;
+      return undefined; // Nothing was made: Keystone's API may still take them.
+    });
+    const answered = new Map(actions.map(({ id }) => [id, intentAnswered(memory.intents.get(id))]));
+    if (answers === undefined) {
+      await memory.write({ intents: answered });
+      return this.#applyEach(actions);
+    }
+    const seen = new Map<string, Seen>();
+    for (const [index, action] of actions.entries()) {
+      const made = answers[index];
+      if (made === undefined || made instanceof KeystoneError) answered.delete(action.id);
+      else seen.set(action.id, rowMade(action, made));
+    }
+    await memory.write({ seen, intents: answered, by: "database" });
+    const applied: Applied[] = [];
+    for (const [index, action] of actions.entries()) {
+      const error = answers[index];
+      if (error instanceof KeystoneError)
+        applied.push(
+          await (error.code === "UNKNOWN_OUTCOME"
+            ? this.#unansweredWrite(action, error)
+            : this.#notMade(action, error)),
+        );
+      else applied.push(error === undefined ? "unknown" : this.#done(action));
+    }
+    return applied;
+  }
+
+  async #applyEach(actions: readonly Action[]): Promise<readonly Applied[]> {
+    const applied: Applied[] = [];
+    for (const action of actions) applied.push(await this.apply(action));
+    return applied;
+  }
+
+  #done(action: Action): "done" {
     const { action: did, kind, id, because } = action;
     this.stuck.release(action);
     this.#options.log.info({ action: did, kind, id, fields: Object.keys(action.fields), because }, "applied");
+    return "done";
   }
 
   async #refused(action: Action, error: KeystoneError): Promise<Applied> {
     this.#unanswered = 0;
-    await this.#options.memory.write({ intents: this.#answered(action.id) });
+    await this.#options.memory.write({ intents: this.#answered(action.id), why: error.message });
     const { api, memory } = this.#options;
     const isFirst = this.stuck.of(action) === undefined;
     const { is, why } = await readRefusal(action, error, { api, memory, isFirst });
@@ -98,8 +150,7 @@ export class Applier {
     const row = rowFound(action, found, this.#options.memory.seen.get(action.id));
     if (row === "stale" || row === "unknown") return row;
     await this.#options.memory.write({ seen: new Map([[action.id, row]]) });
-    this.#done(action);
-    return "done";
+    return this.#done(action);
   }
 
   async #carryOut(action: Action): Promise<Applied> {
@@ -127,6 +178,7 @@ export class Applier {
    * member could name the ID in a domain of its own, and take it over between a delete and its capture.
    */
   #claimed({ id, set }: Action): string | undefined {
+    if (id === this.#options.memory.canary?.projectId) return `${id} is this node's own canary project`;
     const row = this.#options.memory.seen.get(id);
     const domainId = row === undefined ? undefined : domainOf(row.set);
     return domainId === undefined || domainId === domainOf(set)
@@ -144,27 +196,26 @@ export class Applier {
       return "done";
     } catch (error) {
       if (!(error instanceof KeystoneError) || error.code !== "CONFLICT") throw error;
-      const current = await this.#options.api.getProject(action.id);
-      if (current === undefined) throw error; // The name is taken, not the ID.
-      await this.#options.memory.write({ intents: this.#answered(action.id) });
-      const why = foreign(action, current);
-      return why === undefined ? "stale" : this.#refuseForeign(action, why);
+      return this.#notMade(action, error);
     }
+  }
+
+  /** Somebody has its ID already, or its name, or Keystone refuses it for another reason. */
+  async #notMade(action: Action, error: KeystoneError): Promise<Applied> {
+    const { api, memory } = this.#options;
+    const current = error.code === "CONFLICT" ? await api.getProject(action.id) : undefined;
+    if (current === undefined) return this.#refused(action, error);
+    await memory.write({ intents: this.#answered(action.id), why: error.message });
+    const why = foreign(action, current);
+    return why === undefined ? "stale" : this.#refuseForeign(action, why);
   }
 
   async #send(action: Action): Promise<Made> {
     const { api } = this.#options;
-    const { name, description, enabled, tags, domain_id, parent_id } = action.fields;
-    const common = {
-      id: action.id,
-      name: String(name),
-      description: description as string | null,
-      enabled: enabled === true,
-    };
     const write = { requestId: this.#options.newRequestId() };
+    const { domainId, parentId, tags, ...common } = creationOf(action);
     if (action.kind === "domain") return { ...(await api.createDomain(common, write)), tags: [], parentId: null };
-    const place = { domainId: String(domain_id), parentId: String(parent_id) };
-    return api.createProject({ ...common, ...place, tags: tags as string[] }, write);
+    return api.createProject({ ...common, domainId, parentId, tags }, write);
   }
 
   async #update(action: Action, row: Seen, current: Held): Promise<Applied> {
@@ -211,9 +262,12 @@ export class Applier {
   }
 
   async #intend(action: Action): Promise<void> {
+    await this.#options.memory.write({ intents: new Map([[action.id, this.#intentOf(action)]]) });
+  }
+
+  #intentOf({ id, action, fields }: Action): Intent {
     const { memory, now } = this.#options;
-    const write = { action: action.action, fields: action.fields, sinceMs: now() };
-    await memory.write({ intents: new Map([[action.id, intentWith(write, memory.intents.get(action.id))]]) });
+    return intentWith({ action, fields, sinceMs: now() }, memory.intents.get(id));
   }
 
   async #settle(id: string, row: Seen): Promise<void> {
@@ -239,6 +293,18 @@ export class Applier {
     const { tries, id } = this.stuck.stick(action, why, how);
     if (tries === 1) this.#options.log.warn({ id, why }, "a change is stuck");
   }
+}
+
+function creationOf({ id, fields }: Action): ProjectCreation & { readonly id: string } {
+  return {
+    id,
+    name: String(fields.name),
+    description: fields.description as string | null,
+    enabled: fields.enabled === true,
+    domainId: String(fields.domain_id),
+    parentId: String(fields.parent_id),
+    tags: fields.tags as string[],
+  };
 }
 
 type Made = Values & { readonly parentId: string | null };

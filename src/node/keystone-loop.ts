@@ -7,6 +7,7 @@ import type { Plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { SetName } from "../core/set-name.ts";
 import { type DriverState, KeystoneError } from "../keystone/api.ts";
+import type { ApplyProgress } from "./action-pool.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
 import { ClockOffError } from "./clock-watch.ts";
@@ -16,6 +17,7 @@ import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { PlanRunner } from "./plan-runner.ts";
 import { type Scan, scanKeystone } from "./scan.ts";
+import { explainUnseen, type UnseenDomain } from "./sight.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import { explainState, HEALED, HEALING } from "./state-words.ts";
 import { followTransfers } from "./transfer-follow.ts";
@@ -35,6 +37,7 @@ export class KeystoneLoop {
   #nextPlanMs = 0;
   /** When what is stuck may be tried again. */
   #retryMs = Number.POSITIVE_INFINITY;
+  #unseen: readonly UnseenDomain[] = [];
   #lastScanMs: number | null = null;
   #hasScanned = false;
   #wake: (() => void) | undefined;
@@ -48,7 +51,7 @@ export class KeystoneLoop {
     this.#canary = new CanaryKeeper(options);
     this.#states = new StateKeeper(options, this.#canary);
     this.#confirmation = new Confirmation(options, this.#canary);
-    this.#runner = new PlanRunner(options);
+    this.#runner = new PlanRunner(options, (domainId) => this.#unseen.some(({ id }) => id === domainId));
   }
 
   start(): void {
@@ -82,8 +85,15 @@ export class KeystoneLoop {
   /** What is wrong and what to do; null if nothing is. */
   get why(): string | null {
     if (this.#trouble !== undefined) return this.#trouble.why;
-    if (this.#driver?.explicitIds === false) return this.#driver.detail;
-    return explainState(this.#options.memory.state.state);
+    const unseen = explainUnseen(this.#unseen);
+    const driver = this.#driver?.explicitIds === false ? this.#driver.detail : null;
+    const state = explainState(this.#options.memory.state.state);
+    return unseen === null ? (driver ?? state) : [unseen, driver, state].filter((one) => one !== null).join("; ");
+  }
+
+  /** Agreed domains that our login didn't see when it last looked. */
+  get unseen(): readonly UnseenDomain[] {
+    return this.#unseen;
   }
 
   /** Milliseconds since the epoch of the last whole scan. */
@@ -98,6 +108,11 @@ export class KeystoneLoop {
 
   get stuckCount(): number {
     return this.#runner.stuckCount;
+  }
+
+  /** How far a plan is that is being carried out; null while none is. */
+  get progress(): ApplyProgress | null {
+    return this.#runner.progress;
   }
 
   /** The plan as it stands, under every agreement, `observe` too. */
@@ -177,6 +192,7 @@ export class KeystoneLoop {
     };
     let scan = await look();
     this.#lastScanMs = now();
+    this.#noteUnseen(scan.unseen);
     this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (uptimeMs() - startedMs) * scanDutyFactor);
     let mode = await this.#states.judge(scan, { isFresh: false });
     if (mode === "again") {
@@ -195,8 +211,16 @@ export class KeystoneLoop {
     if (mode === "capture") await this.#acceptByRule();
   }
 
-  /** A bad day is over, unless Keystone went back once more, or anything changed, since the scan. */
-  async #becomeOk({ canary }: Scan, what: string): Promise<void> {
+  #noteUnseen(unseen: readonly UnseenDomain[]): void {
+    const before = new Set(this.#unseen.map(({ id }) => id));
+    for (const { id, name, why } of unseen)
+      if (!before.has(id)) this.#options.log.warn({ domain: id, name, why }, "our login does not see this domain");
+    this.#unseen = unseen;
+  }
+
+  /** A bad day is over, unless Keystone went back once more, or anything changed, since the scan, or was not seen in it. */
+  async #becomeOk({ canary, unseen }: Scan, what: string): Promise<void> {
+    if (unseen.length > 0) return;
     if (await this.#confirmation.confirmAll(canary)) await this.#states.enter("ok", what);
     else this.#nextScanMs = 0;
   }
@@ -218,6 +242,7 @@ export class KeystoneLoop {
     await this.#options.followCuts?.();
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
+      mayInsert: this.#driver?.ways?.some(({ way, works }) => way === "database" && works) === true,
       isStopped: () => this.#isStopped,
     });
     const { retryMs } = this.#runner;

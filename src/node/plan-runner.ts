@@ -1,20 +1,22 @@
 // Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now. Many
-// changes are under way at once, in the order that core/action-graph.ts keeps.
-import { ActionGraph, type Outcome } from "../core/action-graph.ts";
+// changes are under way at once: see action-pool.ts.
+import { guardLimits } from "../core/guard-limits.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
-import { APPLY_ACTIONS_MAX, APPLY_SLICE_MS, DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
+import { APPLY_SLICE_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
 import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { firstSaid } from "../core/written-for.ts";
-import { type Applied, Applier } from "./apply.ts";
+import { ActionPool, type ApplyProgress } from "./action-pool.ts";
+import { Applier } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
+import { unseenPlan } from "./sight.ts";
 
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 const KINDS_OF_HOLD: ReadonlySet<string> = new Set([...PLAN_HOLDS, ...SETTLE_HOLDS]);
@@ -28,31 +30,24 @@ const WRITING: ReadonlySet<AgreementMode> = new Set(["mirror", "initial"]);
  */
 export type PlanRun = "settled" | "written" | "waiting" | "more" | "stale";
 
-/** Of the plan that is being carried out. */
-export type ApplyProgress = { readonly planned: number; readonly done: number; readonly stuck: number };
-const OUTCOME: Readonly<Record<Applied, Outcome>> = {
-  done: "done",
-  stale: "unknown",
-  unknown: "unknown",
-  stuck: "failed",
-};
-
 export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
   readonly #applier: Applier;
+  readonly #pool: ActionPool;
   readonly #gate: SettleGate;
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
-  /** By set and ID: what a change waits for that Keystone refused. */
-  #barred: ReadonlyMap<SetName, ReadonlyMap<string, string>> = new Map();
-  #progress: ApplyProgress | null = null;
   #retryMs: UnixMs | undefined;
   #planningMs = 0;
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
-  constructor(options: KeystoneLoopOptions) {
+  readonly #isUnseen: (domainId: string) => boolean;
+
+  constructor(options: KeystoneLoopOptions, isUnseen: (domainId: string) => boolean = () => false) {
     this.#options = options;
+    this.#isUnseen = isUnseen;
     this.#applier = new Applier({ ...options, onForeign: (action, why) => this.#countForeign(action, why) });
+    this.#pool = new ActionPool(this.#applier, options.memory);
     this.#gate = new SettleGate(options);
   }
 
@@ -60,9 +55,8 @@ export class PlanRunner {
   standings(): ReadonlyMap<SetName, ReadonlyMap<string, Standing>> {
     const merged = new Map<SetName, Map<string, Standing>>();
     for (const [set, standings] of this.#standings) merged.set(set, new Map(standings));
-    for (const [set, barred] of this.#barred)
-      for (const [id, why] of barred)
-        if (merged.get(set)?.get(id)?.state === "pending") merged.get(set)?.set(id, { state: "pending", why });
+    for (const { set, id, why } of this.#pool.barred)
+      if (merged.get(set)?.get(id)?.state === "pending") merged.get(set)?.set(id, { state: "pending", why });
     for (const { set, id, why, isConflict } of this.#applier.stuck.list())
       merged.get(set)?.set(id, { state: isConflict ? "conflict" : "stuck", why });
     return merged;
@@ -74,7 +68,7 @@ export class PlanRunner {
 
   /** The changes of the plan that is being carried out; null while none is. */
   get progress(): ApplyProgress | null {
-    return this.#progress;
+    return this.#pool.progress;
   }
 
   /** When the first stuck change may be tried again, in milliseconds since the epoch. */
@@ -92,13 +86,19 @@ export class PlanRunner {
     return agreedDomains(this.#options.keeper.replica).map((domain) => ({ domain, plan: this.#planOf(domain) }));
   }
 
-  /** Plans and applies. `mayCreate` is false where Keystone can't take our IDs; `isStopped` ends it between two actions. */
-  async run(how: { readonly mayCreate: boolean; readonly isStopped: () => boolean }): Promise<PlanRun> {
+  /**
+   * Plans and applies. `mayCreate` is false where Keystone can't take our IDs, `mayInsert` true where its database takes
+   * many at once; `isStopped` ends it between two actions.
+   */
+  async run(how: {
+    readonly mayCreate: boolean;
+    readonly mayInsert: boolean;
+    readonly isStopped: () => boolean;
+  }): Promise<PlanRun> {
     const { keeper, memory, now, log, uptimeMs } = this.#options;
     const startedMs = uptimeMs();
     const isOver = () => how.isStopped() || uptimeMs() - startedMs >= APPLY_SLICE_MS;
     this.#planningMs = 0;
-    let isStale = false;
     let written = 0;
     for (let pass = 0; pass < PLAN_PASSES_MAX && !isOver(); pass += 1) {
       const plannedAtMs = uptimeMs();
@@ -118,9 +118,8 @@ export class PlanRunner {
         .flatMap(({ plan: { actions } }) => actions);
       this.#applier.stuck.prune(actions);
       this.#planningMs += uptimeMs() - plannedAtMs;
-      const { done, stale } = await this.#carryOut(actions, { ...how, isOver });
+      const { done, isStale } = await this.#pool.carryOut(actions, { ...how, isOver });
       this.#retryMs = this.#applier.stuck.nextMs(actions);
-      isStale ||= stale;
       if (isStale) return "stale";
       written += done;
       if (done === 0 && isOver()) break;
@@ -129,66 +128,6 @@ export class PlanRunner {
       if (done === 0) return "waiting";
     }
     return "more";
-  }
-
-  /** Carries out what can be done now of a plan. Throws what the applier throws, once nothing is under way any more. */
-  async #carryOut(
-    actions: readonly Action[],
-    how: { readonly mayCreate: boolean; readonly isOver: () => boolean },
-  ): Promise<{ readonly done: number; readonly stale: boolean }> {
-    const { memory } = this.#options;
-    const { stuck } = this.#applier;
-    const graph = new ActionGraph(actions, (set) => memory.seenIn(set));
-    const barred = new Map<SetName, Map<string, string>>();
-    const end = (index: number, outcome: Outcome) => {
-      for (const { action, because } of graph.end(index, outcome)) {
-        const why = stuck.of(because)?.why ?? "it can't be done yet";
-        const known = barred.get(action.set) ?? new Map<string, string>();
-        barred.set(action.set, known.set(action.id, `waits for ${because.id}: ${why}`));
-      }
-    };
-    const tally = { planned: actions.length, done: 0, stuck: 0, stale: false };
-    let failure: { readonly error: unknown } | undefined;
-    const worker = async (): Promise<void> => {
-      while (failure === undefined && !how.isOver()) {
-        const index = graph.next();
-        const action = index === undefined ? undefined : actions[index];
-        if (index === undefined || action === undefined) return;
-        if (!stuck.isDue(action) || (action.action === "create" && !how.mayCreate)) {
-          end(index, "failed");
-          continue;
-        }
-        const applied = await this.#applier.apply(action);
-        if (applied === "done") tally.done += 1;
-        else if (applied !== "stale") tally.stuck += 1;
-        tally.stale ||= applied === "stale";
-        end(index, OUTCOME[applied]);
-        this.#progress = { planned: tally.planned, done: tally.done, stuck: tally.stuck };
-        startMore();
-      }
-    };
-    const width = () => (this.#applier.isCareful ? 1 : APPLY_ACTIONS_MAX);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    let working = 0;
-    const startMore = () => {
-      while (working < width() && failure === undefined && !how.isOver() && graph.hasReady) {
-        working += 1;
-        void worker()
-          .catch((error: unknown) => {
-            failure ??= { error };
-          })
-          .finally(() => {
-            working -= 1;
-            if (working === 0) resolve();
-          });
-      }
-    };
-    startMore();
-    if (working > 0) await promise;
-    this.#barred = barred;
-    this.#progress = null;
-    if (failure !== undefined) throw failure.error;
-    return { done: tally.done, stale: tally.stale };
   }
 
   /** Plans every domain. Tombstones that are new to this node get their date first: their grace counts from it. */
@@ -251,18 +190,19 @@ export class PlanRunner {
 
   #planOf(domain: DomainView): Plan {
     if (this.#gate.waits(domain)) return this.#gate.waitingPlan(domain, PLAN_HOLDS);
-    const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf, isBlocked, drift } = this.#options;
+    const { memory, now, deleteGraceMs, guards, nameOf, isBlocked, drift } = this.#options;
     const planned = plan({
       domain,
       seen: memory.seenIn(domain.set),
       decisions: memory.decisions(),
       nowMs: now(),
       deleteGraceMs,
-      deletesPerOriginMax,
-      deletesWindowMs: DELETES_WINDOW_MS,
+      limits: guardLimits(guards, domain.domainId),
+      known: memory.holds,
       nameOf,
       ...(drift === undefined ? {} : { drift }),
     });
+    if (this.#isUnseen(domain.domainId)) return unseenPlan(planned);
     const owner = setOwner(domain.set);
     return owner !== undefined && isBlocked?.(owner) === true
       ? blockedPlan(planned, { peerId: owner, name: nameOf(owner) })
