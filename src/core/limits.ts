@@ -243,6 +243,17 @@ export const KEYSTONE_READ_RETRY_MS = 250;
 export const KEYSTONE_CONNECT_TIMEOUT_MS = 10_000;
 /** Connections to Keystone at once: eight writers doubled its speed, more gain nothing and starve its other clients. */
 export const KEYSTONE_CONNECTIONS_MAX = 8;
+/**
+ * Changes under way to Keystone at once: eight in requests, the others in the store before or after theirs, so that a
+ * Keystone with several processes never waits for our disk.
+ */
+export const APPLY_ACTIONS_MAX = 12;
+/** Creations that are ready together from which on they go into Keystone's database as rows, where the operator allows that: it tells no other service of them. */
+export const INSERT_AT_ONCE_MIN = 20;
+/** Milliseconds of carrying changes out before the plan is made anew: what came meanwhile must not wait for 10,000 others. */
+export const APPLY_SLICE_MS = 5_000;
+/** Writes in a row that Keystone left unanswered, above which it is left alone for a while: five may be bad luck. */
+export const UNANSWERED_WRITES_MAX = 5;
 /** Domains that one node may log in to one by one (`keystone.domains`): each is a token, and a login each hour. */
 export const LOGIN_DOMAINS_MAX = 100;
 /** Milliseconds until a domain's login is tried again that Keystone refused, doubled up to the second: many wrong ones lock an account. */

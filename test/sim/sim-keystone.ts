@@ -85,6 +85,7 @@ export class SimKeystone {
       newId: () => parts.chance.hex(32),
       sleep: (ms) => parts.timeline.wait(ms, "Keystone slow"),
       database: parts.database ?? "sqlite",
+      compareAndSet: parts.database === "mariadb", // Older plugins don't: both kinds are out there.
     });
     this.model.faults = (call) => this.#fault(call);
     this.#rows = this.model.snapshot().rows;
