@@ -50,7 +50,7 @@ describe("a value that this cloud's database can't hold", () => {
     };
     await turns(cloud, 60); // Five minutes.
     expect(asked).toBeLessThanOrEqual(4);
-    await cloud.hear([say(OWNER, { id: A, at: 400_000, fields: { name: "boom" } })]);
+    await cloud.hear([say(OWNER, { id: A, at: 300_000, fields: { name: "boom" } })]);
     await cloud.settle();
     expect([await cloud.model.getProject(A), await cloud.model.getProject(C)]).toMatchObject([
       { name: "boom" },
