@@ -44,6 +44,7 @@ for (const database of DATABASES)
       world = {
         api,
         database,
+        crashEvery: 5,
         setImmutable: async (id, immutable) => {
           await admin.do("PATCH", `/projects/${id}`, { project: { options: { immutable } } });
         },
