@@ -7,7 +7,7 @@ import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
 import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import { firstSaid } from "../core/written-for.ts";
-import { Applier } from "./apply.ts";
+import { Applier, type ApplierOptions } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
@@ -33,9 +33,9 @@ export class PlanRunner {
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
-  constructor(options: KeystoneLoopOptions) {
+  constructor(options: KeystoneLoopOptions, hooks: Pick<ApplierOptions, "eventMark" | "onWrote"> = {}) {
     this.#options = options;
-    this.#applier = new Applier({ ...options, onForeign: (action, why) => this.#countForeign(action, why) });
+    this.#applier = new Applier({ ...options, ...hooks, onForeign: (action, why) => this.#countForeign(action, why) });
     this.#gate = new SettleGate(options);
   }
 

@@ -61,6 +61,30 @@ async function scanDomain(
   return { domain, held, gone };
 }
 
+/** What Keystone holds of these objects alone, by domain. Objects of no agreed domain are in none. */
+export async function scanObjects(
+  ids: readonly string[],
+  domains: readonly DomainView[],
+  { api, memory }: { api: KeystoneApi; memory: KeystoneMemory },
+): Promise<DomainScan[]> {
+  const found = new Map<string, Held | undefined>();
+  for (let at = 0; at < ids.length; at += KEYSTONE_CONNECTIONS_MAX)
+    await Promise.all(
+      ids.slice(at, at + KEYSTONE_CONNECTIONS_MAX).map(async (id) => found.set(id, await api.getProject(id))),
+    );
+  return domains.flatMap((domain) => {
+    const rows = memory.seenIn(domain.set);
+    const held = new Map<string, Held>();
+    const gone = new Set<string>();
+    for (const [id, object] of found) {
+      if (object === undefined && rows.get(id)?.present === true) gone.add(id);
+      if (object === undefined) continue;
+      if (object.isDomain ? id === domain.domainId : object.domainId === domain.domainId) held.set(id, object);
+    }
+    return held.size + gone.size === 0 ? [] : [{ domain, held, gone }];
+  });
+}
+
 function remainingShare(scans: readonly DomainScan[], memory: KeystoneMemory): number {
   let known = 0;
   let unchanged = 0;

@@ -7,6 +7,7 @@ import { dataPaths } from "./data-directory.ts";
 import { identityFor, rotationKeys } from "./identity-keys.ts";
 import { openKeystone } from "./keystone-access.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { openNotifications } from "./notifications-access.ts";
 import { Operator } from "./operator.ts";
 import { HeapWatch, keepHeapSmall } from "./small-heap.ts";
 import { verifyOnThreads } from "./verify-entries.ts";
@@ -25,17 +26,20 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   await openIdentity(paths.identity); // Before anything else: a key that can't be used needs no store.
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
-  const identity = await identityFor(paths, store).catch(async (error: unknown) => {
+  const closed = async (error: unknown) => {
     await keystone.close();
     await store.close();
     throw error;
-  });
+  };
+  const identity = await identityFor(paths, store).catch(closed);
+  const notifications = await openNotifications(options, { peerId: identity.peerId, file: paths.config }).catch(closed);
   const wanted = Promise.withResolvers<void>();
   const heap = new HeapWatch(options.world.after);
   const node = new Node(options, {
     identity,
     store,
     api: keystone,
+    ...(notifications === undefined ? {} : { notifications }),
     openMesh: createMesh,
     verify: verifyOnThreads,
     noteEntries: (count) => heap.note(count),
