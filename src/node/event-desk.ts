@@ -48,6 +48,8 @@ type Trace = {
   readonly sentAs: string | null;
   readonly user: string | null;
   readonly isOwn: boolean;
+  /** By uptime. */
+  readonly atMs: number;
 };
 
 const TRACES_OF_ONE_MAX = 16; // Of the short time between a read and the answer to a write.
@@ -65,6 +67,7 @@ export class EventDesk {
   /** An event came over this connection: so Keystone does send to it. */
   #isProven = false;
   #distrustedUntilMs = 0;
+  #scannedMs = 0;
   #captured = { count: 0, sumMs: 0, maxMs: 0 };
 
   constructor(options: EventDeskOptions) {
@@ -121,7 +124,7 @@ export class EventDesk {
     this.#unannounced.delete(id);
     const type = `${event.kind}.${change}`;
     const isOwn = own.has(event.sentAs);
-    this.#trace(id, { at: ++this.#number, sentAs: event.sentAs, user: event.user, isOwn });
+    this.#trace(id, { at: ++this.#number, sentAs: event.sentAs, user: event.user, isOwn, atMs: uptimeMs() });
     if (isOwn) return void this.#count(type, "own");
     // What is deleted can't be asked for its domain.
     if (change === "deleted" && !isKnown(id) && !this.#looks.has(id)) return void this.#count(type, "unknown");
@@ -158,9 +161,12 @@ export class EventDesk {
   /** What a whole scan captured: an event should have told of each, or must soon. */
   noteScanned(ids: Iterable<string>): void {
     const { uptimeMs, after, onLoss } = this.#options;
+    const sinceMs = this.#scannedMs - EVENT_LATE_MAX_MS;
+    this.#scannedMs = uptimeMs();
     if (!this.isFlowing) return;
+    const isTold = (id: string) => this.#traces.get(id)?.some(({ isOwn, atMs }) => !isOwn && atMs >= sinceMs) === true;
     for (const id of ids)
-      if (!this.#looks.has(id) && !this.#traces.has(id) && this.#unannounced.size < EVENTS_REMEMBERED_MAX)
+      if (!this.#looks.has(id) && !isTold(id) && this.#unannounced.size < EVENTS_REMEMBERED_MAX)
         this.#unannounced.set(id, uptimeMs());
     if (this.#unannounced.size > 0) after(EVENT_LATE_MAX_MS, () => this.isFlowing || onLoss());
   }

@@ -90,8 +90,13 @@ export class KeystoneLoop {
     });
   }
 
-  start(): void {
+  /** Begins to hear Keystone's events, where there are any. `start` does it. */
+  listen(): void {
     this.#desk.start();
+  }
+
+  start(): void {
+    this.listen();
     this.#running = this.#run();
   }
 
