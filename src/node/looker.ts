@@ -3,6 +3,7 @@
 // What needs the picture of a whole domain (a hold, a Keystone that went back) is left to a scan, which comes at once.
 import { judgeCanary } from "../core/canary.ts";
 import type { Vouched } from "../core/capture-draft.ts";
+import { guardLimits, shareMax } from "../core/guard-limits.ts";
 import { isSameValues, valuesOf } from "../core/keystone-view.ts";
 import type { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
@@ -10,6 +11,7 @@ import { agreedDomains } from "./domain-views.ts";
 import type { EventDesk, Look } from "./event-desk.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { type DomainScan, scanObjects } from "./scan.ts";
+import { lookFor } from "./sight.ts";
 import { followTransfers } from "./transfer-follow.ts";
 
 /** `same`: nothing that concerns the mesh. `changed`: it was captured. `scan`: only a whole scan can tell. */
@@ -34,7 +36,8 @@ export class Looker {
     await followTransfers(keeper.replica, memory);
     await followCuts?.();
     const ids = looks.map(({ id }) => id);
-    const domains = await scanObjects(ids, agreedDomains(keeper.replica), { api, memory });
+    const { seen } = lookFor(agreedDomains(keeper.replica), await api.scope());
+    const domains = await scanObjects(ids, seen, { api, memory });
     if (domains.every((one) => this.#isAsSeen(one))) return "same";
     const found = await this.#canary.find();
     const { canary, former } = memory;
@@ -62,10 +65,14 @@ export class Looker {
   }
 
   #areTooManyGone(domains: readonly DomainScan[]): boolean {
-    const { uptimeMs, scanIntervalMs, missingAtOnceMax } = this.#options;
+    const { uptimeMs, scanIntervalMs, guards, memory } = this.#options;
     const gone = domains.reduce((sum, one) => sum + one.gone.size, 0);
+    const most = domains.map(({ domain: { set, domainId } }) => {
+      const limits = guardLimits(guards, domainId);
+      return Math.min(limits.missingAtOnceMax, shareMax(limits, memory.seenIn(set).size));
+    });
     const lately = this.#goneMs.filter((atMs) => atMs + scanIntervalMs > uptimeMs());
-    if (gone > 0 && lately.length + gone > missingAtOnceMax) return true;
+    if (gone > 0 && lately.length + gone > Math.min(...most)) return true;
     this.#goneMs = [...lately, ...Array.from({ length: gone }, uptimeMs)];
     return false;
   }

@@ -95,6 +95,7 @@ export class Operator implements Control {
           .filter(isWaiting)
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
         lastScanMs: membered?.loop.lastScanMs ?? null,
+        unseen: membered?.loop.unseen ?? [],
         events: memory.state.events,
         notifications: membered?.loop.notifications ?? NOTIFICATIONS_OFF,
       },
@@ -104,6 +105,7 @@ export class Operator implements Control {
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
       ...refusalsOf(this.#node),
+      audit: this.#node.audit?.view() ?? null,
     };
   }
 

@@ -100,7 +100,7 @@ describe("an event of somebody else's change", () => {
   });
 
   it("of more deletes at once than a scan would take leaves them to a scan, which holds them", async () => {
-    const cloud = await flowing({ missingAtOnceMax: 1 });
+    const cloud = await flowing({ guards: { missingAtOnceMax: 1 } });
     await cloud.model.admin.deleteProject(A);
     await cloud.model.admin.deleteProject(B);
     await cloud.look();
