@@ -6,12 +6,13 @@ import { PLAN_DUTY_FACTOR, PLAN_SPACING_MS, RETRY_MAX_MS } from "../core/limits.
 import type { Plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { SetName } from "../core/set-name.ts";
-import { type DriverState, KeystoneError } from "../keystone/api.ts";
+import { type CreationWay, type DriverState, KeystoneError, type ScanWay } from "../keystone/api.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
 import { ClockOffError } from "./clock-watch.ts";
 import { Confirmation } from "./confirmation.ts";
 import type { KeystoneState } from "./control.ts";
+import { creationWays } from "./creation-ways.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { PlanRunner } from "./plan-runner.ts";
@@ -86,6 +87,16 @@ export class KeystoneLoop {
     const driver = this.#driver?.explicitIds === false ? this.#driver.detail : null;
     const state = explainState(this.#options.memory.state.state);
     return unseen === null ? (driver ?? state) : [unseen, driver, state].filter((one) => one !== null).join("; ");
+  }
+
+  /** The ways to create with a chosen ID, as they were last tried. */
+  get creates(): readonly CreationWay[] {
+    return this.#driver === undefined ? [] : creationWays(this.#driver);
+  }
+
+  /** By what whole lists are read now. */
+  get scans(): ScanWay {
+    return this.#options.api.scanWay?.() ?? { by: "api", detail: null };
   }
 
   /** Agreed domains that our login didn't see when it last looked. */
