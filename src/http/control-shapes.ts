@@ -109,6 +109,12 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     held: count,
     lastScanMs: count.nullable(),
     unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
+    creates: z
+      .array(z.looseObject({ way: z.enum(["driver", "database"]), works: z.boolean(), detail: text }))
+      .default([]), // So is this.
+    scans: z
+      .looseObject({ by: z.enum(["api", "database"]), detail: text.nullable() })
+      .default({ by: "api", detail: null }),
     events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
     notifications: notifications.default(() => ({ ...NOTIFICATIONS_OFF, events: [] })), // A node of before has none.
   }),

@@ -3,6 +3,7 @@
 // are read together; those of an owner's verbs stand in control-domains.ts.
 import type { AgreementMode } from "../core/keystone-view.ts";
 import type { Scope } from "../core/kinds.ts";
+import type { CreationWay, ScanWay } from "../keystone/api.ts";
 import type {
   AcceptOptions,
   LetGoView,
@@ -107,6 +108,10 @@ export type StatusView = {
     readonly lastScanMs: number | null;
     /** Agreed domains that the node's login does not see: nothing is read or written there. */
     readonly unseen: readonly { readonly id: string; readonly name: string; readonly why: string }[];
+    /** The ways to create with a chosen ID, and for one that doesn't work what is missing; empty before the first look. */
+    readonly creates: readonly CreationWay[];
+    /** By what whole lists are read, and why not by the database if that was wanted. */
+    readonly scans: ScanWay;
     /** Past states worth knowing, newest first: what happened, when, and how it ended. */
     readonly events: readonly { readonly atMs: number; readonly state: KeystoneState; readonly what: string }[];
     readonly notifications: NotificationsView;

@@ -15,13 +15,14 @@ import {
 import type { Plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { SetName } from "../core/set-name.ts";
-import { type DriverState, KeystoneError } from "../keystone/api.ts";
+import { type CreationWay, type DriverState, KeystoneError, type ScanWay } from "../keystone/api.ts";
 import type { ApplierOptions } from "./apply.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
 import { ClockOffError } from "./clock-watch.ts";
 import { Confirmation } from "./confirmation.ts";
 import type { KeystoneState, NotificationsView } from "./control.ts";
+import { creationWays } from "./creation-ways.ts";
 import { agreedDomains } from "./domain-views.ts";
 import { EventDesk, type Look } from "./event-desk.ts";
 import { type Looked, Looker, vouchedBy } from "./looker.ts";
@@ -135,6 +136,16 @@ export class KeystoneLoop {
     const driver = this.#driver?.explicitIds === false ? this.#driver.detail : null;
     const state = explainState(this.#options.memory.state.state);
     return unseen === null ? (driver ?? state) : [unseen, driver, state].filter((one) => one !== null).join("; ");
+  }
+
+  /** The ways to create with a chosen ID, as they were last tried. */
+  get creates(): readonly CreationWay[] {
+    return this.#driver === undefined ? [] : creationWays(this.#driver);
+  }
+
+  /** By what whole lists are read now. */
+  get scans(): ScanWay {
+    return this.#options.api.scanWay?.() ?? { by: "api", detail: null };
   }
 
   /** Agreed domains that our login didn't see when it last looked. */

@@ -96,6 +96,8 @@ export class Operator implements Control {
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
         lastScanMs: membered?.loop.lastScanMs ?? null,
         unseen: membered?.loop.unseen ?? [],
+        creates: membered?.loop.creates ?? [],
+        scans: membered?.loop.scans ?? { by: "api", detail: null },
         events: memory.state.events,
         notifications: membered?.loop.notifications ?? NOTIFICATIONS_OFF,
       },
