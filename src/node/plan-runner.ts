@@ -12,7 +12,7 @@ import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { firstSaid } from "../core/written-for.ts";
 import { ActionPool, type ApplyProgress } from "./action-pool.ts";
-import { Applier } from "./apply.ts";
+import { Applier, type ApplierOptions } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
@@ -32,6 +32,9 @@ const WRITING: ReadonlySet<AgreementMode> = new Set(["mirror", "initial"]);
  */
 export type PlanRun = "settled" | "written" | "waiting" | "more" | "stale";
 
+/** What the loop knows beside: domains that our login doesn't see, and what Keystone's events tell. */
+export type PlanHooks = Pick<ApplierOptions, "eventMark" | "onWrote"> & { isUnseen?(domainId: string): boolean };
+
 export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
   readonly #applier: Applier;
@@ -48,12 +51,13 @@ export class PlanRunner {
 
   readonly #isUnseen: (domainId: string) => boolean;
 
-  constructor(options: KeystoneLoopOptions, isUnseen: (domainId: string) => boolean = () => false) {
+  constructor(options: KeystoneLoopOptions, hooks: PlanHooks = {}) {
     this.#options = options;
-    this.#isUnseen = isUnseen;
+    this.#isUnseen = hooks.isUnseen ?? (() => false);
     this.#unfit = new UnfitMemory(() => options.now());
     this.#applier = new Applier({
       ...options,
+      ...hooks,
       unfit: this.#unfit,
       onForeign: (action, why) => this.#countForeign(action, why),
     });

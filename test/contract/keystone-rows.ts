@@ -3,6 +3,7 @@
 // (test/integration/keystone-rows.test.ts). Whatever is refused is refused in that Keystone's own words.
 import { describe, expect, it } from "vitest";
 import type { Entry, Fields } from "../../src/core/entry.ts";
+import type { KeystoneId } from "../../src/core/set-name.ts";
 import type { KeystoneApi, ProjectObject } from "../../src/keystone/api.ts";
 import { Cloud, type CloudOptions, creation, DOMAIN, OWNER, SCAN_MS, SET, START_MS, say } from "../fixtures/cloud.ts";
 import { idOf } from "../fixtures/peers.ts";
@@ -17,12 +18,12 @@ export type RowsWorld = {
 };
 
 export const [A, B, C, D, E, F] = ["1", "2", "3", "4", "5", "6"].map(idOf) as [
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
+  KeystoneId,
+  KeystoneId,
+  KeystoneId,
+  KeystoneId,
+  KeystoneId,
+  KeystoneId,
 ];
 const TURNS_MAX = 14;
 
