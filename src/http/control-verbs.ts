@@ -5,6 +5,7 @@ import { MEMBERS_MAX, SET_RECORDS_MAX } from "../core/limits.ts";
 import {
   agreementMode,
   blockView,
+  conflictView,
   decision,
   domainView,
   explainView,
@@ -156,6 +157,12 @@ export const VERBS = {
     body: z.strictObject({ domain: text.exactOptional() }),
     answer: z.array(projectView),
     carryOut: (control, body) => control.projects(body),
+  }),
+  conflicts: verb({
+    path: "project/conflicts",
+    body: z.strictObject({ domain: text.exactOptional() }),
+    answer: z.array(conflictView),
+    carryOut: (control, body) => control.conflicts(body),
   }),
   explain: verb({
     path: "project/explain",
