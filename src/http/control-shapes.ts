@@ -1,12 +1,10 @@
 // The shapes of src/node/control.ts as checks: the command line may be older or newer than the node that it asks, so it
 // believes an answer only after it looked. Keys that it doesn't know are kept and shown.
 import { z } from "zod";
-import { CONFLICT_KINDS } from "../core/conflict.ts";
 import { SCOPES } from "../core/kinds.ts";
 import type {
   BlockView,
   CloudWordsView,
-  ConflictView,
   DomainView,
   ExplainView,
   HoldView,
@@ -249,17 +247,6 @@ export const projectView: z.ZodType<ProjectView> = z.looseObject({
   tags: texts,
   deleted: z.boolean(),
   state: projectState,
-});
-
-export const conflictView: z.ZodType<ConflictView> = z.looseObject({
-  id: text,
-  name: text,
-  domainId: text,
-  kind: z.enum(CONFLICT_KINDS),
-  field: text.nullable(),
-  others: texts,
-  what: text,
-  resolve: text,
 });
 
 const stamp = z.tuple([count, count]);

@@ -1,11 +1,12 @@
 // The control protocol: one POST /v1/<path> per verb, with a JSON body and a JSON answer. Server and client both read
 // this table, so a verb stands in one place.
+
 import { z } from "zod";
 import { MEMBERS_MAX, SET_RECORDS_MAX } from "../core/limits.ts";
+import { conflictView } from "./conflict-shapes.ts";
 import {
   agreementMode,
   blockView,
-  conflictView,
   decision,
   domainView,
   explainView,
