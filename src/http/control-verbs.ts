@@ -8,6 +8,7 @@ import {
   decision,
   domainView,
   explainView,
+  holdDetailView,
   holdView,
   letGoView,
   memberView,
@@ -165,6 +166,12 @@ export const VERBS = {
   }),
   plan: verb({ path: "plan", body: nothing, answer: z.array(planView), carryOut: (control) => control.plan() }),
   holds: verb({ path: "hold/list", body: nothing, answer: z.array(holdView), carryOut: (control) => control.holds() }),
+  showHold: verb({
+    path: "hold/show",
+    body: z.strictObject({ id: text }),
+    answer: holdDetailView,
+    carryOut: (control, body) => control.showHold(body),
+  }),
   decideHold: verb({
     path: "hold/decide",
     body: z.strictObject({ id: text, decision }),

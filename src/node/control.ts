@@ -12,6 +12,7 @@ import type {
   SignerView,
   StampView,
 } from "./control-domains.ts";
+import type { HoldControl } from "./control-holds.ts";
 import type { MembershipControl } from "./control-membership.ts";
 
 export type KeystoneState =
@@ -302,16 +303,6 @@ export type PlanView = {
   readonly fields: { readonly [field: string]: unknown };
   readonly because: string;
 };
-export type HoldView = {
-  readonly id: string;
-  readonly kind: string;
-  readonly what: string;
-  readonly why: string;
-  readonly count: number;
-  readonly since: number;
-  readonly objects: readonly string[];
-};
-
 /** Why the node refused a verb: one line that names the thing and the fix. */
 export class ControlError extends Error {
   override readonly name = "ControlError";
@@ -323,7 +314,7 @@ export class ControlError extends Error {
 }
 
 /** The verbs of a running node. Each either does the whole of it, durably, or throws a ControlError and has done nothing. */
-export interface Control extends MembershipControl {
+export interface Control extends MembershipControl, HoldControl {
   status(): Promise<StatusView>;
   /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
   join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
@@ -366,9 +357,4 @@ export interface Control extends MembershipControl {
   projects(options: { domain?: string }): Promise<ProjectView[]>;
   explain(options: { id: string }): Promise<ExplainView>;
   plan(): Promise<PlanView[]>;
-  holds(): Promise<HoldView[]>;
-  decideHold(options: {
-    id: string;
-    decision: "approve" | "reject";
-  }): Promise<{ id: string; decision: "approve" | "reject" }>;
 }

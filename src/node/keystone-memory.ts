@@ -7,6 +7,7 @@ import type { PeerId } from "../core/peer-id.ts";
 import type { SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch, StoredValue, ValueWrite } from "../store/store.ts";
+import type { Away } from "./away-watch.ts";
 import type { KeystoneState } from "./control.ts";
 
 /** States that outlive a restart: in all but `ok` nothing is captured as an edit. */
@@ -21,6 +22,8 @@ export type HeldHold = Hold & {
   readonly sinceMs: UnixMs;
   readonly decision: Decision | null;
   readonly decided: readonly string[];
+  /** It came after a time in which this node heard nobody, and is decided together with all else that did. */
+  readonly away?: Away;
 };
 
 /** Whether an operator is asked: no decision covers what came after it. */
@@ -155,8 +158,11 @@ export class KeystoneMemory {
     return { state, sinceMs: event.atMs, events: [event, ...this.#memo.state.events].slice(0, EVENTS_MAX) };
   }
 
-  /** Keeps the holds of these kinds as they are now: new ones get a date, those that ended are forgotten, with their decision. */
-  async keepHolds(holds: readonly Hold[], kinds: ReadonlySet<string>, nowMs: UnixMs): Promise<HeldHold[]> {
+  /**
+   * Keeps the holds of these kinds as they are now: new ones get a date, those that ended are forgotten, with their
+   * decision. `away`: what comes or grows now is news of an absence.
+   */
+  async keepHolds(holds: readonly Hold[], kinds: ReadonlySet<string>, nowMs: UnixMs, away?: Away): Promise<HeldHold[]> {
     const current = new Map(holds.slice(0, HOLDS_MAX).map((hold) => [hold.id, hold]));
     const writes: ValueWrite[] = [];
     const fresh: HeldHold[] = [];
@@ -173,6 +179,7 @@ export class KeystoneMemory {
         sinceMs: known?.sinceMs ?? nowMs,
         decision: known?.decision ?? null,
         decided: known?.decided ?? [],
+        ...awayOf(known, away),
       };
       this.#memo.holds.set(id, kept);
       writes.push([id, kept as unknown as StoredValue]);
@@ -186,11 +193,17 @@ export class KeystoneMemory {
   async decide(id: string, decision: Decision): Promise<HeldHold | undefined> {
     const hold = this.#memo.holds.get(id);
     if (hold === undefined) return undefined;
-    const decided: HeldHold = { ...hold, decision, decided: hold.objects };
+    const { away: _away, ...alone } = hold; // What comes to it from now on is not of that absence.
+    const decided: HeldHold = { ...alone, decision, decided: hold.objects };
     await this.#store.write({ holds: [[id, decided as unknown as StoredValue]] });
     this.#memo.holds.set(id, decided);
     return decided;
   }
+}
+
+function awayOf(known: HeldHold | undefined, away: Away | undefined): Pick<HeldHold, "away"> {
+  const since = known?.away ?? away;
+  return since === undefined ? {} : { away: since };
 }
 
 function writesOf(rows: ReadonlyMap<string, Seen | Intent | null> | undefined): ValueWrite[] {

@@ -7,7 +7,6 @@ import type {
   Control,
   DomainView,
   ExplainView,
-  HoldView,
   MemberView,
   PendingView,
   PlanView,
@@ -17,6 +16,7 @@ import type {
   SwitchView,
 } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
+import type { HoldDetailView, HoldView } from "./control-holds.ts";
 import type { MembershipControl } from "./control-membership.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { ExplainDesk } from "./explain-desk.ts";
@@ -237,6 +237,10 @@ export class Operator implements Control {
 
   holds(): Promise<HoldView[]> {
     return this.#holds.list();
+  }
+
+  showHold(options: { id: string }): Promise<HoldDetailView> {
+    return this.#holds.show(options);
   }
 
   decideHold(options: {
