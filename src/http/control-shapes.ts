@@ -16,7 +16,6 @@ import type {
   SwitchView,
 } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
-import type { HoldDetailView, HoldView } from "../node/control-holds.ts";
 import { rotationView } from "./rotation-shapes.ts";
 
 const text = z.string();
@@ -275,27 +274,4 @@ export const planView: z.ZodType<PlanView> = z.looseObject({
   id: text,
   fields,
   because: text,
-});
-
-const hold = { id: text, kind: text, what: text, why: text, count, since: count, objects: texts };
-export const holdView: z.ZodType<HoldView> = z.looseObject(hold);
-
-const holdItemView = z.looseObject({
-  hold: text,
-  id: text,
-  kind: z.enum(["project", "domain", "canary"]),
-  name: text.nullable(),
-  domainId: text.nullable(),
-  domain: text.nullable(),
-  approve: z.enum(["delete", "create", "rename", "edit", "createForAll", "deleteForAll", "optOut", "takeOver"]),
-  changes: z.array(z.looseObject({ field: text, from: z.unknown(), to: z.unknown() })),
-  by: text.nullable(),
-  byName: text.nullable(),
-  atMs: count,
-});
-export const holdDetailView: z.ZodType<HoldDetailView> = z.looseObject({
-  ...hold,
-  items: z.array(holdItemView),
-  leftOut: count,
-  trouble: text.nullable(),
 });

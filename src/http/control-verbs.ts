@@ -8,8 +8,6 @@ import {
   decision,
   domainView,
   explainView,
-  holdDetailView,
-  holdView,
   letGoView,
   memberView,
   pendingView,
@@ -21,6 +19,7 @@ import {
   switchView,
 } from "./control-shapes.ts";
 import { nothing, peerId, text, verb } from "./control-verb.ts";
+import { holdDetailView, holdView } from "./hold-shapes.ts";
 import { MEMBERSHIP_VERBS } from "./membership-verbs.ts";
 import { rotationView } from "./rotation-shapes.ts";
 
