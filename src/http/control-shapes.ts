@@ -97,6 +97,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     stuck: count,
     held: count,
     lastScanMs: count.nullable(),
+    unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
     events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
   }),
   clock: z.looseObject({
@@ -132,6 +133,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   rejections: z.array(rejectionView),
   struck: z.array(z.looseObject({ peerId: text, name: text, untilMs: count })).default([]), // A node of before tells neither.
   knocks: z.array(z.looseObject({ peerId: text, count, lastMs: count })).default([]),
+  audit: z.looseObject({ file: text, waiting: count, lost: count, why: text.nullable() }).nullable().default(null),
 });
 
 export const memberView: z.ZodType<MemberView> = z.looseObject({

@@ -96,7 +96,7 @@ export class Applier {
       if (error.code === "UNREACHABLE" || error.code === "UNAUTHORISED") throw error;
       this.#stick(action, error.message, false);
       if (error.code === "UNKNOWN_OUTCOME") return "stale"; // The intent stays open: the next scan tells what became of it.
-      await this.#options.memory.write({ intents: this.#answered(action.id) });
+      await this.#options.memory.write({ intents: this.#answered(action.id), why: error.message });
       return "stuck";
     }
   }
@@ -124,6 +124,7 @@ export class Applier {
    * member could name the ID in a domain of its own, and take it over between a delete and its capture.
    */
   #claimed({ id, set }: Action): string | undefined {
+    if (id === this.#options.memory.canary?.projectId) return `${id} is this node's own canary project`;
     const row = this.#options.memory.seen.get(id);
     const domainId = row === undefined ? undefined : domainOf(row.set);
     return domainId === undefined || domainId === domainOf(set)

@@ -55,7 +55,7 @@ export async function captureScan(
     return left === intent ? [] : [[id, left] as const];
   });
   const change = { seen, intents: new Map(overdue) };
-  if (writes.length > 0) await keeper.write(writes, memory.batch(change));
+  if (writes.length > 0) await keeper.write(writes, (signed) => memory.batch(change, signed));
   else if (seen.size + overdue.length > 0) await keeper.note(memory.batch(change));
   memory.believe(change);
   for (const { set, kind, id, fields } of writes) log.info({ set, kind, id, fields: Object.keys(fields) }, "captured");

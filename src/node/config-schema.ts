@@ -4,11 +4,15 @@ import {
   ACCEPT_RULE_DOMAINS_MAX,
   ACCEPT_RULES_MAX,
   ADDRESSES_MAX,
+  AUDIT_FILE_BYTES_MAX,
+  AUDIT_FILE_BYTES_MIN,
+  AUDIT_FILES_MAX,
   CLOUD_NAME_LENGTH_MAX,
   DELETE_GRACE_LONGEST_MS,
   DRIFT_LONGEST_MS,
   GUARD_DOMAINS_MAX,
   INTERVAL_MAX_MS,
+  LOGIN_DOMAINS_MAX,
   SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MIN_MS,
   SET_RECORDS_MAX,
@@ -81,6 +85,8 @@ const auth = z
 /** How to log in to Keystone: the keys of clouds.yaml, so that a block may be moved from there as it is. */
 export type AuthConfig = z.infer<typeof auth>;
 
+const loginDomains = `must be a list of 1 to ${LOGIN_DOMAINS_MAX} domain IDs (not names), each once`;
+
 /** A cloud of clouds.yaml, or the same keys here: never a mixture, so that one place says who logs in where. */
 const keystoneKeys = z.strictObject({
   cloud: text.exactOptional(),
@@ -89,18 +95,26 @@ const keystoneKeys = z.strictObject({
   region: text.exactOptional(),
   cacert: text.exactOptional(),
   verify: z.boolean().exactOptional(),
+  domains: z
+    .array(z.string().regex(/^([0-9a-f]{32}|default)$/, loginDomains))
+    .min(1, loginDomains)
+    .max(LOGIN_DOMAINS_MAX, loginDomains)
+    .refine((ids) => new Set(ids).size === ids.length, loginDomains)
+    .exactOptional(),
 });
 
-/** How to reach this cloud's Keystone. */
-export type KeystoneConfig =
+/** How to reach this cloud's Keystone. `domains`: to log in to each of these, and to see nothing else. */
+export type KeystoneConfig = { readonly domains?: readonly string[] } & (
   | { readonly cloud: string; readonly cloudsYaml?: string }
-  | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean };
+  | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean }
+);
 
 const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
-  const { cloud, cloudsYaml, auth, ...rest } = keys;
+  const { cloud, cloudsYaml, auth, domains, ...rest } = keys;
+  const seen = domains === undefined ? {} : { domains };
   if (cloud !== undefined && auth === undefined && Object.keys(rest).length === 0)
-    return cloudsYaml === undefined ? { cloud } : { cloud, cloudsYaml };
-  if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest };
+    return cloudsYaml === undefined ? { cloud, ...seen } : { cloud, cloudsYaml, ...seen };
+  if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest, ...seen };
   context.addIssue({
     code: "custom",
     message: "needs either cloud (and cloudsYaml), a cloud of clouds.yaml, or auth (and region, cacert, verify)",
@@ -144,6 +158,20 @@ const guards = z.strictObject({
 
 const log = z.strictObject({ level: z.enum(LOG_LEVELS) });
 
+/** Where events go beside the file: the exchange on which Keystone tells of its own. */
+const auditBroker = z.strictObject({
+  url: z.url({ protocol: /^amqps?$/, error: "must be a URL such as amqp://keymesh:PASSWORD@rabbit.example.org:5672/" }),
+  exchange: text.exactOptional(),
+});
+const audit = z.strictObject({
+  fileBytes: whole(AUDIT_FILE_BYTES_MIN, AUDIT_FILE_BYTES_MAX, "bytes").exactOptional(),
+  files: whole(1, AUDIT_FILES_MAX, "files").exactOptional(),
+  broker: auditBroker.exactOptional(),
+});
+
+/** How much the audit keeps, and who else is told. */
+export type AuditConfig = z.infer<typeof audit>;
+
 export const configSchema = z.strictObject({
   name: cloudName,
   listen: addresses(listenAddress).min(1, "is empty: leave it out for the default").exactOptional(),
@@ -157,6 +185,7 @@ export const configSchema = z.strictObject({
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
   drift: z.enum(["revert", "report"]).exactOptional(),
   accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
+  audit: audit.exactOptional(),
   log: log.exactOptional(),
 });
 
@@ -167,5 +196,7 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["keystone.auth", Object.keys(auth.shape)],
   ["accept", Object.keys(acceptRule.shape)],
   ["guards", Object.keys(guards.shape)],
+  ["audit", Object.keys(audit.shape)],
+  ["audit.broker", Object.keys(auditBroker.shape)],
   ["log", Object.keys(log.shape)],
 ]);

@@ -2,6 +2,8 @@
 import { open, rename } from "node:fs/promises";
 import { stringify } from "yaml";
 import {
+  AUDIT_FILE_BYTES,
+  AUDIT_FILES,
   DELETE_GRACE_MS,
   DELETES_PER_DAY_MAX,
   DELETES_PER_HOUR_MAX,
@@ -62,7 +64,8 @@ ${line({ listen: listen.length === 0 ? [LISTEN_DEFAULT] : listen })}
 #   - /dns4/mesh.example.org/tcp/4001
 
 # How to log in to this cloud's Keystone: a cloud of clouds.yaml, looked for in the working directory,
-# ~/.config/openstack and /etc/openstack unless cloudsYaml names the file. It needs the admin role at system scope.
+# ~/.config/openstack and /etc/openstack unless cloudsYaml names the file. It needs the admin role at system scope, or a
+# role on some domains alone: then list their IDs under domains, and see keymesh keystone policy and keymesh keystone check.
 ${keystoneText(cloud, cloudsYaml)}
 # Or the same keys here, as they stand in clouds.yaml (this file must then be 0600):
 # keystone:
@@ -72,6 +75,7 @@ ${keystoneText(cloud, cloudsYaml)}
 #     password: "..."
 #     user_domain_name: Default
 #     system_scope: all
+#   domains: [8d1e0c5b7a7f4c1c9f0e2a3b4c5d6e7f]
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
 
@@ -111,6 +115,15 @@ ${keystoneText(cloud, cloudsYaml)}
 #   - owner: "*" # or a peer ID
 #     domains: "*" # or a list of IDs or names; IDs are safer, for the owner chooses the name
 #     mode: observe # or mirror, or initial
+
+# What happened to projects here, and who wanted it (keymesh audit tail): bytes of a file, and files kept. With a broker
+# the events go there too, where Keystone tells of its own changes; this file must then be 0600.
+# audit:
+#   fileBytes: ${AUDIT_FILE_BYTES}
+#   files: ${AUDIT_FILES}
+#   broker:
+#     url: amqp://keymesh:PASSWORD@rabbit.example.org:5672/
+#     exchange: keystone
 
 # How much to log: fatal, error, warn, info or debug.
 # log:

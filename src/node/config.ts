@@ -17,7 +17,7 @@ import {
 } from "../core/limits.ts";
 import { ConfigError } from "./config-error.ts";
 import { describeProblem } from "./config-issue.ts";
-import { configSchema, type KeystoneConfig } from "./config-schema.ts";
+import { type AuditConfig, configSchema, type KeystoneConfig } from "./config-schema.ts";
 import { dataPaths } from "./data-directory.ts";
 import { isErrno, reason } from "./errno.ts";
 import type { LogLevel } from "./logging.ts";
@@ -40,6 +40,7 @@ export type Config = {
   readonly drift?: DriftMode;
   /** What to do with domains that other clouds share, before the operator says anything; the first that fits counts. */
   readonly accept?: readonly AcceptRule[];
+  readonly audit?: AuditConfig;
   readonly log: { readonly level: LogLevel };
 };
 
@@ -54,7 +55,7 @@ export async function loadConfig(dataDir: string): Promise<Config> {
   const { keystone, ...rest } = parsed.data;
   const config = { ...DEFAULTS, ...rest, keystone: absolutePaths(keystone, dataDir) };
   await checkPaths(file, config.keystone);
-  if ("auth" in config.keystone) await checkMode(file);
+  if ("auth" in config.keystone || config.audit?.broker !== undefined) await checkMode(file);
   return config;
 }
 

@@ -81,6 +81,8 @@ export type StatusView = {
     readonly stuck: number;
     readonly held: number;
     readonly lastScanMs: number | null;
+    /** Agreed domains that the node's login does not see: nothing is read or written there. */
+    readonly unseen: readonly { readonly id: string; readonly name: string; readonly why: string }[];
     /** Past states worth knowing, newest first: what happened, when, and how it ended. */
     readonly events: readonly { readonly atMs: number; readonly state: KeystoneState; readonly what: string }[];
   };
@@ -110,6 +112,16 @@ export type StatusView = {
   readonly struck: readonly { readonly peerId: string; readonly name: string; readonly untilMs: number }[];
   /** Peers that nobody admitted and that were refused at the connection, the latest first: `pending` has more of each. */
   readonly knocks: readonly { readonly peerId: string; readonly count: number; readonly lastMs: number }[];
+  /** Where what happens is written down; null where it is not. */
+  readonly audit: AuditView | null;
+};
+export type AuditView = {
+  readonly file: string;
+  /** Events that are still to be written, and those that were lost since the start, as too many waited. */
+  readonly waiting: number;
+  readonly lost: number;
+  /** What is wrong; null if nothing is. */
+  readonly why: string | null;
 };
 /** What of one peer was refused for one reason, since this node's start. Times are Unix milliseconds. */
 export type RejectionView = {

@@ -13,6 +13,7 @@ import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
+import { unseenPlan } from "./sight.ts";
 
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 const KINDS_OF_HOLD: ReadonlySet<string> = new Set([...PLAN_HOLDS, ...SETTLE_HOLDS]);
@@ -34,8 +35,11 @@ export class PlanRunner {
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
-  constructor(options: KeystoneLoopOptions) {
+  readonly #isUnseen: (domainId: string) => boolean;
+
+  constructor(options: KeystoneLoopOptions, isUnseen: (domainId: string) => boolean = () => false) {
     this.#options = options;
+    this.#isUnseen = isUnseen;
     this.#applier = new Applier({ ...options, onForeign: (action, why) => this.#countForeign(action, why) });
     this.#gate = new SettleGate(options);
   }
@@ -182,6 +186,7 @@ export class PlanRunner {
       nameOf,
       ...(drift === undefined ? {} : { drift }),
     });
+    if (this.#isUnseen(domain.domainId)) return unseenPlan(planned);
     const owner = setOwner(domain.set);
     return owner !== undefined && isBlocked?.(owner) === true
       ? blockedPlan(planned, { peerId: owner, name: nameOf(owner) })
