@@ -112,6 +112,7 @@ const BECOMES: Readonly<Record<HoldItemView["approve"], string>> = {
   createForAll: "is made in all clouds",
   deleteForAll: "is deleted in all clouds",
   optOut: "goes its own way: this cloud opts out of it",
+  replaced: "was replaced",
   takeOver: "this Keystone is this node's alone",
 };
 

@@ -87,7 +87,12 @@ export function statusText(status: StatusView, nowMs: number): string {
         ? []
         : [`${counted(replica.heldStamps, "entry", "entries")} ahead of this clock, held until due`]),
     ],
-    ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
+    [
+      "keystone",
+      keystoneText(keystone, nowMs),
+      ...(keystone.why === null ? [] : [keystone.why]),
+      ...replacedLine(keystone),
+    ],
     ...blockedRow(status, nowMs),
     ...rotationRow(status, nowMs),
     ...workRow(status, nowMs),
@@ -133,6 +138,13 @@ function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["k
   const scan = lastScanMs === null ? "not scanned yet" : `scanned ${ago(lastScanMs, nowMs)}`;
   const hint = held > 0 ? " (keymesh hold list)" : "";
   return `${state}, ${scan}; ${pending} pending, ${stuck} stuck, ${held} held${hint}`;
+}
+
+function replacedLine({ replaced }: StatusView["keystone"]): string[] {
+  if (replaced === 0) return [];
+  return [
+    `${counted(replaced, "value")} that stood here when it was put back ${replaced === 1 ? "was" : "were"} replaced by the mesh's, edits made meanwhile too: keymesh hold show replaced`,
+  ];
 }
 
 function clockText({ state, offsetMs, driftMs }: StatusView["clock"]): string {

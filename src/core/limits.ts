@@ -219,6 +219,8 @@ export const AWAY_LEAST_MS = 3_600_000;
 export const AWAY_NEWS_MS = 600_000;
 /** Milliseconds between two notes of when others were heard last: more exact it needn't be. */
 export const AWAY_NOTE_MS = 600_000;
+/** Values that a bad day replaced, as they are listed for the operator: beyond these it was no edit by hand but the old copy. */
+export const REPLACED_MAX = 1_000;
 /** Objects that `hold show` lists one by one; it counts the others. */
 export const HOLD_ITEMS_MAX = 10_000;
 /** Domains for which keymesh.yaml has guards of their own: those that need it, not a list of all. */

@@ -96,6 +96,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     pending: count,
     stuck: count,
     held: count,
+    replaced: count.default(0),
     lastScanMs: count.nullable(),
     unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
     events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
@@ -268,6 +269,7 @@ export const explainView: z.ZodType<ExplainView> = z.looseObject({
   state: projectState,
   why: text,
   local: z.array(z.looseObject({ peerId: text, name: text, off: z.boolean(), optedOut: z.boolean() })),
+  replaced: z.array(z.looseObject({ field: text, found: z.unknown(), atMs: count })).default([]),
 });
 
 export const planView: z.ZodType<PlanView> = z.looseObject({

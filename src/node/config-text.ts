@@ -93,18 +93,7 @@ ${keystoneText(cloud, cloudsYaml)}
 # Time between two comparisons with a random member, which repair what gossip lost.
 # syncIntervalMs: ${SYNC_INTERVAL_MS}
 
-# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
-# and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
-# Each may be set for one domain too, by its ID.
-# guards:
-#   deletesPerHourMax: ${DELETES_PER_HOUR_MAX}
-#   deletesPerDayMax: ${DELETES_PER_DAY_MAX}
-#   missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
-#   sharePercentMax: ${SHARE_PERCENT_MAX}
-#   domains:
-#     0123456789abcdef0123456789abcdef:
-#       deletesPerHourMax: 500
-
+${GUARDS_TEXT}
 # What becomes of an edit made by hand here that this cloud has no right to make for all: revert puts it back to what the
 # mesh says, report leaves it and shows it until the mesh says something else. (A disable by hand always stays.)
 # drift: revert
@@ -141,3 +130,16 @@ function keystoneText(cloud: string | undefined, cloudsYaml: string | undefined)
 function line(value: object): string {
   return stringify(value, { lineWidth: 0 }).trimEnd();
 }
+
+const GUARDS_TEXT = `# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
+# and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
+# Each may be set for one domain too, by its ID.
+# guards:
+#   deletesPerHourMax: ${DELETES_PER_HOUR_MAX}
+#   deletesPerDayMax: ${DELETES_PER_DAY_MAX}
+#   missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+#   sharePercentMax: ${SHARE_PERCENT_MAX}
+#   domains:
+#     0123456789abcdef0123456789abcdef:
+#       deletesPerHourMax: 500
+`;

@@ -22,8 +22,17 @@ export type HoldItemView = {
   readonly name: string | null;
   readonly domainId: string | null;
   readonly domain: string | null;
-  /** The first three happen in this Keystone. The next three are signed, as this cloud's word to all. */
-  readonly approve: "delete" | "create" | "rename" | "edit" | "createForAll" | "deleteForAll" | "optOut" | "takeOver";
+  /** The first three happen in this Keystone. The next three are signed, as this cloud's word to all. `replaced`: it is done. */
+  readonly approve:
+    | "delete"
+    | "create"
+    | "rename"
+    | "edit"
+    | "createForAll"
+    | "deleteForAll"
+    | "optOut"
+    | "takeOver"
+    | "replaced";
   readonly changes: readonly HoldChangeView[];
   /** Who asked, by peer ID and as people call it; null where it happened in this Keystone, and nobody can tell by whom. */
   readonly by: string | null;

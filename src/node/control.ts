@@ -80,6 +80,8 @@ export type StatusView = {
     readonly pending: number;
     readonly stuck: number;
     readonly held: number;
+    /** Values in this Keystone that the last bad day replaced, until somebody read the list: keymesh hold show replaced. */
+    readonly replaced: number;
     readonly lastScanMs: number | null;
     /** Agreed domains that the node's login does not see: nothing is read or written there. */
     readonly unseen: readonly { readonly id: string; readonly name: string; readonly why: string }[];
@@ -297,6 +299,8 @@ export type ExplainView = {
     readonly off: boolean;
     readonly optedOut: boolean;
   }[];
+  /** Values that stood here when this Keystone was put back, and that the mesh's replaced. */
+  readonly replaced: readonly { readonly field: string; readonly found: unknown; readonly atMs: number }[];
 };
 /** A word on a field that is not its value. `reason` is stable, `why` says it in words. */
 export type RivalView = {

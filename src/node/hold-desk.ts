@@ -7,6 +7,7 @@ import { HoldItems } from "./hold-items.ts";
 import { type HeldHold, isWaiting } from "./keystone-memory.ts";
 import { memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
+import { NOTHING_REPLACED, REPLACED_ID, replacedView } from "./replaced-list.ts";
 
 /** What is decided at once after an absence, by this ID. */
 export const AWAY_HOLD_ID = "away";
@@ -27,6 +28,8 @@ export class HoldDesk {
   }
 
   async show({ id }: { id: string }): Promise<HoldDetailView> {
+    const { memory } = this.#node;
+    if (id === REPLACED_ID && memory.replaced.total > 0) return replacedView(memory.replaced);
     const members = this.#members(id);
     const [first, ...others] = members;
     if (first === undefined) throw unknown(id);
@@ -49,9 +52,14 @@ export class HoldDesk {
     decision: "approve" | "reject";
   }): Promise<{ id: string; decision: "approve" | "reject" }> {
     const { loop } = memberedOf(this.#node);
+    const { memory } = this.#node;
+    if (id === REPLACED_ID && memory.replaced.total > 0) {
+      await memory.write({ replaced: NOTHING_REPLACED });
+      return { id, decision };
+    }
     const members = this.#members(id);
     if (members.length === 0) throw unknown(id);
-    for (const one of members) await this.#node.memory.decide(one.id, decision);
+    for (const one of members) await memory.decide(one.id, decision);
     loop.scanSoon();
     return { id, decision };
   }

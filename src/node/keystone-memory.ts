@@ -11,6 +11,7 @@ import type { ReplicaStore, StoreBatch, StoredValue, ValueWrite } from "../store
 import type { AuditPart, AuditSink, HoldAct } from "./audit-log.ts";
 import type { Away } from "./away-watch.ts";
 import type { KeystoneState } from "./control.ts";
+import { NOTHING_REPLACED, type ReplacedList } from "./replaced-list.ts";
 
 /** States that outlive a restart: in all but `ok` nothing is captured as an edit. */
 export type LastingState = "ok" | "restored" | "wiped" | "nodeRestored" | "canaryMissing" | "contested";
@@ -40,6 +41,7 @@ type Memo = {
   holds: Map<string, HeldHold>;
   canary: CanaryMemory | undefined;
   state: StateMemory;
+  replaced: ReplacedList;
   former: ReadonlySet<PeerId>;
 };
 /** Rows to write; null forgets. */
@@ -48,6 +50,7 @@ export type MemoryChange = {
   readonly intents?: ReadonlyMap<string, Intent | null>;
   readonly canary?: CanaryMemory;
   readonly state?: StateMemory;
+  readonly replaced?: ReplacedList;
   /** For the audit, where intents end: in Keystone's own words why a write was refused, and how it was made. */
   readonly why?: string;
   readonly by?: "database";
@@ -55,6 +58,7 @@ export type MemoryChange = {
 
 /** Where the store keeps the peer IDs that this node had before, the latest first. */
 export const FORMER_PEERS = "former-peers";
+const REPLACED = "replaced";
 const EVENTS_MAX = 20; // Enough for an operator to see what a bad day was made of.
 
 export class KeystoneMemory {
@@ -85,6 +89,7 @@ export class KeystoneMemory {
       sinceMs: 0 as UnixMs,
       events: [],
     };
+    const replaced = ((await store.meta(REPLACED)) as ReplacedList | undefined) ?? NOTHING_REPLACED;
     const former = ((await store.meta(FORMER_PEERS)) ?? []) as readonly PeerId[];
     const memo: Memo = {
       seen: await area("seen"),
@@ -92,6 +97,7 @@ export class KeystoneMemory {
       holds: await area("holds"),
       canary,
       state,
+      replaced,
       former: new Set(former),
     };
     return new KeystoneMemory(store, memo, audit);
@@ -115,6 +121,11 @@ export class KeystoneMemory {
 
   get state(): StateMemory {
     return this.#memo.state;
+  }
+
+  /** What the last bad day's healing wrote over. */
+  get replaced(): ReplacedList {
+    return this.#memo.replaced;
   }
 
   /** Peer IDs that this node had before: their canary and their words are this cloud's own. The latest first. */
@@ -149,6 +160,7 @@ export class KeystoneMemory {
     meta.push(...(audited?.rows ?? []));
     if (change.canary !== undefined) meta.push(["canary", change.canary]);
     if (change.state !== undefined) meta.push(["keystone-state", change.state as unknown as StoredValue]);
+    if (change.replaced !== undefined) meta.push([REPLACED, change.replaced as unknown as StoredValue]);
     return { seen: writesOf(change.seen), intents: writesOf(change.intents), meta };
   }
 
@@ -161,6 +173,7 @@ export class KeystoneMemory {
     for (const [id, intent] of change.intents ?? []) assign(this.#memo.intents, id, intent);
     if (change.canary !== undefined) this.#memo.canary = change.canary;
     if (change.state !== undefined) this.#memo.state = change.state;
+    if (change.replaced !== undefined) this.#memo.replaced = change.replaced;
   }
 
   async write(change: MemoryChange): Promise<void> {

@@ -93,6 +93,7 @@ export class Operator implements Control {
         held: [...memory.holds.values()]
           .filter(isWaiting)
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
+        replaced: memory.replaced.total,
         lastScanMs: membered?.loop.lastScanMs ?? null,
         unseen: membered?.loop.unseen ?? [],
         events: memory.state.events,

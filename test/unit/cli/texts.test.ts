@@ -32,6 +32,7 @@ describe("what people read", () => {
     expect(text).toContain("restored, scanned 64 s ago; 1 pending, 0 stuck, 2 held (keymesh hold list)");
     expect(text).toContain("it is being healed from the mesh");
     expect(text).toContain("canary went from 7 to 5");
+    expect(text).toContain("3 values that stood here when it was put back were replaced by the mesh's");
     expect(text).toContain(`cloud-b ${PEER_B}, 60 s ago`);
   });
 
@@ -112,6 +113,7 @@ describe("what people read", () => {
       claims: [{ set: HOSTILE_NAME, owner: HOSTILE_NAME, ownerName: HOSTILE_NAME }],
       keystone: { [HOSTILE_NAME]: HOSTILE_NAME },
       local: [],
+      replaced: [{ field: HOSTILE_NAME, found: HOSTILE_NAME, atMs: 1 }],
     };
     const texts = [
       statusText(hostile, NOW_MS),
