@@ -49,7 +49,13 @@ export async function writeConfig(dataDir: string, config: NewConfig, { replace 
   }
 }
 
-export function configText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
+export function configText(config: NewConfig): string {
+  return `${nodeText(config)}
+${timesText()}
+${rulesText()}`;
+}
+
+function nodeText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
   return `# keymesh.yaml: one node, beside one cloud's Keystone. Read once, when the node starts.
 # A line that begins with # shows a default; times are in milliseconds.
 
@@ -78,8 +84,11 @@ ${keystoneText(cloud, cloudsYaml)}
 #   domains: [8d1e0c5b7a7f4c1c9f0e2a3b4c5d6e7f]
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
+`;
+}
 
-# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
+function timesText(): string {
+  return `# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
 # times their own duration apart, so that they take no more than a twentieth of Keystone's time by default.
 # scanIntervalMs: ${SCAN_INTERVAL_MS}
 # scanDutyFactor: ${SCAN_DUTY_FACTOR}
@@ -92,8 +101,22 @@ ${keystoneText(cloud, cloudsYaml)}
 
 # Time between two comparisons with a random member, which repair what gossip lost.
 # syncIntervalMs: ${SYNC_INTERVAL_MS}
+`;
+}
 
-${GUARDS_TEXT}
+function rulesText(): string {
+  return `# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
+# and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
+# Each may be set for one domain too, by its ID.
+# guards:
+#   deletesPerHourMax: ${DELETES_PER_HOUR_MAX}
+#   deletesPerDayMax: ${DELETES_PER_DAY_MAX}
+#   missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+#   sharePercentMax: ${SHARE_PERCENT_MAX}
+#   domains:
+#     0123456789abcdef0123456789abcdef:
+#       deletesPerHourMax: 500
+
 # What becomes of an edit made by hand here that this cloud has no right to make for all: revert puts it back to what the
 # mesh says, report leaves it and shows it until the mesh says something else. (A disable by hand always stays.)
 # drift: revert
@@ -130,16 +153,3 @@ function keystoneText(cloud: string | undefined, cloudsYaml: string | undefined)
 function line(value: object): string {
   return stringify(value, { lineWidth: 0 }).trimEnd();
 }
-
-const GUARDS_TEXT = `# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
-# and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
-# Each may be set for one domain too, by its ID.
-# guards:
-#   deletesPerHourMax: ${DELETES_PER_HOUR_MAX}
-#   deletesPerDayMax: ${DELETES_PER_DAY_MAX}
-#   missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
-#   sharePercentMax: ${SHARE_PERCENT_MAX}
-#   domains:
-#     0123456789abcdef0123456789abcdef:
-#       deletesPerHourMax: 500
-`;
