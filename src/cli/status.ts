@@ -91,6 +91,7 @@ export function statusText(status: StatusView, nowMs: number): string {
       "keystone",
       keystoneText(keystone, nowMs),
       ...(keystone.why === null ? [] : [keystone.why]),
+      ...replacedLine(keystone),
       ...waysText(keystone),
     ],
     ["notifications", ...notificationsText(keystone.notifications, nowMs)],
@@ -164,6 +165,13 @@ function waysText({ creates, scans }: StatusView["keystone"]): string[] {
     "creates nothing: projects of other clouds wait",
     ...creates.map(({ way, detail }) => `${way}: ${detail}`),
     ...scanned,
+  ];
+}
+
+function replacedLine({ replaced }: StatusView["keystone"]): string[] {
+  if (replaced === 0) return [];
+  return [
+    `${counted(replaced, "value")} that stood here when it was put back ${replaced === 1 ? "was" : "were"} replaced by the mesh's, edits made meanwhile too: keymesh hold show replaced`,
   ];
 }
 

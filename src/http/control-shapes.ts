@@ -7,7 +7,6 @@ import type {
   CloudWordsView,
   DomainView,
   ExplainView,
-  HoldView,
   MemberView,
   PendingView,
   PlanView,
@@ -107,6 +106,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     pending: count,
     stuck: count,
     held: count,
+    replaced: count.default(0),
     lastScanMs: count.nullable(),
     unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
     creates: z
@@ -286,6 +286,7 @@ export const explainView: z.ZodType<ExplainView> = z.looseObject({
   state: projectState,
   why: text,
   local: z.array(z.looseObject({ peerId: text, name: text, off: z.boolean(), optedOut: z.boolean() })),
+  replaced: z.array(z.looseObject({ field: text, found: z.unknown(), atMs: count })).default([]),
 });
 
 export const planView: z.ZodType<PlanView> = z.looseObject({
@@ -294,14 +295,4 @@ export const planView: z.ZodType<PlanView> = z.looseObject({
   id: text,
   fields,
   because: text,
-});
-
-export const holdView: z.ZodType<HoldView> = z.looseObject({
-  id: text,
-  kind: text,
-  what: text,
-  why: text,
-  count,
-  since: count,
-  objects: texts,
 });
