@@ -122,7 +122,7 @@ async function checkAbsent({ api, newId }: CheckOptions): Promise<Finding> {
 async function checkDriver(api: KeystoneApi): Promise<Finding> {
   const { finding, value } = await attempt("driver plugin", () => api.checkDriver(), {
     say: ({ detail }) => detail,
-    fix: "see why above: our login may not create projects there at all",
+    fix: POLICY_FIX, // Refused before the plugin was asked.
   });
   if (value === undefined || value.explicitIds) return finding;
   return {
