@@ -1,5 +1,6 @@
 // The command line: every verb, what all of them share, and how a call ends in an exit code.
 import { Command } from "commander";
+import { addAudit } from "./audit.ts";
 import { addDomain } from "./domain.ts";
 import { addHold } from "./hold.ts";
 import { addIdentity } from "./identity.ts";
@@ -31,6 +32,7 @@ const VERBS: readonly AddVerb[] = [
   addPlan,
   addHold,
   addKeystone,
+  addAudit,
   addStatus,
   addMetrics,
 ];
@@ -68,6 +70,7 @@ function createProgram({ shell, json }: { shell: Shell; json: boolean }, verbs: 
 
 const HELP = `
 All verbs but init, run, keystone and identity export or import ask the running node, over a socket in its data directory.
+All verbs but init, run, audit and identity export or import ask the running node, over a socket in its data directory.
 Exit codes: 0 done, 1 refused or failed, 2 called wrongly.
 
 Example:

@@ -91,6 +91,7 @@ export function statusText(status: StatusView, nowMs: number): string {
     ...blockedRow(status, nowMs),
     ...rotationRow(status, nowMs),
     ...workRow(status, nowMs),
+    ...auditRow(status),
     ["clock", clockText(status.clock), ...(status.clock.why === null ? [] : [status.clock.why])],
   ]);
   return [
@@ -109,6 +110,14 @@ function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
   if (work === null) return [];
   const { what, domainId, done, of, sinceMs } = work;
   return [["work", `${what} ${domainId}: ${done} of ${counted(of, "record")}, since ${ago(sinceMs, nowMs)}`]];
+}
+
+/** Only what needs somebody: that all is written is nothing to tell. */
+function auditRow({ audit }: StatusView): [string, ...string[]][] {
+  if (audit === null || (audit.why === null && audit.lost === 0)) return [];
+  const lost = audit.lost === 0 ? [] : [`${counted(audit.lost, "event")} lost: too many waited`];
+  const why = audit.why === null ? [] : [`${audit.file} ${audit.why}; ${counted(audit.waiting, "event")} wait`];
+  return [["audit", ...why, ...lost]];
 }
 
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {

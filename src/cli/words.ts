@@ -26,6 +26,16 @@ export function ago(thenMs: number, nowMs: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
+/** A time as its reader's clock shows it, with its zone: 2026-11-22 14:00:05.123 +01:00; Z for UTC. Unix milliseconds. */
+export function localTime(ms: number): string {
+  const offset = -new Date(ms).getTimezoneOffset();
+  const text = new Date(ms + offset * 60_000).toISOString().replace("T", " ").replace("Z", "");
+  const [hours, minutes] = [Math.floor(Math.abs(offset) / 60), Math.abs(offset) % 60].map((part) =>
+    String(part).padStart(2, "0"),
+  );
+  return offset === 0 ? `${text}Z` : `${text} ${offset < 0 ? "-" : "+"}${hours}:${minutes}`;
+}
+
 export function counted(count: number, noun: string, nouns = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : nouns}`;
 }

@@ -134,6 +134,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   rejections: z.array(rejectionView),
   struck: z.array(z.looseObject({ peerId: text, name: text, untilMs: count })).default([]), // A node of before tells neither.
   knocks: z.array(z.looseObject({ peerId: text, count, lastMs: count })).default([]),
+  audit: z.looseObject({ file: text, waiting: count, lost: count, why: text.nullable() }).nullable().default(null),
 });
 
 export const memberView: z.ZodType<MemberView> = z.looseObject({

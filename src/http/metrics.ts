@@ -115,6 +115,17 @@ const METRICS: readonly Metric[] = [
     read: ({ status }) => [[status.keystone.held]],
   },
   {
+    name: "keymesh_audit_waiting",
+    help: "Audit events that are still to be written.",
+    read: ({ status: { audit } }) => (audit === null ? [] : [[audit.waiting]]),
+  },
+  {
+    name: "keymesh_audit_lost_total",
+    help: "Audit events that were lost, as too many waited.",
+    is: "counter",
+    read: ({ status: { audit } }) => (audit === null ? [] : [[audit.lost]]),
+  },
+  {
     name: "keymesh_clock_offset_seconds",
     help: "How far this node's clock leads the median of the voters'.",
     read: ({ status: { clock } }) => (clock.offsetMs === null ? [] : [[clock.offsetMs / 1_000]]),

@@ -177,10 +177,11 @@ const RESULTS = {
 } as const;
 
 function createGossipsub(components: GossipSubComponents, topic: string): GossipSub {
+  const prefix = Buffer.from(`${topic}\0`);
   return gossipsub({
     globalSignaturePolicy: StrictNoSign, // Entries are signed themselves, and by their origin.
-    // Without the topic, which is always ours: a digest in one call takes a fifth of the time of one in steps.
-    msgIdFn: ({ data }) => hash("sha256", data, "buffer"),
+    // In one call: a digest in steps takes five times as long.
+    msgIdFn: ({ data }) => hash("sha256", Buffer.concat([prefix, data]), "buffer"),
     allowedTopics: [topic],
     fallbackToFloodsub: false,
     emitSelf: false,

@@ -96,7 +96,7 @@ export class Applier {
       if (error.code === "UNREACHABLE" || error.code === "UNAUTHORISED") throw error;
       this.#stick(action, error.message, false);
       if (error.code === "UNKNOWN_OUTCOME") return "stale"; // The intent stays open: the next scan tells what became of it.
-      await this.#options.memory.write({ intents: this.#answered(action.id) });
+      await this.#options.memory.write({ intents: this.#answered(action.id), why: error.message });
       return "stuck";
     }
   }

@@ -2,6 +2,7 @@
 import { scopesOf } from "../core/authority.ts";
 import { capture } from "../core/capture.ts";
 import type { CaptureMode } from "../core/capture-draft.ts";
+import { guardLimits } from "../core/guard-limits.ts";
 import { intentAt } from "../core/intents.ts";
 import type { Hold, Seen } from "../core/keystone-view.ts";
 import type { Write } from "../core/replica.ts";
@@ -17,7 +18,7 @@ export async function captureScan(
   mode: CaptureMode,
   options: KeystoneLoopOptions,
 ): Promise<readonly Hold[]> {
-  const { keeper, memory, now, log, missingAtOnceMax } = options;
+  const { keeper, memory, now, log, guards } = options;
   const writes: Write[] = [];
   const seen = new Map<string, Seen>();
   const holds: Hold[] = [];
@@ -36,7 +37,7 @@ export async function captureScan(
       seen: memory.seenIn(domain.set),
       intents: memory.intents,
       decisions: memory.decisions(),
-      missingAtOnceMax,
+      limits: guardLimits(guards, domain.domainId),
       ...(options.drift === undefined ? {} : { drift: options.drift }),
     });
     writes.push(...captured.writes);
@@ -54,7 +55,7 @@ export async function captureScan(
     return left === intent ? [] : [[id, left] as const];
   });
   const change = { seen, intents: new Map(overdue) };
-  if (writes.length > 0) await keeper.write(writes, memory.batch(change));
+  if (writes.length > 0) await keeper.write(writes, (signed) => memory.batch(change, signed));
   else if (seen.size + overdue.length > 0) await keeper.note(memory.batch(change));
   memory.believe(change);
   for (const { set, kind, id, fields } of writes) log.info({ set, kind, id, fields: Object.keys(fields) }, "captured");

@@ -4,9 +4,13 @@ import {
   ACCEPT_RULE_DOMAINS_MAX,
   ACCEPT_RULES_MAX,
   ADDRESSES_MAX,
+  AUDIT_FILE_BYTES_MAX,
+  AUDIT_FILE_BYTES_MIN,
+  AUDIT_FILES_MAX,
   CLOUD_NAME_LENGTH_MAX,
   DELETE_GRACE_LONGEST_MS,
   DRIFT_LONGEST_MS,
+  GUARD_DOMAINS_MAX,
   INTERVAL_MAX_MS,
   LOGIN_DOMAINS_MAX,
   SCAN_DUTY_FACTOR,
@@ -134,7 +138,39 @@ const acceptRule = z.strictObject({
   mode: z.enum(["mirror", "initial", "observe"]),
 });
 
+const limits = {
+  deletesPerHourMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
+  deletesPerDayMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
+  missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
+  sharePercentMax: whole(0, 100, "percent").exactOptional(),
+};
+const guards = z.strictObject({
+  ...limits,
+  domains: z
+    .record(z.string(), z.strictObject(limits))
+    .refine((all) => Object.keys(all).length <= GUARD_DOMAINS_MAX, `names more than ${GUARD_DOMAINS_MAX} domains`)
+    .refine(
+      (all) => Object.keys(all).every((id) => /^[0-9a-f]{32}$/.test(id)),
+      "names something that is no domain ID: take them from keymesh domain list",
+    )
+    .exactOptional(),
+});
+
 const log = z.strictObject({ level: z.enum(LOG_LEVELS) });
+
+/** Where events go beside the file: the exchange on which Keystone tells of its own. */
+const auditBroker = z.strictObject({
+  url: z.url({ protocol: /^amqps?$/, error: "must be a URL such as amqp://keymesh:PASSWORD@rabbit.example.org:5672/" }),
+  exchange: text.exactOptional(),
+});
+const audit = z.strictObject({
+  fileBytes: whole(AUDIT_FILE_BYTES_MIN, AUDIT_FILE_BYTES_MAX, "bytes").exactOptional(),
+  files: whole(1, AUDIT_FILES_MAX, "files").exactOptional(),
+  broker: auditBroker.exactOptional(),
+});
+
+/** How much the audit keeps, and who else is told. */
+export type AuditConfig = z.infer<typeof audit>;
 
 export const configSchema = z.strictObject({
   name: cloudName,
@@ -145,11 +181,11 @@ export const configSchema = z.strictObject({
   deleteGraceMs: whole(0, DELETE_GRACE_LONGEST_MS, "milliseconds").exactOptional(),
   driftMaxMs: whole(0, DRIFT_LONGEST_MS, "milliseconds").exactOptional(),
   syncIntervalMs: whole(SCAN_INTERVAL_MIN_MS, INTERVAL_MAX_MS, "milliseconds").exactOptional(),
-  deletesPerOriginMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
-  missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
+  guards: guards.exactOptional(),
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
   drift: z.enum(["revert", "report"]).exactOptional(),
   accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
+  audit: audit.exactOptional(),
   log: log.exactOptional(),
 });
 
@@ -159,5 +195,8 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["keystone", Object.keys(keystoneKeys.shape)],
   ["keystone.auth", Object.keys(auth.shape)],
   ["accept", Object.keys(acceptRule.shape)],
+  ["guards", Object.keys(guards.shape)],
+  ["audit", Object.keys(audit.shape)],
+  ["audit.broker", Object.keys(auditBroker.shape)],
   ["log", Object.keys(log.shape)],
 ]);

@@ -2,12 +2,16 @@
 import { open, rename } from "node:fs/promises";
 import { stringify } from "yaml";
 import {
+  AUDIT_FILE_BYTES,
+  AUDIT_FILES,
   DELETE_GRACE_MS,
-  DELETES_PER_ORIGIN_MAX,
+  DELETES_PER_DAY_MAX,
+  DELETES_PER_HOUR_MAX,
   DRIFT_MAX_MS,
   MISSING_AT_ONCE_MAX,
   SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MS,
+  SHARE_PERCENT_MAX,
   SYNC_INTERVAL_MS,
 } from "../core/limits.ts";
 import { LISTEN_DEFAULT } from "./config.ts";
@@ -89,10 +93,17 @@ ${keystoneText(cloud, cloudsYaml)}
 # Time between two comparisons with a random member, which repair what gossip lost.
 # syncIntervalMs: ${SYNC_INTERVAL_MS}
 
-# Deletes from one cloud within an hour, and projects missing here at once, above which they wait for
-# your decision (keymesh hold list).
-# deletesPerOriginMax: ${DELETES_PER_ORIGIN_MAX}
-# missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
+# and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
+# Each may be set for one domain too, by its ID.
+# guards:
+#   deletesPerHourMax: ${DELETES_PER_HOUR_MAX}
+#   deletesPerDayMax: ${DELETES_PER_DAY_MAX}
+#   missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+#   sharePercentMax: ${SHARE_PERCENT_MAX}
+#   domains:
+#     0123456789abcdef0123456789abcdef:
+#       deletesPerHourMax: 500
 
 # What becomes of an edit made by hand here that this cloud has no right to make for all: revert puts it back to what the
 # mesh says, report leaves it and shows it until the mesh says something else. (A disable by hand always stays.)
@@ -104,6 +115,15 @@ ${keystoneText(cloud, cloudsYaml)}
 #   - owner: "*" # or a peer ID
 #     domains: "*" # or a list of IDs or names; IDs are safer, for the owner chooses the name
 #     mode: observe # or mirror, or initial
+
+# What happened to projects here, and who wanted it (keymesh audit tail): bytes of a file, and files kept. With a broker
+# the events go there too, where Keystone tells of its own changes; this file must then be 0600.
+# audit:
+#   fileBytes: ${AUDIT_FILE_BYTES}
+#   files: ${AUDIT_FILES}
+#   broker:
+#     url: amqp://keymesh:PASSWORD@rabbit.example.org:5672/
+#     exchange: keystone
 
 # How much to log: fatal, error, warn, info or debug.
 # log:

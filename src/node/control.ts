@@ -111,6 +111,16 @@ export type StatusView = {
   readonly struck: readonly { readonly peerId: string; readonly name: string; readonly untilMs: number }[];
   /** Peers that nobody admitted and that were refused at the connection, the latest first: `pending` has more of each. */
   readonly knocks: readonly { readonly peerId: string; readonly count: number; readonly lastMs: number }[];
+  /** Where what happens is written down; null where it is not. */
+  readonly audit: AuditView | null;
+};
+export type AuditView = {
+  readonly file: string;
+  /** Events that are still to be written, and those that were lost since the start, as too many waited. */
+  readonly waiting: number;
+  readonly lost: number;
+  /** What is wrong; null if nothing is. */
+  readonly why: string | null;
 };
 /** What of one peer was refused for one reason, since this node's start. Times are Unix milliseconds. */
 export type RejectionView = {

@@ -12,6 +12,8 @@ export type DataPaths = {
   readonly identityNext: string;
   readonly identityOld: string;
   readonly store: string;
+  /** A directory: what happened, in files of events. */
+  readonly audit: string;
   readonly socket: string;
   readonly lock: string;
 };
@@ -53,6 +55,7 @@ export function dataPaths(dataDir: string): DataPaths {
     identityNext: join(data, "identity-next.key"),
     identityOld: join(data, "identity-old.key"),
     store: join(data, "store"),
+    audit: join(data, "audit"),
     socket,
     lock: join(data, "keymesh.lock"),
   };

@@ -1,12 +1,14 @@
 // What the node remembers of its Keystone: rows last seen, intents, holds, the canary and the state. In memory for the
 // loop, durable in the store: a change is written first and believed after.
 import type { CanaryMemory } from "../core/canary.ts";
+import type { Entry } from "../core/entry.ts";
 import type { Decision, Decisions, Hold, Intent, Seen } from "../core/keystone-view.ts";
 import { HOLDS_MAX } from "../core/limits.ts";
 import type { PeerId } from "../core/peer-id.ts";
 import type { SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch, StoredValue, ValueWrite } from "../store/store.ts";
+import type { AuditPart, AuditSink, HoldAct } from "./audit-log.ts";
 import type { KeystoneState } from "./control.ts";
 
 /** States that outlive a restart: in all but `ok` nothing is captured as an edit. */
@@ -43,6 +45,9 @@ export type MemoryChange = {
   readonly intents?: ReadonlyMap<string, Intent | null>;
   readonly canary?: CanaryMemory;
   readonly state?: StateMemory;
+  /** For the audit, where intents end: in Keystone's own words why a write was refused, and how it was made. */
+  readonly why?: string;
+  readonly by?: "database";
 };
 
 /** Where the store keeps the peer IDs that this node had before, the latest first. */
@@ -52,16 +57,20 @@ const EVENTS_MAX = 20; // Enough for an operator to see what a bad day was made 
 export class KeystoneMemory {
   readonly #store: ReplicaStore;
   readonly #memo: Memo;
+  readonly #audit: AuditSink | undefined;
+  /** What the audit is to be told once a change is durable. */
+  readonly #untold = new WeakMap<MemoryChange, AuditPart>();
   /** The same rows by set: each domain is planned by its own, however many others there are. */
   readonly #seenBySet = new Map<SetName, Map<string, Seen>>();
 
-  private constructor(store: ReplicaStore, memo: Memo) {
+  private constructor(store: ReplicaStore, memo: Memo, audit: AuditSink | undefined) {
     this.#store = store;
+    this.#audit = audit;
     this.#memo = memo;
     for (const [id, row] of memo.seen) this.#index(id, undefined, row);
   }
 
-  static async load(store: ReplicaStore): Promise<KeystoneMemory> {
+  static async load(store: ReplicaStore, audit?: AuditSink): Promise<KeystoneMemory> {
     const area = async <T>(name: "seen" | "intents" | "holds"): Promise<Map<string, T>> => {
       const rows = new Map<string, T>();
       for await (const [id, value] of store.values(name)) rows.set(id, value as T);
@@ -74,14 +83,15 @@ export class KeystoneMemory {
       events: [],
     };
     const former = ((await store.meta(FORMER_PEERS)) ?? []) as readonly PeerId[];
-    return new KeystoneMemory(store, {
+    const memo: Memo = {
       seen: await area("seen"),
       intents: await area("intents"),
       holds: await area("holds"),
       canary,
       state,
       former: new Set(former),
-    });
+    };
+    return new KeystoneMemory(store, memo, audit);
   }
 
   get seen(): ReadonlyMap<string, Seen> {
@@ -128,15 +138,19 @@ export class KeystoneMemory {
     return new Map(decided);
   }
 
-  /** The part of a store batch that makes a change durable; `believe` follows once it is. */
-  batch(change: MemoryChange): Omit<StoreBatch, "records" | "instant"> {
+  /** The part of a store batch that makes a change durable, with the entries `signed` for it; `believe` follows once it is. */
+  batch(change: MemoryChange, signed: readonly Entry[] = []): Omit<StoreBatch, "records" | "instant"> {
     const meta: ValueWrite[] = [];
+    const audited = this.#audit?.ofChange(change, this.#memo, signed);
+    if (audited !== undefined) this.#untold.set(change, audited);
+    meta.push(...(audited?.rows ?? []));
     if (change.canary !== undefined) meta.push(["canary", change.canary]);
     if (change.state !== undefined) meta.push(["keystone-state", change.state as unknown as StoredValue]);
     return { seen: writesOf(change.seen), intents: writesOf(change.intents), meta };
   }
 
   believe(change: MemoryChange): void {
+    this.#untold.get(change)?.done();
     for (const [id, row] of change.seen ?? []) {
       this.#index(id, this.#memo.seen.get(id), row);
       assign(this.#memo.seen, id, row);
@@ -160,10 +174,12 @@ export class KeystoneMemory {
     const current = new Map(holds.slice(0, HOLDS_MAX).map((hold) => [hold.id, hold]));
     const writes: ValueWrite[] = [];
     const fresh: HeldHold[] = [];
+    const acts: HoldAct[] = [];
     for (const [id, known] of this.#memo.holds) {
       if (!kinds.has(known.kind) || current.has(id)) continue;
       this.#memo.holds.delete(id);
       writes.push([id, null]);
+      acts.push({ action: "released", hold: known });
     }
     for (const [id, hold] of current) {
       const known = this.#memo.holds.get(id);
@@ -177,8 +193,9 @@ export class KeystoneMemory {
       this.#memo.holds.set(id, kept);
       writes.push([id, kept as unknown as StoredValue]);
       if (known === undefined) fresh.push(kept);
+      if (known === undefined) acts.push({ action: "held", hold: kept });
     }
-    if (writes.length > 0) await this.#store.write({ holds: writes });
+    if (writes.length > 0) await this.#writeHolds(writes, acts);
     return fresh;
   }
 
@@ -187,9 +204,16 @@ export class KeystoneMemory {
     const hold = this.#memo.holds.get(id);
     if (hold === undefined) return undefined;
     const decided: HeldHold = { ...hold, decision, decided: hold.objects };
-    await this.#store.write({ holds: [[id, decided as unknown as StoredValue]] });
+    const action = decision === "approve" ? "approved" : "rejected";
+    await this.#writeHolds([[id, decided as unknown as StoredValue]], [{ action, hold: decided }]);
     this.#memo.holds.set(id, decided);
     return decided;
+  }
+
+  async #writeHolds(holds: readonly ValueWrite[], acts: readonly HoldAct[]): Promise<void> {
+    const audited = this.#audit?.ofHolds(acts);
+    await this.#store.write({ holds, meta: audited?.rows ?? [] });
+    audited?.done();
   }
 }
 

@@ -14,6 +14,8 @@ import type { Identity } from "../mesh/identity.ts";
 import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { causesOf } from "./audit-causes.ts";
+import type { AuditLog } from "./audit-log.ts";
 import { Blocks } from "./blocks.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
@@ -65,6 +67,8 @@ export type NodeParts = {
   readonly verify?: Verify;
   /** Told how many new entries came, with each batch: how much memory may be used meanwhile is its business. */
   noteEntries?(count: number): void;
+  /** Where what happens is written down; without it nowhere. */
+  readonly audit?: AuditLog;
   /** The key files, and how to start anew under another key: without them a node keeps its key for ever. */
   readonly rotation?: { readonly keys: RotationKeys; restart(): void };
 };
@@ -88,6 +92,7 @@ export class Node {
   readonly api: KeystoneApi;
   readonly refusals: Refusals;
   readonly store: ReplicaStore;
+  readonly audit: AuditLog | undefined;
   readonly #openMesh: NodeParts["openMesh"];
   readonly #verify: NodeParts["verify"];
   readonly #noteEntries: NodeParts["noteEntries"];
@@ -115,11 +120,13 @@ export class Node {
     this.identity = parts.identity;
     this.api = parts.api;
     this.store = parts.store;
+    this.audit = parts.audit;
     this.refusals = new Refusals({
       log: options.log,
       now: options.world.now,
       strike: (relay, rejection) => this.#mesh?.strike(relay, rejection),
       isKnown: (peerId) => this.#membered?.keeper.replica.isKnownPeer(peerId) === true,
+      onRefused: (refused) => this.audit?.refused(refused),
     });
   }
 
@@ -176,7 +183,14 @@ export class Node {
 
   async start(): Promise<void> {
     const { config, world, log } = this.options;
-    this.#memory = await KeystoneMemory.load(this.store);
+    this.#memory = await KeystoneMemory.load(this.store, this.audit);
+    this.audit?.start({
+      nameOf: (peerId) => this.nameOf(peerId as PeerId),
+      causesOf: (written) =>
+        this.#membered === undefined
+          ? { set: written.set, words: [] }
+          : causesOf(this.#membered.keeper.replica, written),
+    });
     if (this.#rotating !== undefined) this.#rotation = await Rotation.load({ ...this.#rotating, node: this });
     const blocks = await Blocks.load(this.store); // Before the mesh: the gate asks them too.
     this.#blocks = blocks;
@@ -280,8 +294,7 @@ export class Node {
       log,
       scanIntervalMs: config.scanIntervalMs,
       deleteGraceMs: config.deleteGraceMs,
-      deletesPerOriginMax: config.deletesPerOriginMax,
-      missingAtOnceMax: config.missingAtOnceMax,
+      ...(config.guards === undefined ? {} : { guards: config.guards }),
       scanDutyFactor: config.scanDutyFactor,
       ...(config.drift === undefined ? {} : { drift: config.drift }),
       now: world.now,

@@ -103,6 +103,7 @@ export class Operator implements Control {
       switched: membered === undefined ? [] : this.#domains.switched(),
       blocked: this.#members.blocked(),
       ...refusalsOf(this.#node),
+      audit: this.#node.audit?.view() ?? null,
     };
   }
 

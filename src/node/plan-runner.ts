@@ -1,7 +1,8 @@
 // Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now.
+import { guardLimits } from "../core/guard-limits.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
-import { DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
+import { PLAN_PASSES_MAX } from "../core/limits.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
@@ -172,15 +173,15 @@ export class PlanRunner {
 
   #planOf(domain: DomainView): Plan {
     if (this.#gate.waits(domain)) return this.#gate.waitingPlan(domain, PLAN_HOLDS);
-    const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf, isBlocked, drift } = this.#options;
+    const { memory, now, deleteGraceMs, guards, nameOf, isBlocked, drift } = this.#options;
     const planned = plan({
       domain,
       seen: memory.seenIn(domain.set),
       decisions: memory.decisions(),
       nowMs: now(),
       deleteGraceMs,
-      deletesPerOriginMax,
-      deletesWindowMs: DELETES_WINDOW_MS,
+      limits: guardLimits(guards, domain.domainId),
+      known: memory.holds,
       nameOf,
       ...(drift === undefined ? {} : { drift }),
     });

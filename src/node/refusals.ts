@@ -19,12 +19,17 @@ export type RefusalCount = {
   readonly via: PeerId;
 };
 
+/** One refusal as it is counted. */
+export type Refused = { readonly peerId: PeerId | "-" } & Pick<RefusalCount, "code" | "detail" | "via">;
+
 export type RefusalsOptions = {
   readonly log: Log;
   now(): UnixMs;
   strike(relay: PeerId, rejection: Rejection): void;
   /** Whether this peer is or was a member. */
   isKnown(peerId: PeerId): boolean;
+  /** Told of each refusal, by the peer to whom it is owed. */
+  onRefused?(refused: Refused): void;
 };
 
 export class Refusals {
@@ -48,6 +53,7 @@ export class Refusals {
       const peerId = isOwed ? origin : relay;
       const counted = isOwed || blamesRelay(code) ? code : "UNKNOWN_SIGNER";
       const count = this.#count(peerId, { code: counted, detail, via: relay });
+      this.#options.onRefused?.({ peerId, code: counted, detail, via: relay });
       // The first of a kind says what it was; the rest would only fill the log.
       if (count === 1) this.#options.log.warn({ peerId, relay, code: counted, detail }, "refused what a peer sent");
     }

@@ -34,6 +34,8 @@ export type KeeperOptions = {
   clockAwaited?(): boolean;
 };
 
+/** What goes into the same batch as entries. */
+export type Beside = Omit<StoreBatch, "records" | "instant">;
 /** What a batch from a peer came to. */
 export type Received = {
   readonly news: readonly Entry[];
@@ -58,6 +60,7 @@ export class ReplicaKeeper {
   readonly #listeners = new Set<ReplicaListener>();
   readonly #writing = new Set<Promise<void>>();
   #transfersNoted = 0;
+  #settledNoted = 0;
   #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
@@ -99,13 +102,14 @@ export class ReplicaKeeper {
   }
 
   /**
-   * Signs writes of our own, and writes `beside` in the same batch: both are durable, or neither. Writes that speak of
+   * Signs writes of our own, and writes `beside` (or what it makes of the entries) in the same batch: both are durable, or
+   * neither. Writes that speak of
    * their own stamp are made from it: the function gets the instant that the first of them will bear.
    * Errors: CLOCK_OFF before anything is signed; StoreError.
    */
   async write(
     writes: readonly Write[] | ((next: Instant) => readonly Write[]),
-    beside: Omit<StoreBatch, "records" | "instant"> = {},
+    beside: Beside | ((signed: readonly Entry[]) => Beside) = {},
   ): Promise<readonly Entry[]> {
     return this.writeAs(this.#options.signer, writes, beside);
   }
@@ -114,14 +118,14 @@ export class ReplicaKeeper {
   async writeAs(
     signer: Signer,
     writes: readonly Write[] | ((next: Instant) => readonly Write[]),
-    beside: Omit<StoreBatch, "records" | "instant"> = {},
+    beside: Beside | ((signed: readonly Entry[]) => Beside) = {},
   ): Promise<readonly Entry[]> {
     const off = this.clockOff;
     if (off !== undefined) throw off;
     const nowMs = this.#options.now();
     const made = typeof writes === "function" ? writes(tick(this.replica.instant, nowMs)) : writes;
     const joined = this.replica.write(made, signer, nowMs);
-    await this.#persist(joined, beside);
+    await this.#persist(joined, typeof beside === "function" ? beside(joined.entries) : beside);
     this.#tell(joined, true);
     return joined.entries;
   }
@@ -220,8 +224,7 @@ export class ReplicaKeeper {
   async settle(set: SetName, takenAt: Instant): Promise<void> {
     await this.durable(); // What we are settled by must not be lost beneath the mark that says so.
     if (!this.replica.settle(set, takenAt)) return;
-    const marks = [...this.replica.settledMarks].map(([name, { wallMs, counter }]) => [name, wallMs, counter]);
-    await this.note({ meta: [[SETTLED, marks]] });
+    await this.note({ meta: this.#settledMarks() });
     for (const listener of this.#listeners) listener.onSettled?.(set);
   }
 
@@ -243,6 +246,7 @@ export class ReplicaKeeper {
       ...(beside.meta ?? []),
       ...(membershipChanged ? [this.#finalRosters()] : []),
       ...this.#finalTransfers(),
+      ...this.#settledMarks(),
     ];
     const writing = this.#options.store.write({ ...beside, meta, records, instant: this.replica.instant });
     this.#writing.add(writing);
@@ -270,6 +274,14 @@ export class ReplicaKeeper {
     if (finalTransfers.size === this.#transfersNoted) return [];
     this.#transfersNoted = finalTransfers.size;
     return [[FINAL_TRANSFERS, [...finalTransfers]]];
+  }
+
+  /** Where this node is settled, if that changed: in one batch with what an owner took away itself. */
+  #settledMarks(): (readonly [string, FieldValue])[] {
+    const { settledMarks, settledChanges } = this.replica;
+    if (settledChanges === this.#settledNoted) return [];
+    this.#settledNoted = settledChanges;
+    return [[SETTLED, [...settledMarks].map(([name, { wallMs, counter }]) => [name, wallMs, counter])]];
   }
 
   #recordWrite(

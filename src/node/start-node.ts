@@ -1,7 +1,11 @@
 // Starts a node on a data directory: opens what it needs, in an order in which a failure leaves nothing open.
+
+import { AUDIT_FILE_BYTES, AUDIT_FILES } from "../core/limits.ts";
 import { openIdentity } from "../mesh/identity.ts";
 import { createMesh } from "../mesh/mesh.ts";
 import { openLevelStore } from "../store/open-store.ts";
+import { AuditFile, auditPath } from "./audit-file.ts";
+import { AuditLog } from "./audit-log.ts";
 import type { Control } from "./control.ts";
 import { dataPaths } from "./data-directory.ts";
 import { identityFor, rotationKeys } from "./identity-keys.ts";
@@ -30,6 +34,15 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await store.close();
     throw error;
   });
+  const { fileBytes = AUDIT_FILE_BYTES, files = AUDIT_FILES } = options.config.audit ?? {};
+  const audit = await AuditLog.open({
+    file: new AuditFile(paths.audit, { fileBytes, files }),
+    path: auditPath(paths.audit, 0),
+    store,
+    log: options.log,
+    world: options.world,
+    self: identity.peerId,
+  });
   const wanted = Promise.withResolvers<void>();
   const heap = new HeapWatch(options.world.after);
   const node = new Node(options, {
@@ -38,12 +51,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     api: keystone,
     openMesh: createMesh,
     verify: verifyOnThreads,
+    audit,
     noteEntries: (count) => heap.note(count),
     rotation: { keys: rotationKeys(paths), restart: wanted.resolve },
   });
   const stop = async () => {
     heap.stop();
     await node.stop();
+    await audit.stop();
     await keystone.close();
     await store.close();
   };
