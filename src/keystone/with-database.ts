@@ -17,7 +17,10 @@ export type DatabaseUse = {
   newId(): string;
 };
 
-/** Every cloud has it, and in it projects that no other cloud has: Keystone's first one, and keymesh's canary. */
+/**
+ * Every cloud has it, and in it projects that no other cloud has: Keystone's first one, and keymesh's canary. Where our
+ * login sees some domains alone, the canary stands in the first of them.
+ */
 const PROOF_DOMAIN = "default";
 const OPERATION = "INSERT INTO project";
 
@@ -119,10 +122,12 @@ class DatabaseProof {
   async prove(): Promise<void> {
     const { database, uptimeMs } = this.#use;
     if (this.#provenUntilMs !== undefined && uptimeMs() < this.#provenUntilMs) return;
+    const scope = await this.#api.scope();
+    const proofDomain = scope.is === "all" ? PROOF_DOMAIN : (scope.domains[0]?.id ?? PROOF_DOMAIN);
     let difference: string | undefined;
     for (let tries = 0; tries < 2; tries += 1) {
-      const before = await database.readProjects(PROOF_DOMAIN);
-      const told = await this.#api.listProjects(PROOF_DOMAIN);
+      const before = await database.readProjects(proofDomain);
+      const told = await this.#api.listProjects(proofDomain);
       difference = differenceOf(told, before);
       if (difference === undefined) {
         this.#provenUntilMs = uptimeMs() + DATABASE_PROOF_MS;
@@ -131,7 +136,7 @@ class DatabaseProof {
     }
     throw new DatabaseError(
       "DATABASE_FOREIGN",
-      `${database.place} is not the database of this Keystone, or is behind it: they differ in ${difference} of domain ${PROOF_DOMAIN}`,
+      `${database.place} is not the database of this Keystone, or is behind it: they differ in ${difference} of domain ${proofDomain}`,
     );
   }
 
