@@ -52,6 +52,8 @@ export type AuditLogOptions = {
   readonly world: Pick<World, "now" | "after">;
   readonly self: PeerId;
   readonly listeners?: readonly AuditListener[];
+  /** Events that may wait; AUDIT_WAITING_MAX by default. */
+  readonly waitingMax?: number;
 };
 /** What the node knows that a note needs. */
 export type AuditContext = Pick<AuditNames, "nameOf"> & { causesOf(written: Written): Cause };
@@ -67,6 +69,7 @@ const NO_CONTEXT: AuditContext = {
 export class AuditLog implements AuditSink {
   readonly #options: AuditLogOptions;
   readonly #repeats: AuditRepeats;
+  readonly #waitingMax: number;
   #context = NO_CONTEXT;
   #waiting: Waiting[] = [];
   #made = 0;
@@ -80,6 +83,7 @@ export class AuditLog implements AuditSink {
   private constructor(options: AuditLogOptions) {
     this.#options = options;
     this.#repeats = new AuditRepeats(options.world);
+    this.#waitingMax = options.waitingMax ?? AUDIT_WAITING_MAX;
   }
 
   /** Takes up what an earlier run noted and did not get to write. Errors: StoreError. */
@@ -184,7 +188,7 @@ export class AuditLog implements AuditSink {
   /** Rows for a batch. Where too many wait already, the change goes on without. */
   #part(drafts: readonly NoteDraft[]): AuditPart {
     if (drafts.length === 0) return { rows: [], done: () => undefined };
-    const room = Math.max(0, AUDIT_WAITING_MAX - this.#waiting.length);
+    const room = Math.max(0, this.#waitingMax - this.#waiting.length);
     const made = drafts.slice(0, room).map((draft): Waiting & { readonly row: string } => {
       const note = noteOf(draft);
       this.#made += 1;
@@ -201,9 +205,9 @@ export class AuditLog implements AuditSink {
   }
 
   #add(waiting: readonly Waiting[]): void {
-    const room = Math.max(0, AUDIT_WAITING_MAX - this.#waiting.length);
+    const room = Math.max(0, this.#waitingMax - this.#waiting.length);
     for (const one of waiting)
-      if (one.row !== undefined || this.#waiting.length < AUDIT_WAITING_MAX) this.#waiting.push(one);
+      if (one.row !== undefined || this.#waiting.length < this.#waitingMax) this.#waiting.push(one);
     this.#lose(Math.max(0, waiting.filter(({ row }) => row === undefined).length - room));
     if (this.#waiting.length > 0) this.#schedule(AUDIT_GATHER_MS);
   }
