@@ -255,8 +255,6 @@ function configOf(name: string): Config {
     deleteGraceMs: 0,
     driftMaxMs: 60_000,
     syncIntervalMs: SYNC_INTERVAL_MS,
-    deletesPerOriginMax: 10,
-    missingAtOnceMax: 10,
     scanDutyFactor: 20,
     log: { level: "warn" },
   };

@@ -1,5 +1,6 @@
 // What capture is given, and what it fills while it goes through a scan.
 import type { FieldValue } from "./entry.ts";
+import type { GuardLimits } from "./guard-limits.ts";
 import type { Decisions, DomainView, DriftMode, Held, Hold, Intent, Seen } from "./keystone-view.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Write } from "./replica.ts";
@@ -25,7 +26,8 @@ export type CaptureInput = {
   readonly seen: ReadonlyMap<string, Seen>;
   readonly intents: ReadonlyMap<string, Intent>;
   readonly decisions: Decisions;
-  readonly missingAtOnceMax: number;
+  /** Of these, how many may be missing at once, and which share of the domain. */
+  readonly limits: GuardLimits;
   /** What becomes of edits that this cloud has no scope for; `revert` by default. */
   readonly drift?: DriftMode;
 };

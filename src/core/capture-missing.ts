@@ -2,6 +2,7 @@
 import type { CaptureInput, Draft } from "./capture-draft.ts";
 import { say } from "./capture-draft.ts";
 import { holdId, missingHold } from "./capture-holds.ts";
+import { shareMax } from "./guard-limits.ts";
 import { sentWrites } from "./intents.ts";
 import { decisionFor, type Hold, isTombstone, type Seen } from "./keystone-view.ts";
 
@@ -27,7 +28,7 @@ export function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
     ? "domainGone"
     : input.mode === "hold"
       ? "differences"
-      : wished.length > input.missingAtOnceMax
+      : areMany(wished.length, input)
         ? "missing"
         : undefined;
   const heldBack: string[] = [];
@@ -48,9 +49,15 @@ export function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
     absent(id, row);
     if (decision !== "reject") captureDelete(input, id, draft);
   }
-  return heldBack.length === 0
-    ? []
-    : [missingHold(kind === "domainGone" ? "domainGone" : "missing", domain.domainId, heldBack)];
+  return heldBack.length === 0 ? [] : [missingHold(kind === "domainGone" ? "domainGone" : "missing", domain, heldBack)];
+}
+
+/** Counted against all that was last seen of the domain: half of a small domain is many, though it is few. */
+function areMany(count: number, { seen, limits }: CaptureInput): boolean {
+  if (count > limits.missingAtOnceMax) return true;
+  let stood = 0;
+  for (const row of seen.values()) if (row.present && row.kind === "project") stood += 1;
+  return count > shareMax(limits, stood);
 }
 
 function captureDelete(input: CaptureInput, id: string, draft: Draft): void {

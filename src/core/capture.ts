@@ -36,8 +36,8 @@ export function capture(input: CaptureInput): Captured {
     draft.writes.push({ set, kind: "local", id: localId(input.self, about), fields });
   }
   const holds = [...missingHolds];
-  if (draft.unconfirmed.length > 0) holds.push(unconfirmedHold(domainId, draft.unconfirmed));
-  if (draft.differing.length > 0) holds.push(differencesHold(domainId, draft.differing));
+  if (draft.unconfirmed.length > 0) holds.push(unconfirmedHold(input.domain, draft.unconfirmed));
+  if (draft.differing.length > 0) holds.push(differencesHold(input.domain, draft.differing));
   return { writes: draft.writes, seen: draft.seen, holds, notes: draft.notes };
 }
 

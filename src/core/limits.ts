@@ -206,10 +206,16 @@ export const WRITE_LANDS_MAX_MS = 600_000;
 export const INTENTS_EARLIER_MAX = 16;
 /** Milliseconds from a remote delete (disabled at once) to the delete itself. */
 export const DELETE_GRACE_MS = 24 * 3_600_000;
-/** Deletes from one origin within an hour, and projects missing at once, above which they are held for an operator. */
-export const DELETES_PER_ORIGIN_MAX = 10;
-export const DELETES_WINDOW_MS = 3_600_000;
+/** Deletes from one origin within an hour, and within a day, above which they are held for an operator: more than people do by hand. */
+export const DELETES_PER_HOUR_MAX = 10;
+export const DELETES_PER_DAY_MAX = 50;
+/** Projects of one domain missing at once, above which that is held for an operator. */
 export const MISSING_AT_ONCE_MAX = 10;
+/** Percent of a domain that one origin deletes within a day, or that is missing at once, above which that is held; and how many projects are never called a share. */
+export const SHARE_PERCENT_MAX = 50;
+export const GUARD_SHARE_LEAST = 5;
+/** Domains for which keymesh.yaml has guards of their own: those that need it, not a list of all. */
+export const GUARD_DOMAINS_MAX = 1_000;
 /** Milliseconds that one request to Keystone may take: a list of 50,000 projects takes 4 s, a sick server far more. */
 export const KEYSTONE_REQUEST_TIMEOUT_MS = 60_000;
 /** Projects asked for in one page of a scan: Keystone 27 and later cap a page at 1,000. */
@@ -228,6 +234,13 @@ export const KEYSTONE_READ_RETRY_MS = 250;
 export const KEYSTONE_CONNECT_TIMEOUT_MS = 10_000;
 /** Connections to Keystone at once: eight writers doubled its speed, more gain nothing and starve its other clients. */
 export const KEYSTONE_CONNECTIONS_MAX = 8;
+/** Domains that one node may log in to one by one (`keystone.domains`): each is a token, and a login each hour. */
+export const LOGIN_DOMAINS_MAX = 100;
+/** Milliseconds until a domain's login is tried again that Keystone refused, doubled up to the second: many wrong ones lock an account. */
+export const LOGIN_REFUSED_RETRY_MIN_MS = 5_000;
+export const LOGIN_REFUSED_RETRY_MAX_MS = 300_000;
+/** Projects of which a login for several domains remembers the domain, to ask with the right token at once. */
+export const PROJECT_DOMAINS_KNOWN_MAX = 100_000;
 /** Times that a scan starts anew because the project that it stood at was deleted. */
 export const SCAN_RESTARTS_MAX = 5;
 /** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */
@@ -246,6 +259,35 @@ export const PLAN_DUTY_FACTOR = 2;
 export const RETRY_MAX_MS = 60_000;
 /** Seconds before its end at which a token is renewed. */
 export const TOKEN_RENEW_SECONDS = 300;
+/** Levels of projects below their domain: Keystone's own max_project_tree_depth. */
+export const PROJECT_DEPTH_MAX = 5;
+/** Bytes of the JSON body of one request that Keystone takes ([oslo_middleware] max_request_body_size). */
+export const KEYSTONE_BODY_BYTES_MAX = 114_688;
+
+// --- Keystone's database -------------------------------------------------------------------------------------------
+/** Projects created in one call by rows in Keystone's database: a second of work, so that a stop or an edit waits no longer. */
+export const CREATE_BATCH_MAX = 2_000;
+/** Rows in one INSERT: 8 values each, far below the fewest placeholders that a database takes (32,766). */
+export const DATABASE_INSERT_ROWS = 200;
+/** IDs in one question for projects by their IDs: as above. */
+export const DATABASE_LOOKUP_ROWS = 1_000;
+/** Milliseconds to connect and log in, for one statement, and to wait for another's lock: 50,000 projects take 0.5 s to read. */
+export const DATABASE_CONNECT_TIMEOUT_MS = 5_000;
+export const DATABASE_STATEMENT_TIMEOUT_MS = 30_000;
+export const DATABASE_LOCK_TIMEOUT_MS = 2_000;
+/** Milliseconds of a wait for SQLite's one lock, in which this process does nothing else: Keystone's writes take some. */
+export const SQLITE_LOCK_TIMEOUT_MS = 500;
+/** Rows read from SQLite before others have their turn: 5 ms, as it reads on the node's own thread. */
+export const SQLITE_ROWS_AT_ONCE = 2_000;
+/** Tries of a batch that another's lock, or a cluster's other member, made the database take back. */
+export const DATABASE_TRIES_MAX = 3;
+/** Milliseconds for which a database that failed, or isn't this Keystone's, is left alone and the API is read. */
+export const DATABASE_RETRY_MS = 60_000;
+/** Milliseconds for which a comparison with the API proves that the database is this Keystone's own. */
+export const DATABASE_PROOF_MS = 3_600_000;
+/** Bytes of a file that holds the database's URL. */
+export const DATABASE_URL_BYTES_MAX = 4_096;
+
 /** Keystone's own bounds on a project (KEYSTONE API: name 64, 80 tags of 255). */
 export const PROJECT_NAME_LENGTH_MAX = 64;
 export const PROJECT_TAGS_MAX = 80;
@@ -424,3 +466,40 @@ export const AUDIT_BROKER_RETRY_MIN_MS = 1_000;
 export const AUDIT_BROKER_RETRY_MAX_MS = 60_000;
 /** Milliseconds to connect to the broker and for it to confirm a message: it stands beside us. */
 export const AUDIT_BROKER_TIMEOUT_MS = 10_000;
+
+// --- Keystone's notifications --------------------------------------------------------------------------------------
+/** Bytes of one message from the broker that we read: a CADF event has 1 to 2 KB. */
+export const NOTIFICATION_BYTES_MAX = 64 * 1024;
+/** Messages on their way to us at once: each is taken in within a millisecond. */
+export const NOTIFICATIONS_PREFETCH = 64;
+/** Messages, and their bytes, that wait in our queue at the broker; older ones are dropped then, and a scan covers them. */
+export const NOTIFICATIONS_QUEUE_MAX = 10_000;
+export const NOTIFICATIONS_QUEUE_BYTES_MAX = 32 * 1024 * 1024;
+/** Milliseconds after which the broker deletes a queue that nobody reads: a node that comes back later scans anyway. */
+export const NOTIFICATIONS_QUEUE_EXPIRES_MS = 3_600_000;
+/** Milliseconds between tries to reach the broker, doubled from the first to the last, and for one try. */
+export const NOTIFICATIONS_RETRY_MIN_MS = 500;
+export const NOTIFICATIONS_RETRY_MAX_MS = 30_000;
+export const NOTIFICATIONS_CONNECT_TIMEOUT_MS = 10_000;
+/** Seconds between the broker's heartbeats: without two of them it counts as gone, and scans come often again. */
+export const NOTIFICATIONS_HEARTBEAT_SECONDS = 10;
+/** Bad messages of one connection that the log tells of: they are counted all the same. */
+export const NOTIFICATIONS_BAD_LOGGED_MAX = 10;
+/** Milliseconds between two whole scans while notifications flow: they find what no event told of. */
+export const SCAN_INTERVAL_NOTIFIED_MS = 300_000;
+/** Milliseconds in which the event for a change that a scan found may still come; after that it counts as missed. */
+export const EVENT_LATE_MAX_MS = 5_000;
+/** Milliseconds for which scans come often again after a change that no event told of. */
+export const EVENTS_DISTRUST_MS = 300_000;
+/** Objects that wait for a look of their own: beyond that, one whole scan is cheaper (1,000 projects are 0.4 s). */
+export const LOOKS_WAITING_MAX = 200;
+/** Objects of one look: it must not keep what comes after it waiting. */
+export const LOOK_OBJECTS_MAX = 32;
+/** Milliseconds that the first event after a pause waits for others of the same object: a domain's change is told twice. */
+export const LOOK_GATHER_MS = 3;
+/** Looks in a row before what they found is confirmed, though more wait: what is unconfirmed can't be deleted by anybody. */
+export const LOOKS_BEFORE_CONFIRM_MAX = 8;
+/** Our own requests that are remembered, to know their events: more than Keystone does in the longest time a write may land. */
+export const OWN_REQUESTS_MAX = 50_000;
+/** Objects whose last events are remembered, to tell a missed event and an overwritten edit. */
+export const EVENTS_REMEMBERED_MAX = 1_000;

@@ -1,7 +1,8 @@
 // The plan's guards: what is kept back until an operator decides, one hold for each kind, domain and (for deletes) origin.
 // A hold stays as long as its cause does, decided or not: a decision is forgotten with its hold, and a delete that was
 // approved must stay approved through its grace.
-import { holdId } from "./capture-holds.ts";
+import { counted, domainWords, holdId } from "./capture-holds.ts";
+import { type GuardLimits, shareMax } from "./guard-limits.ts";
 import { type Decisions, type DomainView, decisionFor, type Hold, isTombstone, type Seen } from "./keystone-view.ts";
 import type { PeerId } from "./peer-id.ts";
 import type { Names, Taker } from "./plan-names.ts";
@@ -12,8 +13,9 @@ export type GuardInput = {
   readonly seen: ReadonlyMap<string, Seen>;
   readonly decisions: Decisions;
   readonly nowMs: UnixMs;
-  readonly deletesPerOriginMax: number;
-  readonly deletesWindowMs: number;
+  readonly limits: GuardLimits;
+  /** The holds that stand now, by ID: what was held stays so, though the domain grew or a limit was raised since. */
+  readonly known?: ReadonlyMap<string, Pick<Hold, "objects" | "why">>;
   /** What people call a peer. */
   nameOf(peerId: PeerId): string;
 };
@@ -21,32 +23,59 @@ export type GuardInput = {
 export type Guarded = { readonly ids: ReadonlySet<string>; readonly holds: readonly Hold[] };
 
 type Arrival = { readonly id: string; readonly atMs: number; readonly waits: boolean };
+/** More than `most` within `windowMs` are held; `words` say so. */
+type Rule = { readonly most: number; readonly windowMs: number; readonly words: string };
 
 /**
- * More deletes of one origin than the limit, within the window, by their arrival here. All of such a burst that are still
+ * More deletes of one origin than a limit, within its window, by their arrival here. All of such a burst that are still
  * here are held; what had been deleted before it grew that large is gone.
  */
 export function guardDeletes(input: GuardInput): Guarded {
-  const { deletesPerOriginMax, deletesWindowMs, domain, nameOf } = input;
+  const { domain, known, nameOf } = input;
+  const byOrigin = arrivalsByOrigin(input);
+  if (byOrigin.size === 0) return NOTHING;
+  const rules = deleteRules(input);
   const guarded: Guarded[] = [];
-  for (const [origin, arrivals] of arrivalsByOrigin(input)) {
-    const waiting = burstOf(arrivals, input)
-      .filter(({ waits }) => waits)
-      .map(({ id }) => id);
+  for (const [origin, arrivals] of byOrigin) {
+    const id = holdId("deletes", domain.domainId, origin);
+    const before = known?.get(id);
+    const inBurst = new Set(before?.objects);
+    let why = before?.why ?? "";
+    for (const rule of rules) {
+      const burst = burstOf(arrivals, rule);
+      if (burst.length > 0 && (why === "" || !burst.every((one) => inBurst.has(one.id))))
+        why = `more than ${rule.words}: approve to delete them here too, reject to keep them here`;
+      for (const one of burst) inBurst.add(one.id);
+    }
+    const waiting = arrivals
+      .filter((one) => one.waits && inBurst.has(one.id))
+      .toSorted(byArrival)
+      .map((one) => one.id);
     if (waiting.length === 0) continue;
-    const hold: Hold = {
-      id: holdId("deletes", domain.domainId, origin),
-      kind: "deletes",
-      what: `${nameOf(origin)} deleted ${waiting.length} projects of domain ${domain.domainId}`,
-      why: `more than ${deletesPerOriginMax} deletes from one cloud within ${Math.round(deletesWindowMs / 60_000)} minutes: approve to delete them here too`,
-      objects: waiting,
-    };
-    guarded.push(undecided(hold, input.decisions));
+    const what = `${nameOf(origin)} deleted ${counted(waiting.length)} of ${domainWords(domain)}`;
+    guarded.push(undecided({ id, kind: "deletes", what, why, objects: waiting }, input.decisions));
   }
   return {
     ids: new Set(guarded.flatMap(({ ids }) => [...ids])),
     holds: guarded.flatMap(({ holds }) => holds),
   };
+}
+
+/** The domain's size is what stood here within the day: what was deleted since counts with it. */
+function deleteRules({ limits, seen, nowMs }: GuardInput): Rule[] {
+  let stood = 0;
+  for (const { kind, present, tombstone } of seen.values())
+    if (kind === "project" && (present || (tombstone !== null && tombstone.sinceMs > nowMs - DAY_MS))) stood += 1;
+  const { deletesPerHourMax, deletesPerDayMax, sharePercentMax } = limits;
+  return [
+    { most: deletesPerHourMax, windowMs: HOUR_MS, words: `${deletesPerHourMax} deletes from one cloud within an hour` },
+    { most: deletesPerDayMax, windowMs: DAY_MS, words: `${deletesPerDayMax} deletes from one cloud within a day` },
+    {
+      most: shareMax(limits, stood),
+      windowMs: DAY_MS,
+      words: `${sharePercentMax} % of the ${stood} projects that stood here, deleted by one cloud within a day`,
+    },
+  ];
 }
 
 /** Projects that were deleted here at the mesh's word, and live again: their delete was undone, or its word lost. */
@@ -60,8 +89,8 @@ export function guardRecreations(input: GuardInput): Guarded {
     {
       id: holdId("recreations", domain.domainId),
       kind: "recreations",
-      what: `${again.length} projects of domain ${domain.domainId} were deleted here and live again in the mesh`,
-      why: "approve to make them here anew, with the same IDs and without what they held",
+      what: `${counted(again.length)} of ${domainWords(domain)} ${again.length === 1 ? "was deleted here and lives" : "were deleted here and live"} again in the mesh`,
+      why: "somebody undid their delete: approve to make them here anew, with the same IDs and without what they held, reject to stay without them",
       objects: again,
     },
     decisions,
@@ -77,7 +106,7 @@ export function guardRenames(input: GuardInput, names: Pick<Names, "losing" | "t
     {
       id: holdId("renames", domain.domainId),
       kind: "renames",
-      what: `${clashing.length} projects of domain ${domain.domainId} that are in use here have names that others took first`,
+      what: `${counted(clashing.length)} of ${domainWords(domain)} in use here ${clashing.length === 1 ? "has a name" : "have names"} that others took first`,
       why: `approve to give them marked names here, as in every other cloud, or rename one of each pair; until then the others wait${takers.length === 0 ? "" : `. Taken by: ${takersText(takers, nameOf)}`}`,
       objects: clashing,
     },
@@ -92,6 +121,8 @@ function takersText(takers: readonly Taker[], nameOf: GuardInput["nameOf"]): str
   return [...told, ...(takers.length > TAKERS_TOLD ? [`${takers.length - TAKERS_TOLD} more`] : [])].join("; ");
 }
 
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const TAKERS_TOLD = 5; // Enough to see who it is: `project explain` tells all of one.
 const NOTHING: Guarded = { ids: new Set(), holds: [] };
 
@@ -121,16 +152,21 @@ function arrivalsByOrigin({ domain, seen, nowMs }: GuardInput): Map<PeerId, Arri
 }
 
 /** Those that lie in some window with more of them than the limit: a matter of when they came, not of what time it is. */
-function burstOf(arrivals: readonly Arrival[], bounds: { deletesPerOriginMax: number; deletesWindowMs: number }) {
-  const inOrder = arrivals.toSorted((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1));
+function burstOf(arrivals: readonly Arrival[], { most, windowMs }: Rule): readonly Arrival[] {
+  if (arrivals.length <= most) return [];
+  const inOrder = arrivals.toSorted(byArrival);
   const burst: Arrival[] = [];
   let from = 0;
   let taken = 0;
   for (const [at, { atMs }] of inOrder.entries()) {
-    while ((inOrder[from] as Arrival).atMs <= atMs - bounds.deletesWindowMs) from += 1;
-    if (at - from + 1 <= bounds.deletesPerOriginMax) continue;
+    while ((inOrder[from] as Arrival).atMs <= atMs - windowMs) from += 1;
+    if (at - from + 1 <= most) continue;
     burst.push(...inOrder.slice(Math.max(from, taken), at + 1));
     taken = at + 1;
   }
   return burst;
+}
+
+function byArrival(a: Arrival, b: Arrival): number {
+  return a.atMs - b.atMs || (a.id < b.id ? -1 : 1);
 }

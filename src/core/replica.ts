@@ -139,7 +139,7 @@ export class Replica {
       if (set.identity.is === "cloud") judgeCloud(set);
     }
     for (const { name } of this.#sets.values()) this.#noteTransfers(name);
-    this.#settlement.forgetBeyond((name) => (isWhole ? this.#sets.get(name) : undefined));
+    this.#settlement.loaded(this.#sets.values(), isWhole);
   }
 
   /** Signs and joins writes of our own. One stamp for each, all after everything we have seen. */
@@ -152,11 +152,15 @@ export class Replica {
         signer,
       );
     });
-    return { ...this.join(entries, { nowMs, driftMaxMs: Number.MAX_SAFE_INTEGER }), entries };
+    return { ...this.#join(entries, { nowMs, driftMaxMs: Number.MAX_SAFE_INTEGER }, "signed"), entries };
   }
 
   /** Joins checked entries, in any order. Idempotent, commutative, associative. */
   join(entries: readonly Entry[], clock: Clock): Joined {
+    return this.#join(entries, clock, "heard");
+  }
+
+  #join(entries: readonly Entry[], clock: Clock, how: "signed" | "heard"): Joined {
     const taken: Entry[] = [];
     const touched = new Touched();
     const rejections: Rejection[] = [];
@@ -179,6 +183,7 @@ export class Replica {
       for (const set of changedSets) {
         if (set.identity.is === "control") membershipChanged = this.#judgeControl(touched) || membershipChanged;
         else this.#judgeDomain(set, touched);
+        this.#settlement[how](set);
       }
       for (const { name } of changedSets) this.#noteTransfers(name);
     }
@@ -406,6 +411,11 @@ export class Replica {
   /** Where this node is settled: durable, because no record says so. */
   get settledMarks(): SettledMarks {
     return this.#settlement.marks;
+  }
+
+  /** Grows whenever a settled mark changes. */
+  get settledChanges(): number {
+    return this.#settlement.changes;
   }
 
   // --- reading ---

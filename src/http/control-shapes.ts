@@ -98,6 +98,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     stuck: count,
     held: count,
     lastScanMs: count.nullable(),
+    unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
     events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
   }),
   clock: z.looseObject({

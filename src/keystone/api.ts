@@ -63,27 +63,63 @@ export type DomainPatch = { readonly name?: string; readonly description?: strin
 /** A mark for one write, `req-<uuid4>`: comes back in Keystone's notification as `global_request_id`. Others are dropped by Keystone. */
 export type WriteOptions = { readonly requestId?: string };
 
-/** Whether projects and domains can be created with a chosen ID here, and in an operator's words why not. */
-export type DriverState = { readonly explicitIds: boolean; readonly detail: string };
+/** One way to create with a chosen ID: by the driver plugin through the API, or by rows in Keystone's own database. */
+export type CreationWay = {
+  readonly way: "driver" | "database";
+  readonly works: boolean;
+  /** In an operator's words: why not, and the fix. */
+  readonly detail: string;
+};
+/**
+ * Whether projects and domains can be created with a chosen ID here, by any way, and in an operator's words why not.
+ * `ways` tells each way that was tried; without it there is the driver plugin only.
+ */
+export type DriverState = {
+  readonly explicitIds: boolean;
+  readonly detail: string;
+  readonly ways?: readonly CreationWay[];
+};
+/** By what lists of projects are read now, and why not by the database if that was wanted. */
+export type ScanWay = { readonly by: "api" | "database"; readonly detail: string | null };
+
+/**
+ * What our login sees. A part of a Keystone says nothing of the rest: what stands in a domain that it doesn't see is
+ * neither there nor gone.
+ */
+export type KeystoneScope =
+  | { readonly is: "all"; readonly by: "system" | "project"; readonly roles: readonly string[] }
+  | {
+      readonly is: "domains";
+      /** Those that it sees now, the first named first. Never empty. */
+      readonly domains: readonly { readonly id: string; readonly roles: readonly string[] }[];
+      /** Those that the config names and Keystone refuses us now, by ID or name, in Keystone's words. */
+      readonly refused: readonly { readonly domain: string; readonly why: string }[];
+    };
 
 export interface KeystoneApi {
   /** The API version that Keystone names, such as `v3.14`. Needs no login. */
   version(): Promise<string>;
   /** Throws unless Keystone answers and our login is good. */
   ping(): Promise<void>;
-  /** Whether the driver plugin is at work. Leaves nothing behind in Keystone. */
+  /** What our login sees now: may shrink and grow while we run. Errors: UNAUTHORISED if it is nothing. */
+  scope(): Promise<KeystoneScope>;
+  /** Which ways to create with a chosen ID work, tried anew. Leaves nothing behind in Keystone. */
   checkDriver(): Promise<DriverState>;
 
   /**
    * All projects of one domain, sorted by ID, without the domain itself. An unknown domain has none: its absence
    * is for `getDomain` to say. Not one moment's picture: a project that is created or deleted meanwhile may be in it or not.
-   * Errors: LIST_TRUNCATED if Keystone keeps part of the list from us.
+   * Errors: LIST_TRUNCATED if Keystone keeps part of the list from us; FORBIDDEN if our login doesn't see the domain.
    */
   listProjects(domainId: string): Promise<readonly ProjectObject[]>;
-  /** A project or a domain by its ID; undefined where Keystone says 404 to a login that it knows. */
+  /**
+   * A project or a domain by its ID; undefined where Keystone says 404 to a login that it knows. Errors: FORBIDDEN to a
+   * login for some domains if it stands in another one, or if Keystone's policy tells such a login nothing of absent ones.
+   */
   getProject(id: string): Promise<ProjectObject | undefined>;
   /** Projects of a domain with exactly this name, as the database compares: MariaDB ignores case and accents. */
   findProjects(by: { readonly name: string; readonly domainId: string }): Promise<readonly ProjectObject[]>;
+  /** All, or those that our login sees. */
   listDomains(): Promise<readonly DomainObject[]>;
   getDomain(id: string): Promise<DomainObject | undefined>;
 
@@ -92,6 +128,18 @@ export interface KeystoneApi {
    * taken; BAD_REQUEST for an unknown or disabled parent or domain; FORBIDDEN below the greatest depth.
    */
   createProject(creation: ProjectCreation, options?: WriteOptions): Promise<ProjectObject>;
+  /**
+   * Only where rows may be inserted into Keystone's database (`ways` says whether that works now): makes many projects of
+   * one domain in few transactions, some thousands a second. Every creation needs an `id`. Answers in the order asked:
+   * what Keystone then holds, or why this one was refused, in codes as for `createProject`; a refused one stops no other
+   * but its own children. Parents stand in Keystone or in the batch, in any order. Unlike `createProject` it takes a
+   * child of a disabled parent. Keystone sends no notification of it, so no request ID comes back.
+   * At most CREATE_BATCH_MAX at once. Errors: UNREACHABLE if the database can't be used, and nothing was made;
+   * UNKNOWN_OUTCOME in the answers where a commit was not confirmed.
+   */
+  createProjects?(creations: readonly ProjectCreation[]): Promise<readonly (ProjectObject | KeystoneError)[]>;
+  /** By what `listProjects` reads now; absent where there is the API only. */
+  scanWay?(): ScanWay;
   createDomain(creation: DomainCreation, options?: WriteOptions): Promise<DomainObject>;
   /**
    * Changes the given fields only, and answers what Keystone holds now. The ID of a domain is taken too, and changes the

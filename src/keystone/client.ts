@@ -13,9 +13,10 @@ import {
 } from "./api.ts";
 import type { Credentials } from "./credentials.ts";
 import { probeDriver } from "./driver-probe.ts";
+import { createLogins, type Logins } from "./logins.ts";
 import { type Page, scan } from "./scan.ts";
-import { createSession, type Session } from "./session.ts";
-import { type HttpAnswer, type HttpRequest, operationOf } from "./transport.ts";
+import type { Session } from "./session.ts";
+import { createTransport, type HttpAnswer, type HttpRequest, operationOf, type Transport } from "./transport.ts";
 
 export type KeystoneClientOptions = {
   readonly credentials: Credentials;
@@ -31,41 +32,45 @@ export type KeystoneClient = KeystoneApi & {
 };
 
 export function createKeystoneClient(options: KeystoneClientOptions): KeystoneClient {
-  const session = createSession(options);
-  const probe = () => probeDriver(session, options.newId());
+  const { baseUrl, cacert, verify } = options.credentials;
+  const transport = createTransport({
+    ...{ baseUrl, cacert, verify },
+    requestTimeoutMs: options.requestTimeoutMs,
+    readTriesMax: options.readTriesMax,
+  });
+  const logins = createLogins({ ...options, transport });
+  const probe = async () => probeDriver(await logins.any(), options.newId());
   return {
-    version: () => version(session, options.credentials.baseUrl),
-    ping: session.check,
+    version: () => version(transport, baseUrl),
+    ping: async () => (await logins.any()).check(),
+    scope: logins.scope,
     checkDriver: probe,
-    listProjects: (domainId) => listProjects(session, domainId),
-    getProject: (id) => readOne(session, projectPath(id), projectOf),
-    findProjects: ({ name, domainId }) =>
-      scan(`GET ${PROJECTS}`, (page) => readProjects(session, { domain_id: domainId, name }, page)),
-    listDomains: () =>
-      scan(`GET ${DOMAINS}`, (page) => readRows(session, { key: "domains", of: readDomain }, {}, page)),
-    getDomain: (id) => readOne(session, domainPath(id), domainOf),
-    createProject: (creation, write) => createProject(session, creation, write),
+    listProjects: (domainId) => listProjects(logins, { domain_id: domainId }, `GET ${PROJECTS} of domain ${domainId}`),
+    getProject: async (id) => (await findProject(logins, id))?.project,
+    findProjects: ({ name, domainId }) => listProjects(logins, { domain_id: domainId, name }, `GET ${PROJECTS}`),
+    listDomains: () => listDomains(logins),
+    getDomain: async (id) => readOne(await logins.forDomain(id), domainPath(id), domainOf),
+    createProject: async (creation, write) => createProject(await logins.forDomain(creation.domainId), creation, write),
     createDomain: async (creation, write) => {
+      await refuseForDomains(logins, creation.id);
       if (creation.id !== undefined) await needDriver(probe);
-      return createDomain(session, creation, write);
+      return createDomain(await logins.any(), creation, write);
     },
-    updateProject: (id, patch, write) => {
+    updateProject: async (id, patch, write) => {
       const { extra, ...fields } = patch;
       const project = { ...extra, id, ...fields };
-      return writeOne(session, { method: "PATCH", path: projectPath(id), body: { project } }, write).then(
-        written(projectOf),
-      );
+      const request = { method: "PATCH", path: projectPath(id), body: { project } } as const;
+      return written(projectOf)(await writeOne(await sessionFor(logins, id), request, write));
     },
-    updateDomain: (id, patch, write) => {
+    updateDomain: async (id, patch, write) => {
       const domain: DomainPatch & { id: string } = { id, ...patch };
-      return writeOne(session, { method: "PATCH", path: domainPath(id), body: { domain } }, write).then(
-        written(domainOf),
-      );
+      const request = { method: "PATCH", path: domainPath(id), body: { domain } } as const;
+      return written(domainOf)(await writeOne(await logins.forDomain(id), request, write));
     },
     deleteProject: async (id, write) => {
-      await writeOne(session, { method: "DELETE", path: projectPath(id) }, write);
+      await writeOne(await sessionFor(logins, id), { method: "DELETE", path: projectPath(id) }, write);
     },
-    close: session.close,
+    close: transport.close,
   };
 }
 
@@ -99,9 +104,9 @@ function written<T>(read: (answered: Answered) => T): (answered: Answered) => T 
   };
 }
 
-async function version(session: Session, baseUrl: string): Promise<string> {
+async function version(transport: Transport, baseUrl: string): Promise<string> {
   const operation = "GET /v3";
-  const answer = await session.sendBare({ method: "GET", path: "/v3", read: true });
+  const answer = await transport.exchange({ method: "GET", path: "/v3", read: true });
   const named = answer.status === 200 ? unwrap(answer.json, "version", operation) : undefined;
   const id = named === undefined ? undefined : unwrap(named, "id", operation);
   if (typeof id === "string") return id;
@@ -121,14 +126,72 @@ async function readOne<T>(session: Session, path: string, read: (answered: Answe
   throw why;
 }
 
-/** A domain-scoped login sees its own domain only: for another one Keystone would answer an empty list. */
-async function listProjects(session: Session, domainId: string): Promise<readonly ProjectObject[]> {
-  const own = await session.ownDomain();
-  if (own !== undefined && own !== domainId)
-    throw new KeystoneError("FORBIDDEN", `our login sees the projects of domain ${own} only, not of ${domainId}`, {
-      operation: `GET ${PROJECTS}`,
-    });
-  return scan(`GET ${PROJECTS} of domain ${domainId}`, (page) => readProjects(session, { domain_id: domainId }, page));
+/**
+ * With the token that sees the domain: for another one Keystone would answer an empty list. `domain_id` is always said,
+ * as Keystone 27 pages a list before it leaves out what a domain's token doesn't see.
+ */
+async function listProjects(
+  logins: Logins,
+  query: { readonly domain_id: string; readonly name?: string },
+  operation: string,
+): Promise<readonly ProjectObject[]> {
+  const session = await logins.forDomain(query.domain_id);
+  const rows = await scan(operation, (page) => readProjects(session, query, page));
+  for (const { id } of rows) logins.note(id, query.domain_id);
+  return rows;
+}
+
+/** A login for some domains may not list domains, but read each of its own. */
+async function listDomains(logins: Logins): Promise<readonly DomainObject[]> {
+  const scope = await logins.scope();
+  if (scope.is === "domains") {
+    const read = async ({ id }: { id: string }) => readOne(await logins.forDomain(id), domainPath(id), domainOf);
+    return (await Promise.all(scope.domains.map(read))).flatMap((domain) => domain ?? []);
+  }
+  const session = await logins.any();
+  return scan(`GET ${DOMAINS}`, (page) => readRows(session, { key: "domains", of: readDomain }, {}, page));
+}
+
+type Found = { readonly project: ProjectObject; readonly session: Session };
+
+/**
+ * Asks with one token after the other, as a domain's token is told 403 of other domains. A 404 to any of them says that
+ * no domain has it.
+ */
+async function findProject(logins: Logins, id: string): Promise<Found | undefined> {
+  let refused: KeystoneError | undefined;
+  for (const session of await logins.forObject(id)) {
+    try {
+      const project = await readOne(session, projectPath(id), projectOf);
+      if (project === undefined) return undefined;
+      logins.note(id, project.domainId ?? project.id);
+      return { project, session };
+    } catch (error) {
+      if (!(error instanceof KeystoneError) || error.code !== "FORBIDDEN") throw error;
+      refused = error;
+    }
+  }
+  throw refused ?? new KeystoneError("UNAUTHORISED", "no login to Keystone", { operation: `GET ${projectPath(id)}` });
+}
+
+/** Who may change an object: Keystone is asked only by a login for several domains that never saw it. */
+async function sessionFor(logins: Logins, id: string): Promise<Session> {
+  const known = await logins.knownFor(id);
+  if (known !== undefined) return known;
+  const found = await findProject(logins, id);
+  if (found !== undefined) return found.session;
+  const operation = `GET ${projectPath(id)}`;
+  throw new KeystoneError("NOT_FOUND", `Keystone has no project ${id}`, { operation, status: 404 });
+}
+
+async function refuseForDomains(logins: Logins, id: string | undefined): Promise<void> {
+  const scope = await logins.scope();
+  if (scope.is !== "domains") return;
+  throw new KeystoneError(
+    "FORBIDDEN",
+    `our login is for domains ${scope.domains.map((one) => one.id).join(", ")} only and makes no domain: an admin of this cloud makes ${id ?? "it"} first (keymesh keystone policy says how)`,
+    { operation: `POST ${PROJECTS}` },
+  );
 }
 
 type PageOf = { readonly limit: number; readonly marker: string | undefined };

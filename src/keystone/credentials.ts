@@ -17,7 +17,8 @@ export type Credentials = {
 };
 export type LoginScope =
   | { readonly is: "system" }
-  | { readonly is: "domain"; readonly domain: NameOrId }
+  /** Each domain has a token of its own: Keystone knows no scope of several. */
+  | { readonly is: "domains"; readonly domains: readonly [NameOrId, ...NameOrId[]] }
   | {
       readonly is: "project";
       readonly project: { readonly id: string } | { readonly name: string; readonly domain: NameOrId };
@@ -111,7 +112,7 @@ function parseScope(auth: Auth, where: string): LoginScope {
   if (auth.project_id !== undefined) return { is: "project", project: { id: auth.project_id } };
   const ownDomain = pick(auth.domain_id, auth.domain_name);
   if (auth.project_name === undefined) {
-    if (ownDomain !== undefined) return { is: "domain", domain: ownDomain };
+    if (ownDomain !== undefined) return { is: "domains", domains: [ownDomain] };
     throw bad(where, "no scope: set auth.system_scope to all, or name auth.domain_id or a project");
   }
   const domain = pick(auth.project_domain_id, auth.project_domain_name) ?? ownDomain;

@@ -11,7 +11,7 @@ const HINT = "install keymesh's driver plugin in Keystone and set [resource] dri
 export async function probeDriver(session: Session, absentId: string): Promise<DriverState> {
   const project = {
     name: PROBE,
-    domain_id: (await session.ownDomain()) ?? "default",
+    domain_id: (await session.sees()).domainId ?? "default",
     parent_id: absentId,
     explicit_project_id: PROBE,
   };
@@ -33,7 +33,7 @@ export async function probeDriver(session: Session, absentId: string): Promise<D
     return {
       explicitIds: false,
       detail:
-        "the driver plugin is at work, but our login may not choose IDs: give its user the role admin on the system, or change the policy keymesh:explicit_project_id",
+        "the driver plugin is at work, but our login may not choose IDs: give its user the role admin on the system, or change the policy keymesh:explicit_project_id (keymesh keystone policy prints one)",
     };
   throw new KeystoneError(why.code, `can't see whether the driver plugin is at work: ${why.message}`, {
     operation,

@@ -5,40 +5,30 @@ import type { UnixMs } from "../core/stamp.ts";
 import { isKeystonesOwn, refusal } from "./answers.ts";
 import { KeystoneError } from "./api.ts";
 import type { Credentials } from "./credentials.ts";
-import { createTokens, type Token } from "./token.ts";
-import { createTransport, type HttpAnswer, type HttpRequest, operationOf } from "./transport.ts";
+import { createTokens, type Token, type TokenScope } from "./token.ts";
+import { type HttpAnswer, type HttpRequest, operationOf, type Transport } from "./transport.ts";
 
 export type SessionOptions = {
   readonly credentials: Credentials;
+  readonly scope: TokenScope;
+  readonly transport: Transport;
   /** The clock by which tokens are renewed. */
   readonly now: () => UnixMs;
-  readonly requestTimeoutMs?: number;
-  readonly readTriesMax?: number;
 };
 export type Session = {
   /** Sends with our token, and once more with a new one if it was refused. Answers 2xx and 4xx but 401. */
   send(request: HttpRequest): Promise<HttpAnswer>;
-  /** Sends without a login. */
-  sendBare(request: HttpRequest): Promise<HttpAnswer>;
-  /** The one domain that our login sees; undefined if it sees all. */
-  ownDomain(): Promise<string | undefined>;
+  /** What our token is for: the one domain that it sees, undefined if it sees all, and the roles that it carries. */
+  sees(): Promise<Pick<Token, "domainId" | "roles">>;
   /** Throws unless Keystone takes our token, or a new one. */
   check(): Promise<void>;
-  close(): Promise<void>;
 };
 
 const TOKEN_PATH = "/v3/auth/tokens";
 
 export function createSession(options: SessionOptions): Session {
-  const { credentials, now } = options;
-  const transport = createTransport({
-    baseUrl: credentials.baseUrl,
-    cacert: credentials.cacert,
-    verify: credentials.verify,
-    requestTimeoutMs: options.requestTimeoutMs,
-    readTriesMax: options.readTriesMax,
-  });
-  const tokens = createTokens({ credentials, transport, now });
+  const { credentials, transport } = options;
+  const tokens = createTokens(options);
   const withToken = (token: Token, request: HttpRequest) =>
     transport.exchange({ ...request, headers: { ...request.headers, "x-auth-token": token.value } });
   const isAlive = async (token: Token) => {
@@ -68,7 +58,6 @@ export function createSession(options: SessionOptions): Session {
     );
   };
   return {
-    sendBare: transport.exchange,
     send: (request) =>
       twice(operationOf(request), async (token) => {
         const answer = await withToken(token, request);
@@ -76,12 +65,11 @@ export function createSession(options: SessionOptions): Session {
         if (answer.status === 404 && isKeystonesOwn(answer) && !(await isAlive(token))) return "DEAD_TOKEN";
         return answer;
       }),
-    ownDomain: async () => (await tokens.current()).domainId,
+    sees: () => tokens.current(),
     check: () =>
       twice(`GET ${TOKEN_PATH}`, async (token) => {
         if (!(await isAlive(token))) return "DEAD_TOKEN";
         return undefined;
       }),
-    close: transport.close,
   };
 }

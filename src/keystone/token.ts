@@ -5,7 +5,7 @@ import { TOKEN_RENEW_SECONDS } from "../core/limits.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { refusal } from "./answers.ts";
 import { KeystoneError } from "./api.ts";
-import type { Credentials, NameOrId } from "./credentials.ts";
+import type { Credentials, LoginScope, NameOrId } from "./credentials.ts";
 import { operationOf, type Transport } from "./transport.ts";
 
 export type Token = {
@@ -13,7 +13,13 @@ export type Token = {
   readonly renewAtMs: number;
   /** Set if the token sees one domain only. */
   readonly domainId: string | undefined;
+  readonly roles: readonly string[];
 };
+/** What one token is for: a scope of several domains is one login for each. */
+export type TokenScope =
+  | Exclude<LoginScope, { readonly is: "domains" }>
+  | { readonly is: "domain"; readonly domain: NameOrId };
+type Login = { readonly credentials: Credentials; readonly scope: TokenScope };
 export type Tokens = {
   /** A token that is good for some minutes, as far as we know. Errors: UNAUTHORISED, UNREACHABLE, BAD_ANSWER. */
   current(): Promise<Token>;
@@ -26,15 +32,12 @@ const tokenSchema = z.looseObject({
     issued_at: z.string(),
     expires_at: z.string(),
     domain: z.looseObject({ id: z.string() }).optional(),
+    roles: z.array(z.looseObject({ name: z.string() })).optional(),
   }),
 });
 const LOGIN_PATH = "/v3/auth/tokens";
 
-export function createTokens(options: {
-  readonly credentials: Credentials;
-  readonly transport: Transport;
-  readonly now: () => UnixMs;
-}): Tokens {
+export function createTokens(options: Login & { readonly transport: Transport; readonly now: () => UnixMs }): Tokens {
   let held: Token | undefined;
   let underWay: Promise<Token> | undefined;
   return {
@@ -56,13 +59,9 @@ export function createTokens(options: {
   };
 }
 
-async function login(options: {
-  readonly credentials: Credentials;
-  readonly transport: Transport;
-  readonly now: () => UnixMs;
-}): Promise<Token> {
+async function login(options: Login & { readonly transport: Transport; readonly now: () => UnixMs }): Promise<Token> {
   const { credentials, transport, now } = options;
-  const request = { method: "POST", path: LOGIN_PATH, body: loginBody(credentials), read: true } as const;
+  const request = { method: "POST", path: LOGIN_PATH, body: loginBody(options), read: true } as const;
   const operation = operationOf(request);
   const startedMs = now();
   const answer = await transport.exchange(request);
@@ -70,7 +69,7 @@ async function login(options: {
     const { message } = refusal(answer, operation);
     throw new KeystoneError(
       "UNAUTHORISED",
-      `Keystone at ${credentials.baseUrl} refuses the login of ${describeLogin(credentials)}: check user, password, domain and scope, and that none is disabled. ${message}`,
+      `Keystone at ${credentials.baseUrl} refuses the login of ${describeLogin(options)}: check user, password, domain and scope, and that none is disabled. ${message}`,
       { operation, status: answer.status },
     );
   }
@@ -84,24 +83,28 @@ async function login(options: {
     });
   // Only the lifetime is Keystone's; it is counted on our own clock, so that a drift between the two can't matter.
   const usedMs = Math.max(lifetimeMs - TOKEN_RENEW_SECONDS * 1_000, lifetimeMs / 2);
-  return { value: answer.subjectToken, renewAtMs: startedMs + usedMs, domainId: told.data.token.domain?.id };
+  const { domain, roles = [] } = told.data.token;
+  return {
+    value: answer.subjectToken,
+    renewAtMs: startedMs + usedMs,
+    domainId: domain?.id,
+    roles: roles.map(({ name }) => name),
+  };
 }
 
-function loginBody(credentials: Credentials): unknown {
-  const { user, password, scope } = credentials;
+function loginBody({ credentials: { user, password }, scope }: Login): unknown {
   const who = "id" in user ? { id: user.id } : { name: user.name, domain: user.domain };
   return { auth: { identity: { methods: ["password"], password: { user: { ...who, password } } }, ...scopeOf(scope) } };
 }
 
-function scopeOf(scope: Credentials["scope"]): { readonly scope?: unknown } {
+function scopeOf(scope: TokenScope): { readonly scope?: unknown } {
   if (scope.is === "system") return { scope: { system: { all: true } } };
   if (scope.is === "domain") return { scope: { domain: scope.domain } };
   const { project } = scope;
   return { scope: { project: "id" in project ? { id: project.id } : { name: project.name, domain: project.domain } } };
 }
 
-function describeLogin(credentials: Credentials): string {
-  const { user, scope } = credentials;
+function describeLogin({ credentials: { user }, scope }: Login): string {
   const who = "id" in user ? `user ${user.id}` : `user ${user.name} of domain ${nameOf(user.domain)}`;
   if (scope.is === "system") return `${who} for the system`;
   if (scope.is === "domain") return `${who} for domain ${nameOf(scope.domain)}`;

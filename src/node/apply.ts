@@ -124,6 +124,7 @@ export class Applier {
    * member could name the ID in a domain of its own, and take it over between a delete and its capture.
    */
   #claimed({ id, set }: Action): string | undefined {
+    if (id === this.#options.memory.canary?.projectId) return `${id} is this node's own canary project`;
     const row = this.#options.memory.seen.get(id);
     const domainId = row === undefined ? undefined : domainOf(row.set);
     return domainId === undefined || domainId === domainOf(set)

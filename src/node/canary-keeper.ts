@@ -10,13 +10,22 @@ import {
   sealCanary,
 } from "../core/canary.ts";
 import type { Signer } from "../core/codec.ts";
-import type { KeystoneApi, ProjectObject } from "../keystone/api.ts";
+import { type KeystoneApi, KeystoneError, type ProjectObject } from "../keystone/api.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 
 /** Every Keystone has it under this ID; it is never shared, so nothing of the mesh ever touches it. */
-const CANARY_DOMAIN = "default";
+const DEFAULT_DOMAIN = "default";
 const CANARY_DESCRIPTION =
   "keymesh's mark in this Keystone: tells a restored backup from an operator's edit. Leave it as it is.";
+
+/**
+ * Whether a project is the canary. Where our login sees some domains only it stands in one of them, perhaps a shared one
+ * (ADR 0016): it is no part of what is shared. By its name too where the mesh knows of none, because a crash may come
+ * between its making and our memory.
+ */
+export function isCanary({ id, name }: Pick<ProjectObject, "id" | "name">, memory: KeystoneMemory): boolean {
+  return id === memory.canary?.projectId || (name === CANARY_NAME && !memory.seen.has(id));
+}
 
 export class CanaryKeeper {
   readonly #api: KeystoneApi;
@@ -32,8 +41,7 @@ export class CanaryKeeper {
   /** Reads the canary. One whose write we know to have been under way counts as ours either way. */
   async find(): Promise<CanaryFound> {
     const known = this.#memory.canary;
-    const project =
-      (known === undefined ? undefined : await this.#api.getProject(known.projectId)) ?? (await this.#findByName());
+    const project = (known === undefined ? undefined : await this.#read(known.projectId)) ?? (await this.#findByName());
     if (project === undefined) return { is: "absent" };
     return readCanary(project.id, project.extra, { self: this.#signer.peerId, former: this.#memory.former });
   }
@@ -63,11 +71,33 @@ export class CanaryKeeper {
     return generation;
   }
 
+  /**
+   * A canary that stands where our login sees nothing any more is no canary to us, as if it were gone; but not while only
+   * a part of our login is refused, which may come back.
+   */
+  async #read(projectId: string): Promise<ProjectObject | undefined> {
+    try {
+      return await this.#api.getProject(projectId);
+    } catch (error) {
+      if (!(error instanceof KeystoneError) || error.code !== "FORBIDDEN") throw error;
+      const scope = await this.#api.scope();
+      if (scope.is === "domains" && scope.refused.length === 0) return undefined;
+      throw error;
+    }
+  }
+
+  /** Where a canary is looked for and made: the first domain that our login is for, where it isn't for all. */
+  async #home(): Promise<string> {
+    const scope = await this.#api.scope();
+    return scope.is === "all" ? DEFAULT_DOMAIN : (scope.domains[0]?.id ?? DEFAULT_DOMAIN);
+  }
+
   async #make(): Promise<ProjectObject> {
+    const home = await this.#home();
     return this.#api.createProject({
       name: CANARY_NAME,
-      domainId: CANARY_DOMAIN,
-      parentId: CANARY_DOMAIN,
+      domainId: home,
+      parentId: home,
       description: CANARY_DESCRIPTION,
       enabled: false,
       tags: [],
@@ -75,7 +105,7 @@ export class CanaryKeeper {
   }
 
   async #findByName(): Promise<ProjectObject | undefined> {
-    const found = await this.#api.findProjects({ name: CANARY_NAME, domainId: CANARY_DOMAIN });
+    const found = await this.#api.findProjects({ name: CANARY_NAME, domainId: await this.#home() });
     return found[0];
   }
 

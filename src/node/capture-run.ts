@@ -2,6 +2,7 @@
 import { scopesOf } from "../core/authority.ts";
 import { capture } from "../core/capture.ts";
 import type { CaptureMode } from "../core/capture-draft.ts";
+import { guardLimits } from "../core/guard-limits.ts";
 import { intentAt } from "../core/intents.ts";
 import type { Hold, Seen } from "../core/keystone-view.ts";
 import type { Write } from "../core/replica.ts";
@@ -17,7 +18,7 @@ export async function captureScan(
   mode: CaptureMode,
   options: KeystoneLoopOptions,
 ): Promise<readonly Hold[]> {
-  const { keeper, memory, now, log, missingAtOnceMax } = options;
+  const { keeper, memory, now, log, guards } = options;
   const writes: Write[] = [];
   const seen = new Map<string, Seen>();
   const holds: Hold[] = [];
@@ -36,7 +37,7 @@ export async function captureScan(
       seen: memory.seenIn(domain.set),
       intents: memory.intents,
       decisions: memory.decisions(),
-      missingAtOnceMax,
+      limits: guardLimits(guards, domain.domainId),
       ...(options.drift === undefined ? {} : { drift: options.drift }),
     });
     writes.push(...captured.writes);

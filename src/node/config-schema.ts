@@ -10,7 +10,9 @@ import {
   CLOUD_NAME_LENGTH_MAX,
   DELETE_GRACE_LONGEST_MS,
   DRIFT_LONGEST_MS,
+  GUARD_DOMAINS_MAX,
   INTERVAL_MAX_MS,
+  LOGIN_DOMAINS_MAX,
   SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MIN_MS,
   SET_RECORDS_MAX,
@@ -83,6 +85,8 @@ const auth = z
 /** How to log in to Keystone: the keys of clouds.yaml, so that a block may be moved from there as it is. */
 export type AuthConfig = z.infer<typeof auth>;
 
+const loginDomains = `must be a list of 1 to ${LOGIN_DOMAINS_MAX} domain IDs (not names), each once`;
+
 /** A cloud of clouds.yaml, or the same keys here: never a mixture, so that one place says who logs in where. */
 const keystoneKeys = z.strictObject({
   cloud: text.exactOptional(),
@@ -91,18 +95,26 @@ const keystoneKeys = z.strictObject({
   region: text.exactOptional(),
   cacert: text.exactOptional(),
   verify: z.boolean().exactOptional(),
+  domains: z
+    .array(z.string().regex(/^([0-9a-f]{32}|default)$/, loginDomains))
+    .min(1, loginDomains)
+    .max(LOGIN_DOMAINS_MAX, loginDomains)
+    .refine((ids) => new Set(ids).size === ids.length, loginDomains)
+    .exactOptional(),
 });
 
-/** How to reach this cloud's Keystone. */
-export type KeystoneConfig =
+/** How to reach this cloud's Keystone. `domains`: to log in to each of these, and to see nothing else. */
+export type KeystoneConfig = { readonly domains?: readonly string[] } & (
   | { readonly cloud: string; readonly cloudsYaml?: string }
-  | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean };
+  | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean }
+);
 
 const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
-  const { cloud, cloudsYaml, auth, ...rest } = keys;
+  const { cloud, cloudsYaml, auth, domains, ...rest } = keys;
+  const seen = domains === undefined ? {} : { domains };
   if (cloud !== undefined && auth === undefined && Object.keys(rest).length === 0)
-    return cloudsYaml === undefined ? { cloud } : { cloud, cloudsYaml };
-  if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest };
+    return cloudsYaml === undefined ? { cloud, ...seen } : { cloud, cloudsYaml, ...seen };
+  if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest, ...seen };
   context.addIssue({
     code: "custom",
     message: "needs either cloud (and cloudsYaml), a cloud of clouds.yaml, or auth (and region, cacert, verify)",
@@ -124,6 +136,24 @@ const acceptRule = z.strictObject({
     ruledDomains,
   ),
   mode: z.enum(["mirror", "initial", "observe"]),
+});
+
+const limits = {
+  deletesPerHourMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
+  deletesPerDayMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
+  missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
+  sharePercentMax: whole(0, 100, "percent").exactOptional(),
+};
+const guards = z.strictObject({
+  ...limits,
+  domains: z
+    .record(z.string(), z.strictObject(limits))
+    .refine((all) => Object.keys(all).length <= GUARD_DOMAINS_MAX, `names more than ${GUARD_DOMAINS_MAX} domains`)
+    .refine(
+      (all) => Object.keys(all).every((id) => /^[0-9a-f]{32}$/.test(id)),
+      "names something that is no domain ID: take them from keymesh domain list",
+    )
+    .exactOptional(),
 });
 
 const log = z.strictObject({ level: z.enum(LOG_LEVELS) });
@@ -151,8 +181,7 @@ export const configSchema = z.strictObject({
   deleteGraceMs: whole(0, DELETE_GRACE_LONGEST_MS, "milliseconds").exactOptional(),
   driftMaxMs: whole(0, DRIFT_LONGEST_MS, "milliseconds").exactOptional(),
   syncIntervalMs: whole(SCAN_INTERVAL_MIN_MS, INTERVAL_MAX_MS, "milliseconds").exactOptional(),
-  deletesPerOriginMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
-  missingAtOnceMax: whole(0, SET_RECORDS_MAX, "projects").exactOptional(),
+  guards: guards.exactOptional(),
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
   drift: z.enum(["revert", "report"]).exactOptional(),
   accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
@@ -166,6 +195,7 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["keystone", Object.keys(keystoneKeys.shape)],
   ["keystone.auth", Object.keys(auth.shape)],
   ["accept", Object.keys(acceptRule.shape)],
+  ["guards", Object.keys(guards.shape)],
   ["audit", Object.keys(audit.shape)],
   ["audit.broker", Object.keys(auditBroker.shape)],
   ["log", Object.keys(log.shape)],

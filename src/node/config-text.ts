@@ -5,11 +5,13 @@ import {
   AUDIT_FILE_BYTES,
   AUDIT_FILES,
   DELETE_GRACE_MS,
-  DELETES_PER_ORIGIN_MAX,
+  DELETES_PER_DAY_MAX,
+  DELETES_PER_HOUR_MAX,
   DRIFT_MAX_MS,
   MISSING_AT_ONCE_MAX,
   SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MS,
+  SHARE_PERCENT_MAX,
   SYNC_INTERVAL_MS,
 } from "../core/limits.ts";
 import { LISTEN_DEFAULT } from "./config.ts";
@@ -62,7 +64,8 @@ ${line({ listen: listen.length === 0 ? [LISTEN_DEFAULT] : listen })}
 #   - /dns4/mesh.example.org/tcp/4001
 
 # How to log in to this cloud's Keystone: a cloud of clouds.yaml, looked for in the working directory,
-# ~/.config/openstack and /etc/openstack unless cloudsYaml names the file. It needs the admin role at system scope.
+# ~/.config/openstack and /etc/openstack unless cloudsYaml names the file. It needs the admin role at system scope, or a
+# role on some domains alone: then list their IDs under domains, and see keymesh keystone policy and keymesh keystone check.
 ${keystoneText(cloud, cloudsYaml)}
 # Or the same keys here, as they stand in clouds.yaml (this file must then be 0600):
 # keystone:
@@ -72,6 +75,7 @@ ${keystoneText(cloud, cloudsYaml)}
 #     password: "..."
 #     user_domain_name: Default
 #     system_scope: all
+#   domains: [8d1e0c5b7a7f4c1c9f0e2a3b4c5d6e7f]
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
 
@@ -89,10 +93,17 @@ ${keystoneText(cloud, cloudsYaml)}
 # Time between two comparisons with a random member, which repair what gossip lost.
 # syncIntervalMs: ${SYNC_INTERVAL_MS}
 
-# Deletes from one cloud within an hour, and projects missing here at once, above which they wait for
-# your decision (keymesh hold list).
-# deletesPerOriginMax: ${DELETES_PER_ORIGIN_MAX}
-# missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
+# and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
+# Each may be set for one domain too, by its ID.
+# guards:
+#   deletesPerHourMax: ${DELETES_PER_HOUR_MAX}
+#   deletesPerDayMax: ${DELETES_PER_DAY_MAX}
+#   missingAtOnceMax: ${MISSING_AT_ONCE_MAX}
+#   sharePercentMax: ${SHARE_PERCENT_MAX}
+#   domains:
+#     0123456789abcdef0123456789abcdef:
+#       deletesPerHourMax: 500
 
 # What becomes of an edit made by hand here that this cloud has no right to make for all: revert puts it back to what the
 # mesh says, report leaves it and shows it until the mesh says something else. (A disable by hand always stays.)

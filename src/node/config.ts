@@ -5,13 +5,12 @@ import { access, readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { LineCounter, parseDocument, type YAMLParseError } from "yaml";
 import type { AcceptRule } from "../core/accept-rules.ts";
+import type { Guards } from "../core/guard-limits.ts";
 import type { DriftMode } from "../core/keystone-view.ts";
 import {
   CONFIG_BYTES_MAX,
   DELETE_GRACE_MS,
-  DELETES_PER_ORIGIN_MAX,
   DRIFT_MAX_MS,
-  MISSING_AT_ONCE_MAX,
   SCAN_DUTY_FACTOR,
   SCAN_INTERVAL_MS,
   SYNC_INTERVAL_MS,
@@ -34,9 +33,9 @@ export type Config = {
   readonly deleteGraceMs: number;
   readonly driftMaxMs: number;
   readonly syncIntervalMs: number;
-  readonly deletesPerOriginMax: number;
-  readonly missingAtOnceMax: number;
   readonly scanDutyFactor: number;
+  /** How much may come at once before an operator is asked; each its default where it is left out. */
+  readonly guards?: Guards;
   /** What becomes of edits by hand that this cloud has no scope for; `revert` by default. */
   readonly drift?: DriftMode;
   /** What to do with domains that other clouds share, before the operator says anything; the first that fits counts. */
@@ -67,8 +66,6 @@ const DEFAULTS = {
   deleteGraceMs: DELETE_GRACE_MS,
   driftMaxMs: DRIFT_MAX_MS,
   syncIntervalMs: SYNC_INTERVAL_MS,
-  deletesPerOriginMax: DELETES_PER_ORIGIN_MAX,
-  missingAtOnceMax: MISSING_AT_ONCE_MAX,
   scanDutyFactor: SCAN_DUTY_FACTOR,
   log: { level: "info" },
 } as const;

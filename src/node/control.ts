@@ -80,6 +80,8 @@ export type StatusView = {
     readonly stuck: number;
     readonly held: number;
     readonly lastScanMs: number | null;
+    /** Agreed domains that the node's login does not see: nothing is read or written there. */
+    readonly unseen: readonly { readonly id: string; readonly name: string; readonly why: string }[];
     /** Past states worth knowing, newest first: what happened, when, and how it ended. */
     readonly events: readonly { readonly atMs: number; readonly state: KeystoneState; readonly what: string }[];
   };

@@ -15,6 +15,7 @@ import { agreedDomains, cutDomains, domainView } from "./domain-views.ts";
 import { type LocalWords, localWords } from "./local-words.ts";
 import { checkName, memberedOf } from "./membered.ts";
 import type { Node } from "./node.ts";
+import { isSeen } from "./sight.ts";
 
 /** A shared domain: its present set and owner. */
 export type SharedSet = {
@@ -51,6 +52,11 @@ export class DomainDesk {
       throw new ControlError(
         "ALREADY_AGREED",
         `domain ${domainId} is accepted from ${this.ownerName(rival.set)} already, and a domain has one owner here: to follow ${this.#node.nameOf(owner)} instead, add --replace`,
+      );
+    if (!isSeen(await this.#node.api.scope(), domainId))
+      throw new ControlError(
+        "DOMAIN_UNSEEN",
+        `this node's login to Keystone does not see domain ${domainId}: give its user a role there and name the domain in keystone.domains (keymesh keystone policy says how), then accept`,
       );
     const agreed = domainView(replica, chain);
     const name =

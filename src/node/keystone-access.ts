@@ -16,7 +16,14 @@ export function openKeystone(config: KeystoneConfig, world: World): KeystoneClie
   });
 }
 
-function credentialsOf(config: KeystoneConfig, world: World): Credentials {
+/** How the config logs in. Errors: CredentialsError. */
+export function credentialsOf(config: KeystoneConfig, world: World): Credentials {
+  const found = readCredentials(config, world);
+  const [first, ...others] = (config.domains ?? []).map((id) => ({ id }));
+  return first === undefined ? found : { ...found, scope: { is: "domains", domains: [first, ...others] } };
+}
+
+function readCredentials(config: KeystoneConfig, world: World): Credentials {
   if ("auth" in config)
     return parseCredentials(
       { auth: config.auth, region_name: config.region, cacert: config.cacert },

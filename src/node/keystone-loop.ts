@@ -16,6 +16,7 @@ import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { PlanRunner } from "./plan-runner.ts";
 import { type Scan, scanKeystone } from "./scan.ts";
+import { explainUnseen, type UnseenDomain } from "./sight.ts";
 import { StateKeeper } from "./state-keeper.ts";
 import { explainState, HEALED, HEALING } from "./state-words.ts";
 import { followTransfers } from "./transfer-follow.ts";
@@ -33,6 +34,7 @@ export class KeystoneLoop {
   #nextScanMs = 0;
   /** The first change after a pause is planned at once; where changes stream in, one plan serves many of them. */
   #nextPlanMs = 0;
+  #unseen: readonly UnseenDomain[] = [];
   #lastScanMs: number | null = null;
   #hasScanned = false;
   #wake: (() => void) | undefined;
@@ -46,7 +48,7 @@ export class KeystoneLoop {
     this.#canary = new CanaryKeeper(options);
     this.#states = new StateKeeper(options, this.#canary);
     this.#confirmation = new Confirmation(options, this.#canary);
-    this.#runner = new PlanRunner(options);
+    this.#runner = new PlanRunner(options, (domainId) => this.#unseen.some(({ id }) => id === domainId));
   }
 
   start(): void {
@@ -80,8 +82,15 @@ export class KeystoneLoop {
   /** What is wrong and what to do; null if nothing is. */
   get why(): string | null {
     if (this.#trouble !== undefined) return this.#trouble.why;
-    if (this.#driver?.explicitIds === false) return this.#driver.detail;
-    return explainState(this.#options.memory.state.state);
+    const unseen = explainUnseen(this.#unseen);
+    const driver = this.#driver?.explicitIds === false ? this.#driver.detail : null;
+    const state = explainState(this.#options.memory.state.state);
+    return unseen === null ? (driver ?? state) : [unseen, driver, state].filter((one) => one !== null).join("; ");
+  }
+
+  /** Agreed domains that our login didn't see when it last looked. */
+  get unseen(): readonly UnseenDomain[] {
+    return this.#unseen;
   }
 
   /** Milliseconds since the epoch of the last whole scan. */
@@ -173,6 +182,7 @@ export class KeystoneLoop {
     };
     let scan = await look();
     this.#lastScanMs = now();
+    this.#noteUnseen(scan.unseen);
     this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (uptimeMs() - startedMs) * scanDutyFactor);
     let mode = await this.#states.judge(scan, { isFresh: false });
     if (mode === "again") {
@@ -191,8 +201,16 @@ export class KeystoneLoop {
     if (mode === "capture") await this.#acceptByRule();
   }
 
-  /** A bad day is over, unless Keystone went back once more, or anything changed, since the scan. */
-  async #becomeOk({ canary }: Scan, what: string): Promise<void> {
+  #noteUnseen(unseen: readonly UnseenDomain[]): void {
+    const before = new Set(this.#unseen.map(({ id }) => id));
+    for (const { id, name, why } of unseen)
+      if (!before.has(id)) this.#options.log.warn({ domain: id, name, why }, "our login does not see this domain");
+    this.#unseen = unseen;
+  }
+
+  /** A bad day is over, unless Keystone went back once more, or anything changed, since the scan, or was not seen in it. */
+  async #becomeOk({ canary, unseen }: Scan, what: string): Promise<void> {
+    if (unseen.length > 0) return;
     if (await this.#confirmation.confirmAll(canary)) await this.#states.enter("ok", what);
     else this.#nextScanMs = 0;
   }

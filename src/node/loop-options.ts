@@ -1,5 +1,6 @@
 // What the Keystone loop and its parts are given: one Keystone, one replica, one memory, and how to judge.
 import type { Signer } from "../core/codec.ts";
+import type { Guards } from "../core/guard-limits.ts";
 import type { DriftMode } from "../core/keystone-view.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
@@ -18,8 +19,8 @@ export type KeystoneLoopOptions = {
   readonly log: Log;
   readonly scanIntervalMs: number;
   readonly deleteGraceMs: number;
-  readonly deletesPerOriginMax: number;
-  readonly missingAtOnceMax: number;
+  /** How much may come at once before an operator is asked; each its default where it is left out. */
+  readonly guards?: Guards;
   readonly scanDutyFactor: number;
   /** What becomes of edits that this cloud has no scope for; `revert` by default. */
   readonly drift?: DriftMode;

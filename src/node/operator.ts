@@ -94,6 +94,7 @@ export class Operator implements Control {
           .filter(isWaiting)
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
         lastScanMs: membered?.loop.lastScanMs ?? null,
+        unseen: membered?.loop.unseen ?? [],
         events: memory.state.events,
       },
       work: this.#node.ownerWork.view,

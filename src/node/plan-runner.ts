@@ -1,7 +1,8 @@
 // Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now.
+import { guardLimits } from "../core/guard-limits.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
-import { DELETES_WINDOW_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
+import { PLAN_PASSES_MAX } from "../core/limits.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
@@ -12,6 +13,7 @@ import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
+import { unseenPlan } from "./sight.ts";
 
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 const KINDS_OF_HOLD: ReadonlySet<string> = new Set([...PLAN_HOLDS, ...SETTLE_HOLDS]);
@@ -33,8 +35,11 @@ export class PlanRunner {
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
-  constructor(options: KeystoneLoopOptions) {
+  readonly #isUnseen: (domainId: string) => boolean;
+
+  constructor(options: KeystoneLoopOptions, isUnseen: (domainId: string) => boolean = () => false) {
     this.#options = options;
+    this.#isUnseen = isUnseen;
     this.#applier = new Applier({ ...options, onForeign: (action, why) => this.#countForeign(action, why) });
     this.#gate = new SettleGate(options);
   }
@@ -168,18 +173,19 @@ export class PlanRunner {
 
   #planOf(domain: DomainView): Plan {
     if (this.#gate.waits(domain)) return this.#gate.waitingPlan(domain, PLAN_HOLDS);
-    const { memory, now, deleteGraceMs, deletesPerOriginMax, nameOf, isBlocked, drift } = this.#options;
+    const { memory, now, deleteGraceMs, guards, nameOf, isBlocked, drift } = this.#options;
     const planned = plan({
       domain,
       seen: memory.seenIn(domain.set),
       decisions: memory.decisions(),
       nowMs: now(),
       deleteGraceMs,
-      deletesPerOriginMax,
-      deletesWindowMs: DELETES_WINDOW_MS,
+      limits: guardLimits(guards, domain.domainId),
+      known: memory.holds,
       nameOf,
       ...(drift === undefined ? {} : { drift }),
     });
+    if (this.#isUnseen(domain.domainId)) return unseenPlan(planned);
     const owner = setOwner(domain.set);
     return owner !== undefined && isBlocked?.(owner) === true
       ? blockedPlan(planned, { peerId: owner, name: nameOf(owner) })

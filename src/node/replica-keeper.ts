@@ -60,6 +60,7 @@ export class ReplicaKeeper {
   readonly #listeners = new Set<ReplicaListener>();
   readonly #writing = new Set<Promise<void>>();
   #transfersNoted = 0;
+  #settledNoted = 0;
   #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
@@ -223,8 +224,7 @@ export class ReplicaKeeper {
   async settle(set: SetName, takenAt: Instant): Promise<void> {
     await this.durable(); // What we are settled by must not be lost beneath the mark that says so.
     if (!this.replica.settle(set, takenAt)) return;
-    const marks = [...this.replica.settledMarks].map(([name, { wallMs, counter }]) => [name, wallMs, counter]);
-    await this.note({ meta: [[SETTLED, marks]] });
+    await this.note({ meta: this.#settledMarks() });
     for (const listener of this.#listeners) listener.onSettled?.(set);
   }
 
@@ -246,6 +246,7 @@ export class ReplicaKeeper {
       ...(beside.meta ?? []),
       ...(membershipChanged ? [this.#finalRosters()] : []),
       ...this.#finalTransfers(),
+      ...this.#settledMarks(),
     ];
     const writing = this.#options.store.write({ ...beside, meta, records, instant: this.replica.instant });
     this.#writing.add(writing);
@@ -273,6 +274,14 @@ export class ReplicaKeeper {
     if (finalTransfers.size === this.#transfersNoted) return [];
     this.#transfersNoted = finalTransfers.size;
     return [[FINAL_TRANSFERS, [...finalTransfers]]];
+  }
+
+  /** Where this node is settled, if that changed: in one batch with what an owner took away itself. */
+  #settledMarks(): (readonly [string, FieldValue])[] {
+    const { settledMarks, settledChanges } = this.replica;
+    if (settledChanges === this.#settledNoted) return [];
+    this.#settledNoted = settledChanges;
+    return [[SETTLED, [...settledMarks].map(([name, { wallMs, counter }]) => [name, wallMs, counter])]];
   }
 
   #recordWrite(

@@ -4,9 +4,10 @@
 import type { CanaryFound } from "../core/canary.ts";
 import { type DomainView, type Held, isSameValues, type Seen, valuesOf } from "../core/keystone-view.ts";
 import { KEYSTONE_CONNECTIONS_MAX } from "../core/limits.ts";
-import type { KeystoneApi } from "../keystone/api.ts";
-import type { CanaryKeeper } from "./canary-keeper.ts";
+import { type KeystoneApi, KeystoneError, type ProjectObject } from "../keystone/api.ts";
+import { type CanaryKeeper, isCanary } from "./canary-keeper.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
+import { lookFor, type UnseenDomain } from "./sight.ts";
 
 export type DomainScan = {
   readonly domain: DomainView;
@@ -15,6 +16,8 @@ export type DomainScan = {
 };
 export type Scan = {
   readonly domains: readonly DomainScan[];
+  /** Agreed domains that our login doesn't see: they were not looked at. */
+  readonly unseen: readonly UnseenDomain[];
   readonly canary: CanaryFound;
   /** Whether the canary stood the same before the scan. */
   readonly isSteady: boolean;
@@ -26,12 +29,14 @@ export async function scanKeystone(
   domains: readonly DomainView[],
   parts: { api: KeystoneApi; memory: KeystoneMemory; canary: CanaryKeeper },
 ): Promise<Scan> {
+  const { seen, unseen } = lookFor(domains, await parts.api.scope());
   const before = await parts.canary.find();
   const scans: DomainScan[] = [];
-  for (const domain of domains) scans.push(await scanDomain(domain, parts));
+  for (const domain of seen) scans.push(await scanDomain(domain, parts));
   const canary = await parts.canary.find();
   return {
     domains: scans,
+    unseen,
     canary,
     isSteady: JSON.stringify(before) === JSON.stringify(canary),
     remaining: remainingShare(scans, parts.memory),
@@ -46,19 +51,32 @@ async function scanDomain(
   const itself = await api.getProject(domain.domainId);
   if (itself?.isDomain) held.set(itself.id, itself);
   for (const project of itself === undefined ? [] : await api.listProjects(domain.domainId))
-    if (project.domainId === domain.domainId) held.set(project.id, project);
+    if (project.domainId === domain.domainId && !isCanary(project, memory)) held.set(project.id, project);
   const missing = [...memory.seenIn(domain.set)].filter(([id, row]) => row.present && !held.has(id)).map(([id]) => id);
   const gone = new Set<string>();
   // A list can miss what is there: only a read of its own tells that something is gone.
   for (let at = 0; at < missing.length; at += KEYSTONE_CONNECTIONS_MAX) {
     await Promise.all(
       missing.slice(at, at + KEYSTONE_CONNECTIONS_MAX).map(async (id) => {
-        const object = id === domain.domainId ? itself : await api.getProject(id);
-        if (object === undefined) gone.add(id);
+        if (await isGone(id, { domain, itself, api })) gone.add(id);
       }),
     );
   }
   return { domain, held, gone };
+}
+
+/** A login for some domains is told 403 of what stands in another one: that is no 404. */
+async function isGone(
+  id: string,
+  { domain, itself, api }: { domain: DomainView; itself: ProjectObject | undefined; api: KeystoneApi },
+): Promise<boolean> {
+  if (id === domain.domainId) return itself === undefined;
+  try {
+    return (await api.getProject(id)) === undefined;
+  } catch (error) {
+    if (error instanceof KeystoneError && error.code === "FORBIDDEN") return false;
+    throw error;
+  }
 }
 
 function remainingShare(scans: readonly DomainScan[], memory: KeystoneMemory): number {

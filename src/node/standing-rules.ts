@@ -13,12 +13,13 @@ import { agree } from "./agreement.ts";
 import { wordOf } from "./domain-views.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
+import { isSeen } from "./sight.ts";
 
 export type StandingRulesOptions = {
   readonly rules: readonly AcceptRule[];
   readonly keeper: ReplicaKeeper;
   readonly memory: KeystoneMemory;
-  readonly api: Pick<KeystoneApi, "listDomains">;
+  readonly api: Pick<KeystoneApi, "listDomains" | "scope">;
   readonly log: Log;
   isBlocked(peerId: PeerId): boolean;
 };
@@ -44,11 +45,14 @@ export class StandingRules {
     for (const set of this.#waiting.keys()) if (!present.has(set)) this.#waiting.delete(set);
     if (candidates.length === 0) return false;
     const { keeper, memory, log, api } = this.#options;
-    const domains = await api.listDomains();
+    const [domains, scope] = [await api.listDomains(), await api.scope()];
     let accepted = 0;
     for (const { chain, offer, rule } of candidates) {
       if (this.#ownMode(chain) !== undefined) continue; // The operator said something while Keystone was asked.
-      const verdict = judgeOffer(rule, offer, this.#around(chain, offer, domains));
+      // Whether this Keystone holds the domain already nobody can say who doesn't see it.
+      const verdict = isSeen(scope, offer.domainId)
+        ? judgeOffer(rule, offer, this.#around(chain, offer, domains))
+        : ({ is: "wait", why: "our login to this cloud's Keystone doesn't see it" } as const);
       const facts = { set: chain.present, domain: offer.name, owner: offer.owner };
       if (verdict.is === "wait") {
         if (this.#waiting.get(chain.present) !== verdict.why)

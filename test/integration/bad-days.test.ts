@@ -7,7 +7,7 @@ import { type Cloud, useFederation } from "../fixtures/federation.ts";
 
 const AT_ONCE_MAX = 6; // The default of 10 takes longer, and shows no more.
 const MANY = AT_ONCE_MAX + 1;
-const config = { deletesPerOriginMax: AT_ONCE_MAX, missingAtOnceMax: AT_ONCE_MAX };
+const config = { guards: { deletesPerHourMax: AT_ONCE_MAX, missingAtOnceMax: AT_ONCE_MAX, sharePercentMax: 100 } };
 const federation = useFederation({ count: 3, config });
 
 type World = { readonly a: Cloud; readonly b: Cloud; readonly c: Cloud; readonly domainId: string };

@@ -135,7 +135,7 @@ describe("logins", () => {
   it("refuses to list a domain that a domain-scoped login can't see", async () => {
     const [userId, roleId] = [await idOfAdmin("users"), await idOfAdmin("roles")];
     await byHand("PUT", `/domains/default/users/${userId}/roles/${roleId}`);
-    const client = open({ ...credentials, scope: { is: "domain", domain: { id: "default" } } });
+    const client = open({ ...credentials, scope: { is: "domains", domains: [{ id: "default" }] } });
     expect((await client.listProjects("default")).map((project) => project.name)).toContain("admin");
     await expect(client.listProjects(newId())).rejects.toMatchObject({ code: "FORBIDDEN" });
   });

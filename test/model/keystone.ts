@@ -1,6 +1,6 @@
 // A Keystone in memory, for the simulator and for unit tests: KeystoneApi with Keystone's own rules, faults on demand,
 // and the backdoors that a test needs. Time and chance are the caller's: a seed replays it exactly.
-import type { DomainObject, KeystoneApi, ProjectObject, WriteOptions } from "../../src/keystone/api.ts";
+import type { DomainObject, KeystoneApi, KeystoneScope, ProjectObject, WriteOptions } from "../../src/keystone/api.ts";
 import {
   checkBody,
   checkCreate,
@@ -58,6 +58,8 @@ export type ModelKeystone = KeystoneApi & {
   faults: (call: ModelCall) => ModelFault | undefined;
   /** True while nothing is answered at all. */
   down: boolean;
+  /** The domains that a login for some domains sees, the admin apart; undefined for a login that sees all. */
+  visible: Visible;
   /** Carries out writes that are to land late, oldest first; their refusals go unseen. Returns how many landed. */
   landLate(): number;
   readonly lateCount: () => number;
@@ -102,9 +104,13 @@ export function createModelKeystone(options: ModelOptions): ModelKeystone {
     throw fail("UNKNOWN_OUTCOME", call.method, "no answer");
   };
   const model: ModelKeystone = {
-    ...api(state, carryOut),
+    ...api(state, carryOut, () => model.visible),
     admin: {
-      ...api(state, async (_call, action) => action()),
+      ...api(
+        state,
+        async (_call, action) => action(),
+        () => undefined,
+      ),
       setImmutable: (id, immutable) => {
         const row = state.rows.get(id);
         if (row !== undefined) state.rows.set(id, { ...row, immutable });
@@ -114,6 +120,7 @@ export function createModelKeystone(options: ModelOptions): ModelKeystone {
     },
     faults: () => undefined,
     down: false,
+    visible: undefined,
     landLate: () => {
       const due = late.splice(0);
       return due.filter(lands).length;
@@ -135,6 +142,8 @@ type State = {
   readonly database: Database;
   readonly driver: boolean;
 };
+/** The domains of a login for some; undefined for one that sees all. */
+type Visible = readonly string[] | undefined;
 type CarryOut = <T>(call: ModelCall, action: () => T) => Promise<T>;
 
 function lands(action: () => void): boolean {
@@ -146,7 +155,11 @@ function lands(action: () => void): boolean {
   }
 }
 
-function api(state: State, carryOut: CarryOut): KeystoneApi {
+function api(state: State, carryOut: CarryOut, visible: () => Visible): KeystoneApi {
+  const seen = (operation: string, id: string) => {
+    const row = state.rows.get(id);
+    if (row !== undefined) checkSeen(visible(), operation, row.domainId ?? row.id);
+  };
   const read = <T>(method: keyof KeystoneApi, id: string | undefined, action: () => T) =>
     carryOut({ method, write: false, id }, action);
   const write = <T>(method: keyof KeystoneApi, id: string | undefined, action: () => T) =>
@@ -156,46 +169,83 @@ function api(state: State, carryOut: CarryOut): KeystoneApi {
   return {
     version: () => read("version", undefined, () => "v3.14"),
     ping: () => read("ping", undefined, () => undefined),
+    scope: async () => scopeOf(visible()), // Of the token that we hold: nothing is asked.
     checkDriver: () =>
       read("checkDriver", undefined, () => ({
         explicitIds: state.driver,
         detail: state.driver ? "the driver plugin is at work" : "Keystone would choose IDs of its own",
       })),
-    listProjects: (domainId) => read("listProjects", domainId, () => sorted((row) => row.domainId === domainId)),
-    getProject: (id) => read("getProject", id, () => state.rows.get(id)),
+    listProjects: (domainId) =>
+      read("listProjects", domainId, () => {
+        checkSeen(visible(), "listProjects", domainId);
+        return sorted((row) => row.domainId === domainId);
+      }),
+    getProject: (id) =>
+      read("getProject", id, () => {
+        const row = state.rows.get(id);
+        if (row !== undefined) checkSeen(visible(), "getProject", row.domainId ?? row.id);
+        return row;
+      }),
     findProjects: ({ name, domainId }) =>
       read("findProjects", domainId, () => {
+        checkSeen(visible(), "findProjects", domainId);
         const key = nameKey(name, state.database);
         return sorted((row) => row.domainId === domainId && nameKey(row.name, state.database) === key);
       }),
-    listDomains: () => read("listDomains", undefined, () => sorted((row) => row.isDomain).map(asDomain)),
+    listDomains: () =>
+      read("listDomains", undefined, () =>
+        sorted((row) => row.isDomain && visible()?.includes(row.id) !== false).map(asDomain),
+      ),
     getDomain: (id) =>
       read("getDomain", id, () => {
+        checkSeen(visible(), "getDomain", id);
         const row = state.rows.get(id);
         return row?.isDomain === true ? asDomain(row) : undefined;
       }),
     createProject: ({ extra = {}, ...creation }, options) =>
-      write("createProject", creation.id, () =>
-        create(state, "createProject", { ...creation, isDomain: false, extra }, options),
-      ),
+      write("createProject", creation.id, () => {
+        checkSeen(visible(), "createProject", creation.domainId);
+        return create(state, "createProject", { ...creation, isDomain: false, extra }, options);
+      }),
     createDomain: (creation, options) =>
       write("createDomain", creation.id, () => {
+        checkSeen(visible(), "createDomain", "any");
         const row = { ...creation, domainId: null, parentId: null, isDomain: true, tags: [], extra: {} };
         return asDomain(create(state, "createDomain", row, options));
       }),
     updateProject: (id, patch, options) =>
-      write("updateProject", id, () => update(state, { operation: "updateProject", id, patch }, options)),
+      write("updateProject", id, () => {
+        seen("updateProject", id);
+        return update(state, { operation: "updateProject", id, patch }, options);
+      }),
     updateDomain: (id, patch, options) =>
       write("updateDomain", id, () => {
+        seen("updateDomain", id);
         checkDomainName("updateDomain", patch.name ?? "");
         if (state.rows.get(id)?.isDomain === false) throw fail("NOT_FOUND", "updateDomain", `no domain ${id}`);
         return asDomain(update(state, { operation: "updateDomain", id, patch }, options));
       }),
-    deleteProject: (id, options) => write("deleteProject", id, () => remove(state, id, options)),
+    deleteProject: (id, options) =>
+      write("deleteProject", id, () => {
+        seen("deleteProject", id);
+        remove(state, id, options);
+      }),
   };
 }
 
 type NewRow = Omit<ProjectObject, "id" | "immutable"> & { readonly id?: string };
+
+/** A login for some domains is told 403 of what stands elsewhere, and 404 of what stands nowhere. */
+function checkSeen(visible: Visible, operation: string, domainId: string): void {
+  if (visible?.includes(domainId) === false)
+    throw fail("FORBIDDEN", operation, `our login sees nothing of ${domainId}`);
+}
+
+function scopeOf(visible: Visible): KeystoneScope {
+  if (visible === undefined) return { is: "all", by: "system", roles: ["admin"] };
+  if (visible.length === 0) throw fail("UNAUTHORISED", "scope", "our login sees no domain");
+  return { is: "domains", domains: visible.map((id) => ({ id, roles: ["keymesh"] })), refused: [] };
+}
 
 function create(state: State, operation: string, wanted: NewRow, options: WriteOptions | undefined): ProjectObject {
   checkBody(operation, wanted);

@@ -146,6 +146,7 @@ export class SimKeystone {
     return {
       version: () => model.version(),
       ping: () => read("ping", () => model.ping()),
+      scope: () => model.scope(),
       checkDriver: () => read("checkDriver", () => model.checkDriver()),
       listProjects: (domainId) => read("listProjects", () => model.listProjects(domainId)),
       getProject: (id) => read("getProject", () => model.getProject(id)),

@@ -1,5 +1,6 @@
 // The swarm: how many clouds, how much goes on, and which faults at which rates, all drawn from the seed. Each seed has
 // only some of the faults, so that one doesn't hide another.
+import type { GuardLimits } from "../../src/core/guard-limits.ts";
 import { DRIFT_MAX_MS } from "../../src/core/limits.ts";
 import type { Chance } from "./chance.ts";
 
@@ -45,8 +46,7 @@ export type Swarm = {
   readonly driftMaxMs: number;
   /** Greatest error of a clock, in milliseconds. */
   readonly clockErrorMs: number;
-  readonly deletesPerOriginMax: number;
-  readonly missingAtOnceMax: number;
+  readonly guards: GuardLimits;
   readonly diskMs: readonly [least: number, most: number];
   readonly keystoneMs: readonly [least: number, most: number];
   readonly lossRate: number;
@@ -58,6 +58,7 @@ export type Swarm = {
 const FAULT_RATE = 0.35; // Five or six kinds in one seed.
 
 export function drawSwarm(chance: Chance): Swarm {
+  const rare = chance.fork("guards"); // Drawn apart, so that seeds from before them tell the same story.
   const clouds = chance.is(0.005) ? chance.between(9, 14) : chance.pick([2, 2, 3, 3, 3, 4, 4, 5, 6, 8]);
   return {
     clouds,
@@ -73,8 +74,12 @@ export function drawSwarm(chance: Chance): Swarm {
     graceMs: chance.pick([0, 0, 7_000, 60_000]),
     driftMaxMs: chance.pick([2_000, 10_000, DRIFT_MAX_MS]),
     clockErrorMs: chance.pick([500, 5_000, 60_000]),
-    deletesPerOriginMax: chance.pick([2, 10, 10]),
-    missingAtOnceMax: chance.pick([1, 3, 10, 10]),
+    guards: {
+      deletesPerHourMax: chance.pick([2, 10, 10]),
+      missingAtOnceMax: chance.pick([1, 3, 10, 10]),
+      deletesPerDayMax: rare.pick([3, 50, 50]),
+      sharePercentMax: rare.pick([20, 50, 100]),
+    },
     diskMs: chance.pick([
       [0, 0],
       [0, 3],

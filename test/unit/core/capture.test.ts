@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { capture } from "../../../src/core/capture.ts";
 import type { Captured, CaptureInput } from "../../../src/core/capture-draft.ts";
 import { holdId } from "../../../src/core/capture-holds.ts";
+import { guardLimits } from "../../../src/core/guard-limits.ts";
 import type { Decision, DomainView, Held, Intent, RecordView, Seen } from "../../../src/core/keystone-view.ts";
 import type { Scope } from "../../../src/core/kinds.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";
@@ -45,7 +46,7 @@ function look({
     seen: new Map(Object.entries({ [DOMAIN]: DOMAIN_ROW, ...seen })),
     intents: new Map(Object.entries(intents)),
     decisions: new Map(),
-    missingAtOnceMax: 2,
+    limits: guardLimits({ missingAtOnceMax: 2 }, DOMAIN),
     ...input,
   });
 }

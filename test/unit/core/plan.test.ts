@@ -1,5 +1,6 @@
 // One small Keystone and one small mesh for each rule of the plan.
 import { describe, expect, it } from "vitest";
+import { type Guards, guardLimits } from "../../../src/core/guard-limits.ts";
 import type { DomainView, RecordView, Seen } from "../../../src/core/keystone-view.ts";
 import { type Plan, type PlanInput, plan } from "../../../src/core/plan.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";
@@ -9,7 +10,8 @@ import { idOf } from "../../fixtures/peers.ts";
 
 const [A, B, C, D] = [idOf("1"), idOf("2"), idOf("3"), idOf("4")];
 const NOW = 10_000_000 as UnixMs;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 type Case = {
   readonly mesh: Readonly<Record<string, RecordView>>;
@@ -25,8 +27,7 @@ function planOf({ mesh, here = {}, domain = {}, input = {} }: Case): Plan {
     decisions: new Map(),
     nowMs: NOW,
     deleteGraceMs: 0,
-    deletesPerOriginMax: 10,
-    deletesWindowMs: 3_600_000,
+    limits: guardLimits({}, DOMAIN),
     nameOf: (peerId) => peerId.slice(-4),
     ...input,
   });
@@ -398,14 +399,15 @@ describe("many deletes at once", () => {
   const deletes = (of: Parameters<typeof steps>[0]) => steps(of).filter((step) => step.startsWith("delete"));
   const mesh = { [A]: deleted("a"), [B]: deleted("b"), [C]: deleted("c") };
   const all = { [A]: gone(NOW), [B]: gone(NOW - 10), [C]: gone(NOW - 20) };
-  const input = { deletesPerOriginMax: 2, deletesWindowMs: 100 };
+  const few = (limits: Guards) => ({ limits: guardLimits(limits, DOMAIN) });
+  const input = few({ deletesPerHourMax: 2 });
 
   it("are held above the limit, and not below it", () => {
     const one = { mesh, here: all, input };
     expect(steps(one)).toEqual([]);
     expect(planOf(one).holds).toMatchObject([{ kind: "deletes", objects: [C, B, A] }]);
     expect(standing(one, A)?.state).toBe("held");
-    expect(deletes({ mesh, here: all, input: { ...input, deletesPerOriginMax: 3 } })).toHaveLength(3);
+    expect(deletes({ mesh, here: all, input: few({ deletesPerHourMax: 3 }) })).toHaveLength(3);
   });
 
   it("are counted for each origin, and with those that are done", () => {
@@ -418,9 +420,42 @@ describe("many deletes at once", () => {
   });
 
   it("are no burst over a day, and stay held when the window is past", () => {
-    const slow = { ...all, [A]: gone(NOW + 200) };
-    expect(planOf({ mesh, here: slow, input: { ...input, nowMs: (NOW + 200) as UnixMs } }).holds).toEqual([]);
+    const slow = { ...all, [A]: gone(NOW + HOUR_MS) };
+    expect(planOf({ mesh, here: slow, input: { ...input, nowMs: (NOW + HOUR_MS) as UnixMs } }).holds).toEqual([]);
     expect(planOf({ mesh, here: all, input: { ...input, nowMs: (NOW + DAY_MS) as UnixMs } }).holds).toHaveLength(1);
+  });
+
+  it("are counted over a day too, and as a share of what stood here", () => {
+    const apart = { [A]: gone(NOW), [B]: gone(NOW - 2 * HOUR_MS), [C]: gone(NOW - 4 * HOUR_MS) };
+    const day = { mesh, here: apart, input: few({ deletesPerHourMax: 1, deletesPerDayMax: 2 }) };
+    expect(planOf(day).holds).toMatchObject([
+      { objects: [C, B, A], why: expect.stringContaining("more than 2 deletes from one cloud within a day") },
+    ]);
+    expect(deletes({ ...day, input: few({ deletesPerHourMax: 1, deletesPerDayMax: 3 }) })).toHaveLength(3);
+    const ids = Array.from({ length: 8 }, (_, at) => idOf(String(at + 1)));
+    const six = Object.fromEntries(ids.map((id, at) => [id, at < 6 ? deleted(`p${at}`) : project(`p${at}`)]));
+    const here = Object.fromEntries(ids.map((id, at) => [id, at < 6 ? gone(NOW) : row(`p${at}`)]));
+    expect(planOf({ mesh: six, here }).holds).toMatchObject([
+      { objects: ids.slice(0, 6), why: expect.stringContaining("50 % of the 8 projects that stood here") },
+    ]);
+    expect(planOf({ mesh: six, here, input: few({ sharePercentMax: 75 }) }).holds).toEqual([]);
+    const five = { ...six, [ids[0] as string]: project("p0") };
+    const kept = { ...here, [ids[0] as string]: row("p0") };
+    expect(planOf({ mesh: five, here: kept, input: few({ sharePercentMax: 0 }) }).holds).toEqual([]); // Five are never a share.
+  });
+
+  it("stay held though the domain has grown since, or the limit was raised", () => {
+    const [hold] = planOf({ mesh, here: all, input }).holds;
+    const known = new Map(hold === undefined ? [] : [[hold.id, hold]]);
+    const later = { mesh, here: all, input: { ...few({ deletesPerHourMax: 100 }), known } };
+    expect(steps(later)).toEqual([]);
+    expect(planOf(later).holds).toEqual([hold]);
+  });
+
+  it("have limits for one domain that are not the others'", () => {
+    const guards: Guards = { deletesPerHourMax: 2, domains: { [DOMAIN]: { deletesPerHourMax: 3 } } };
+    expect(planOf({ mesh, here: all, input: { limits: guardLimits(guards, DOMAIN) } }).holds).toEqual([]);
+    expect(planOf({ mesh, here: all, input: { limits: guardLimits(guards, idOf("e")) } }).holds).toHaveLength(1);
   });
 
   it("go on when approved, through their grace, but not those that came later", () => {

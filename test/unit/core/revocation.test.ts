@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { grantValue } from "../../../src/core/authority.ts";
 import type { Fields } from "../../../src/core/entry.ts";
+import { guardLimits } from "../../../src/core/guard-limits.ts";
 import { SCOPES, type Scope, SIGNER_PREFIX } from "../../../src/core/kinds.ts";
 import { plan } from "../../../src/core/plan.ts";
 import { Replica } from "../../../src/core/replica.ts";
@@ -54,7 +55,7 @@ function revoke(
 function plannedNames(replica: Replica): Record<string, unknown> {
   const domain = domainView(replica, replica.domainChain({ firstOwner: owner.peerId, domainId }));
   if (domain === undefined) throw new Error("the domain is shared");
-  const guards = { deletesPerOriginMax: 10, deletesWindowMs: 1_000, deleteGraceMs: 0, nowMs: NOW };
+  const guards = { limits: guardLimits({}, domainId), deleteGraceMs: 0, nowMs: NOW };
   const { actions } = plan({ domain, seen: new Map(), decisions: new Map(), nameOf: String, ...guards });
   return Object.fromEntries(actions.map(({ id, fields }) => [id, fields.name]));
 }

@@ -157,3 +157,47 @@ describe("a set", () => {
     expect(before.vouches(asked), "an owner that forgot its revoke").toBe(false);
   });
 });
+
+describe("an owner that was put back to before its own revoke", () => {
+  it("is not settled by the revoke that others tell it of, until a settled peer has given back all", () => {
+    const before = sharedDomain();
+    const stored = storedBy(before);
+    const settled = replicaOf(b);
+    const halfway = replicaOf(c);
+    giveStanding(before, halfway);
+    const words = revoke(before);
+    giveStanding(before, settled);
+    settleWith(settled, before);
+    halfway.join(
+      words.filter(({ kind }) => kind === "authority"),
+      CLOCK,
+    );
+
+    const restored = new Replica({ meshId, self: owner.peerId });
+    restored.load(stored);
+    restored.loaded();
+    expect(restored.isSettled(SET)).toBe(true);
+    giveStanding(halfway, restored);
+    expect(restored.isSettled(SET)).toBe(false);
+    settleWith(halfway, restored);
+    expect(halfway.isSettled(SET)).toBe(false);
+
+    giveStanding(settled, restored);
+    settleWith(restored, settled);
+    expect(restored.isSettled(SET)).toBe(true);
+    giveStanding(restored, halfway);
+    settleWith(halfway, restored);
+    expect(halfway.isSettled(SET)).toBe(true);
+    expect(halfway.field(project, "name")?.value).toBe("web");
+  });
+
+  it("stays unsettled when it is opened again, with nothing of its own from then", () => {
+    const gone = sharedDomain();
+    revoke(gone);
+    const empty = replicaOf(owner);
+    giveStanding(gone, empty);
+    expect(empty.isSettled(SET)).toBe(false);
+    expect(reopened(empty, owner).isSettled(SET)).toBe(false);
+    expect(reopened(gone, owner).isSettled(SET)).toBe(true);
+  });
+});

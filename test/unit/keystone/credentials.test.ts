@@ -40,7 +40,7 @@ describe("parseCredentials", () => {
   it.each([
     [
       { ...USER, domain_name: "d" },
-      { is: "domain", domain: { name: "d" } },
+      { is: "domains", domains: [{ name: "d" }] },
     ],
     [
       { ...USER, project_id: "p" },

@@ -13,6 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(data, { recursive: true }));
 
+const EXAMPLE_DOMAIN = "0123456789abcdef0123456789abcdef";
 const MINIMAL = "name: cloud-a\nkeystone: { cloud: a }\n";
 const AUTH = `name: a
 keystone:
@@ -97,6 +98,9 @@ describe("loadConfig", () => {
     [`${MINIMAL}listen: [0.0.0.0:4001]`, "CONFIG_BAD_VALUE", "listen[0]", "/ip4/0.0.0.0/tcp/4001"],
     [`${MINIMAL}announce: [/ip4/1.2.3.4/tcp/0]`, "CONFIG_BAD_VALUE", "announce[0]", "others can dial"],
     [`${MINIMAL}log: { level: loud }`, "CONFIG_BAD_VALUE", "log.level", "fatal, error, warn, info or debug"],
+    [`${MINIMAL}guards: { deletesMax: 3 }`, "CONFIG_UNKNOWN_KEY", "guards.deletesMax", "deletesPerDayMax?"],
+    [`${MINIMAL}guards: { sharePercentMax: 101 }`, "CONFIG_BAD_VALUE", "guards.sharePercentMax", "from 0 to 100"],
+    [`${MINIMAL}guards: { domains: { web: {} } }`, "CONFIG_BAD_VALUE", "guards.domains", "no domain ID"],
     [`${MINIMAL}accept: all`, "CONFIG_BAD_VALUE", "accept", "must be a list, not text"],
     [
       `${MINIMAL}accept: [{ owner: me, domains: "*", mode: mirror }]`,
@@ -186,13 +190,14 @@ describe("writeConfig", () => {
   it("shows defaults that are valid: with every comment opened the config still loads", async () => {
     const text = configText({ name: "a", listen: [], cloud: "a" });
     const opened = text.replace(
-      /^# ((?:announce|accept|[a-zA-Z]+M(?:s|ax)|log): ?.*| {2,4}(?:- |domains:|mode:|level).*)$/gm,
+      /^# ((?:announce|accept|guards|[a-zA-Z]+M(?:s|ax)|log): ?.*| {2,6}(?:- |domains:|mode:|level|[a-zA-Z]+Max:|[0-9a-f]{32}:).*)$/gm,
       "$1",
     );
     expect(opened).toContain("\nscanIntervalMs: 5000");
     expect(await load(opened)).toMatchObject({
       announce: ["/dns4/mesh.example.org/tcp/4001"],
       accept: [{ owner: "*", domains: "*", mode: "observe" }],
+      guards: { deletesPerHourMax: 10, domains: { [EXAMPLE_DOMAIN]: { deletesPerHourMax: 500 } } },
       log: { level: "info" },
     });
   });

@@ -280,7 +280,7 @@ describe("a crash", () => {
 
 describe("guards", () => {
   it("keep an approval through the grace of the deletes", async () => {
-    const cloud = await settled({ deletesPerOriginMax: 1, deleteGraceMs: 12_000 });
+    const cloud = await settled({ guards: { deletesPerHourMax: 1 }, deleteGraceMs: 12_000 });
     await cloud.hear([A, B].map((id, at) => say(ANNA, { id, at: 20 + at, fields: { deleted: true } })));
     await cloud.settle();
     expect([await state(cloud), [...cloud.memory.holds.values()].length]).toEqual([{ "1": "web", "2": "db" }, 1]);

@@ -44,7 +44,14 @@ async function owner(
   projects: number,
   { config = {}, ...parts }: { db?: QuietDisk; onWrite?: (batch: StoreBatch) => void; config?: Partial<Config> } = {},
 ): Promise<{ quiet: QuietNode; domainId: KeystoneId }> {
-  const quiet = await startQuietNode({ driftMaxMs: 3_600_000, deletesPerOriginMax: 10_000, ...config }, parts);
+  const quiet = await startQuietNode(
+    {
+      driftMaxMs: 3_600_000,
+      guards: { deletesPerHourMax: 10_000, deletesPerDayMax: 10_000, sharePercentMax: 100 },
+      ...config,
+    },
+    parts,
+  );
   const { id } = await quiet.model.admin.createDomain({ name: "shared", description: "", enabled: true });
   const domainId = parseKeystoneId(id ?? "");
   if (domainId === undefined) throw new Error("32 hex digits");
