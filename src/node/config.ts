@@ -55,7 +55,7 @@ export async function loadConfig(dataDir: string): Promise<Config> {
   const { keystone, ...rest } = parsed.data;
   const config = { ...DEFAULTS, ...rest, keystone: absolutePaths(keystone, dataDir) };
   await checkPaths(file, config.keystone);
-  if ("auth" in config.keystone || config.audit?.broker !== undefined) await checkMode(file);
+  if ("auth" in config.keystone) await checkMode(file);
   return config;
 }
 

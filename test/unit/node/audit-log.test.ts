@@ -143,7 +143,9 @@ describe("what is captured", () => {
 
 describe("holds", () => {
   it("are told when they are made, decided and over", async () => {
-    const { cloud, audit } = await openCloud({ deletesPerOriginMax: 0 });
+    const { cloud, audit } = await openCloud({
+      guards: { deletesPerHourMax: 0, deletesPerDayMax: 0, missingAtOnceMax: 10, sharePercentMax: 100 },
+    });
     await cloud.hear([say(ANNA, { id: A, at: 1, fields: creation("web") })]);
     await cloud.settle();
     await cloud.hear([say(OWNER, { id: A, at: 2, fields: { deleted: true } })]);
