@@ -49,7 +49,13 @@ export async function writeConfig(dataDir: string, config: NewConfig, { replace 
   }
 }
 
-export function configText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
+export function configText(config: NewConfig): string {
+  return `${nodeText(config)}
+${timesText()}
+${rulesText()}`;
+}
+
+function nodeText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
   return `# keymesh.yaml: one node, beside one cloud's Keystone. Read once, when the node starts.
 # A line that begins with # shows a default; times are in milliseconds.
 
@@ -78,8 +84,11 @@ ${keystoneText(cloud, cloudsYaml)}
 #   domains: [8d1e0c5b7a7f4c1c9f0e2a3b4c5d6e7f]
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
+`;
+}
 
-# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
+function timesText(): string {
+  return `# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
 # times their own duration apart, so that they take no more than a twentieth of Keystone's time by default.
 # scanIntervalMs: ${SCAN_INTERVAL_MS}
 # scanDutyFactor: ${SCAN_DUTY_FACTOR}
@@ -92,8 +101,11 @@ ${keystoneText(cloud, cloudsYaml)}
 
 # Time between two comparisons with a random member, which repair what gossip lost.
 # syncIntervalMs: ${SYNC_INTERVAL_MS}
+`;
+}
 
-# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
+function rulesText(): string {
+  return `# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
 # and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
 # Each may be set for one domain too, by its ID.
 # guards:
