@@ -83,7 +83,7 @@ export class EventPublisher {
   async #run(): Promise<void> {
     const { log, random } = this.#options;
     for (let failures = 0; ; ) {
-      while (this.#waiting.length === 0 && !this.#isStopped) await this.#until(undefined);
+      while (this.#waiting.length === 0 && !this.#isStopped) await this.#woken();
       if (this.#waiting.length === 0) return;
       const sent = await this.#session();
       if (this.#isStopped) return;
@@ -91,8 +91,7 @@ export class EventPublisher {
       if (this.#why === null) continue;
       if (failures <= 1) log.warn({ why: this.#why }, "the broker can't be told of what happens: trying again");
       const waitMs = Math.min(AUDIT_BROKER_RETRY_MIN_MS * 2 ** Math.min(failures, 10), AUDIT_BROKER_RETRY_MAX_MS);
-      const overMs = waitMs * (0.5 + random() / 2);
-      await this.#pause(overMs);
+      await this.#pause(waitMs * (0.5 + random() / 2));
     }
   }
 
@@ -110,12 +109,12 @@ export class EventPublisher {
       if (this.#why !== null) this.#options.log.info({ waiting: this.#waiting.length }, "the broker is told again");
       this.#why = null;
       while (true) {
-        while (this.#waiting.length === 0 && !this.#isStopped)
-          await Promise.race([this.#until(undefined), broken.promise]);
+        while (this.#waiting.length === 0 && !this.#isStopped) await Promise.race([this.#woken(), broken.promise]);
         if (this.#waiting.length === 0) return true;
         const batch = this.#waiting.slice(0, BATCH);
         for (const event of batch) this.#send(channel, event);
-        await Promise.race([channel.waitForConfirms(), broken.promise, this.#silence()]);
+        const silence = this.#silence();
+        await Promise.race([channel.waitForConfirms(), broken.promise, silence.promise]).finally(silence.cancel);
         this.#forget(batch);
         sent = true;
       }
@@ -173,14 +172,10 @@ export class EventPublisher {
     while (this.#waiting[0] !== undefined && done.has(this.#waiting[0])) this.#waiting.shift();
   }
 
-  /** Until something is to be done, or the time is over. */
-  async #until(ms: number | undefined): Promise<void> {
+  /** Until an event comes, a pause is over, or the node stops. */
+  async #woken(): Promise<void> {
     await new Promise<void>((resolve) => {
-      const cancel = ms === undefined ? () => undefined : this.#options.after(ms, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
+      this.#wake = resolve;
     });
   }
 
@@ -191,13 +186,14 @@ export class EventPublisher {
       isOver = true;
       this.#wake();
     });
-    while (!isOver && !this.#isStopped) await this.#until(undefined);
+    while (!isOver && !this.#isStopped) await this.#woken();
     cancel();
   }
 
-  async #silence(): Promise<never> {
-    await new Promise<void>((resolve) => void this.#options.after(AUDIT_BROKER_TIMEOUT_MS, resolve));
-    throw new Error("the broker confirms nothing");
+  #silence(): { promise: Promise<never>; cancel(): void } {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const fail = () => reject(new Error("the broker confirms nothing"));
+    return { promise, cancel: this.#options.after(AUDIT_BROKER_TIMEOUT_MS, fail) };
   }
 
   /** Never with the password in it. */
