@@ -88,6 +88,7 @@ export function statusText(status: StatusView, nowMs: number): string {
         : [`${counted(replica.heldStamps, "entry", "entries")} ahead of this clock, held until due`]),
     ],
     ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
+    ["notifications", ...notificationsText(keystone.notifications, nowMs)],
     ...blockedRow(status, nowMs),
     ...rotationRow(status, nowMs),
     ...workRow(status, nowMs),
@@ -114,10 +115,16 @@ function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
 
 /** Only what needs somebody: that all is written is nothing to tell. */
 function auditRow({ audit }: StatusView): [string, ...string[]][] {
-  if (audit === null || (audit.why === null && audit.lost === 0)) return [];
-  const lost = audit.lost === 0 ? [] : [`${counted(audit.lost, "event")} lost: too many waited`];
-  const why = audit.why === null ? [] : [`${audit.file} ${audit.why}; ${counted(audit.waiting, "event")} wait`];
-  return [["audit", ...why, ...lost]];
+  if (audit === null) return [];
+  const trouble = (whose: string, { waiting, lost, why }: { waiting: number; lost: number; why: string | null }) => [
+    ...(why === null ? [] : [`${whose} ${why}; ${counted(waiting, "event")} wait`]),
+    ...(lost === 0 ? [] : [`${whose} ${counted(lost, "event")} lost: too many waited`]),
+  ];
+  const lines = [
+    ...trouble(`${audit.file}:`, audit),
+    ...(audit.broker === null ? [] : trouble("the broker is not told:", audit.broker)),
+  ];
+  return lines.length === 0 ? [] : [["audit", ...lines]];
 }
 
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
@@ -133,6 +140,19 @@ function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["k
   const scan = lastScanMs === null ? "not scanned yet" : `scanned ${ago(lastScanMs, nowMs)}`;
   const hint = held > 0 ? " (keymesh hold list)" : "";
   return `${state}, ${scan}; ${pending} pending, ${stuck} stuck, ${held} held${hint}`;
+}
+
+function notificationsText(
+  { state, sinceMs, lastEventMs, reason, captured }: StatusView["keystone"]["notifications"],
+  nowMs: number,
+): [string, ...string[]] {
+  if (state === "off" || sinceMs === null) return ["off: only scans find changes"];
+  const last = lastEventMs === null ? "no event yet" : `last event ${ago(lastEventMs, nowMs)}`;
+  const lag =
+    captured.count === 0
+      ? ""
+      : `; ${counted(captured.count, "change")} captured, ${Math.round(captured.sumMs / captured.count)} ms after the event on average`;
+  return [`${state} since ${ago(sinceMs, nowMs)}, ${last}${lag}`, ...(reason === null ? [] : [line`${reason}`])];
 }
 
 function clockText({ state, offsetMs, driftMs }: StatusView["clock"]): string {

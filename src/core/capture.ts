@@ -60,7 +60,7 @@ function captureHeld(input: CaptureInput, held: Held, draft: Draft): void {
     else captureNew(input, held, draft);
     return;
   }
-  if (input.mode === "heal") {
+  if (input.mode === "heal" && !(input.vouched?.hasBase === true && input.vouched.changed.has(held.id))) {
     draft.seen.set(held.id, lookedAt(row, held));
     return;
   }
@@ -78,7 +78,7 @@ function adopt(input: CaptureInput, held: Held, from: { row: Seen | undefined; o
 
 function captureNew(input: CaptureInput, held: Held, draft: Draft): void {
   const { domain } = input;
-  if (held.isDomain || input.mode === "heal") return;
+  if (held.isDomain || (input.mode === "heal" && input.vouched?.created.has(held.id) !== true)) return;
   if (domain.mode !== "mirror" || !domain.scopes.has("create")) {
     if (input.seen.get(held.id)?.isOwn === true || input.mode === "hold") return;
     draft.seen.set(held.id, {

@@ -503,3 +503,5 @@ export const LOOKS_BEFORE_CONFIRM_MAX = 8;
 export const OWN_REQUESTS_MAX = 50_000;
 /** Objects whose last events are remembered, to tell a missed event and an overwritten edit. */
 export const EVENTS_REMEMBERED_MAX = 1_000;
+/** Milliseconds after a write of ours at which its event, and one of somebody else just before, have come. */
+export const OVERWRITTEN_LOOK_MS = 1_000;

@@ -16,6 +16,7 @@ import type {
   SwitchedView,
   SwitchView,
 } from "../node/control.ts";
+import { NOTIFICATIONS_OFF } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
 import { rotationView } from "./rotation-shapes.ts";
 
@@ -27,6 +28,15 @@ const fields = z.record(text, z.unknown());
 export const scope = z.enum(SCOPES);
 export const agreementMode = z.enum(["mirror", "initial", "observe", "none"]);
 export const decision = z.enum(["approve", "reject"]);
+const notifications = z.looseObject({
+  state: z.enum(["off", "connecting", "connected"]),
+  sinceMs: count.nullable(),
+  lastEventMs: count.nullable(),
+  reason: text.nullable(),
+  isFlowing: z.boolean(),
+  events: z.array(z.looseObject({ type: text, outcome: text, count })),
+  captured: z.looseObject({ count, sumMs: z.number(), maxMs: z.number() }),
+});
 export const keystoneState = z.enum([
   "ok",
   "unreachable",
@@ -100,6 +110,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     lastScanMs: count.nullable(),
     unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
     events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
+    notifications: notifications.default(() => ({ ...NOTIFICATIONS_OFF, events: [] })), // A node of before has none.
   }),
   clock: z.looseObject({
     driftMs: count,
@@ -134,7 +145,16 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   rejections: z.array(rejectionView),
   struck: z.array(z.looseObject({ peerId: text, name: text, untilMs: count })).default([]), // A node of before tells neither.
   knocks: z.array(z.looseObject({ peerId: text, count, lastMs: count })).default([]),
-  audit: z.looseObject({ file: text, waiting: count, lost: count, why: text.nullable() }).nullable().default(null),
+  audit: z
+    .looseObject({
+      file: text,
+      waiting: count,
+      lost: count,
+      why: text.nullable(),
+      broker: z.looseObject({ waiting: count, lost: count, why: text.nullable() }).nullable().default(null),
+    })
+    .nullable()
+    .default(null),
 });
 
 export const memberView: z.ZodType<MemberView> = z.looseObject({

@@ -39,6 +39,10 @@ export type ApplierOptions = {
   now(): UnixMs;
   /** A fresh request ID, `req-<uuid4>`: marks our writes in Keystone's notifications. */
   newRequestId(): string;
+  /** The number of Keystone's last event: taken before the read, it tells what came between that and our write. */
+  eventMark?(): number;
+  /** An update was answered, and no edit of another field shows in the answer. */
+  onWrote?(wrote: { readonly action: Action; readonly mark: number; readonly requestId: string }): void;
   /** A record bears the ID of something here that is not of its domain: told when it is first refused. */
   onForeign?(action: Action, why: string): void;
 };
@@ -104,6 +108,7 @@ export class Applier {
   async #carryOut(action: Action): Promise<Applied> {
     const claimed = this.#claimed(action);
     if (claimed !== undefined) return this.#refuseForeign(action, claimed);
+    const mark = this.#options.eventMark?.() ?? 0;
     const current = await this.#options.api.getProject(action.id);
     if (current !== undefined && this.#options.memory.seen.get(action.id)?.isOwn === true)
       return this.#refuseForeign(action, `${action.id} is a project that was made here by hand and is not shared`);
@@ -116,7 +121,7 @@ export class Applier {
       return this.#refuse(action, "it is immutable in this Keystone (options.immutable): clear that to let changes in");
     const base = action.action === "delete" ? [] : VALUE_FIELDS.filter((field) => action.fields[field] !== undefined);
     if (base.some((field) => !isSameValue(field, current[field], row.values[field]))) return "stale";
-    return action.action === "delete" ? this.#delete(action, row) : this.#update(action, row, current);
+    return action.action === "delete" ? this.#delete(action, row) : this.#update(action, { row, current, mark });
   }
 
   /**
@@ -186,7 +191,8 @@ export class Applier {
     await this.#settle(action.id, row);
   }
 
-  async #update(action: Action, row: Seen, current: Held): Promise<Applied> {
+  async #update(action: Action, found: { row: Seen; current: Held; mark: number }): Promise<Applied> {
+    const { row, current, mark } = found;
     // Keystone takes a missing `enabled` for true, and refuses that under a disabled parent.
     const patch: Fields =
       current.enabled || action.fields.enabled !== undefined ? action.fields : { ...action.fields, enabled: false };
@@ -213,6 +219,7 @@ export class Applier {
         action.fields[field] === undefined &&
         !isSameValue(field, after[field], current[field]),
     );
+    if (!isEdited) this.#options.onWrote?.({ action, mark, requestId: write.requestId });
     return isEdited ? "stale" : "done";
   }
 

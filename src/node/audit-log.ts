@@ -5,6 +5,7 @@ import type { Entry } from "../core/entry.ts";
 import { AUDIT_GATHER_MS, AUDIT_RETRY_MS, AUDIT_WAITING_MAX, AUDIT_WRITE_BYTES_MAX } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
+import type { PublisherState } from "../keystone/event-publisher.ts";
 import type { ReplicaStore, StoredValue, ValueWrite } from "../store/store.ts";
 import type { Cause, Written } from "./audit-causes.ts";
 import { type AuditNames, type CadfEvent, cadfEvent } from "./audit-event.ts";
@@ -51,7 +52,9 @@ export type AuditLogOptions = {
   readonly log: Log;
   readonly world: Pick<World, "now" | "after">;
   readonly self: PeerId;
-  readonly listeners?: readonly AuditListener[];
+  readonly listener?: AuditListener;
+  /** Who is told beside the file, and how that goes. */
+  readonly broker?: { readonly state: PublisherState };
   /** Events that may wait; AUDIT_WAITING_MAX by default. */
   readonly waitingMax?: number;
 };
@@ -112,7 +115,13 @@ export class AuditLog implements AuditSink {
   }
 
   view(): AuditView {
-    return { file: this.#options.path, waiting: this.#waiting.length, lost: this.#lost, why: this.#why };
+    return {
+      file: this.#options.path,
+      waiting: this.#waiting.length,
+      lost: this.#lost,
+      why: this.#why,
+      broker: this.#options.broker?.state ?? null,
+    };
   }
 
   ofChange(change: MemoryChange, before: MemoryBefore, signed: readonly Entry[]): AuditPart {
@@ -247,7 +256,7 @@ export class AuditLog implements AuditSink {
       if (this.#why !== null) log.info({ waiting: this.#waiting.length }, "the audit is written again");
       this.#why = null;
       const written = this.#waiting.splice(0, lines.length);
-      for (const [index, { note }] of written.entries()) this.#tellListeners(events[index], note);
+      for (const [index, { note }] of written.entries()) this.#tellListener(events[index], note);
       if (!(await this.#forget(written))) return;
     }
   }
@@ -265,8 +274,8 @@ export class AuditLog implements AuditSink {
     return { lines, events };
   }
 
-  #tellListeners(event: CadfEvent | undefined, note: AuditNote): void {
-    if (event !== undefined) for (const listener of this.#options.listeners ?? []) listener(event, note);
+  #tellListener(event: CadfEvent | undefined, note: AuditNote): void {
+    if (event !== undefined) this.#options.listener?.(event, note);
   }
 
   #tellLoss(): void {

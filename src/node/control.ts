@@ -48,6 +48,31 @@ export type SyncView = {
   readonly fetched: number;
   readonly sinceMs: number;
 };
+/** Events by type (`project.updated`) and what became of them. */
+export type EventCount = { readonly type: string; readonly outcome: string; readonly count: number };
+/** How this node hears of Keystone's changes. Times in milliseconds. */
+export type NotificationsView = {
+  readonly state: "off" | "connecting" | "connected";
+  readonly sinceMs: number | null;
+  readonly lastEventMs: number | null;
+  /** Why they can't be relied on, and what to do; null if they can, or are off. */
+  readonly reason: string | null;
+  /** Whether they can be relied on, so that whole scans are rare. */
+  readonly isFlowing: boolean;
+  readonly events: readonly EventCount[];
+  /** Events that became entries, and how long that took. */
+  readonly captured: { readonly count: number; readonly sumMs: number; readonly maxMs: number };
+};
+export const NOTIFICATIONS_OFF: NotificationsView = {
+  state: "off",
+  sinceMs: null,
+  lastEventMs: null,
+  reason: null,
+  isFlowing: false,
+  events: [],
+  captured: { count: 0, sumMs: 0, maxMs: 0 },
+};
+
 export type StatusView = {
   readonly peerId: string;
   readonly name: string;
@@ -84,6 +109,7 @@ export type StatusView = {
     readonly unseen: readonly { readonly id: string; readonly name: string; readonly why: string }[];
     /** Past states worth knowing, newest first: what happened, when, and how it ended. */
     readonly events: readonly { readonly atMs: number; readonly state: KeystoneState; readonly what: string }[];
+    readonly notifications: NotificationsView;
   };
   readonly clock: {
     /** How far our stamps lead our clock, in milliseconds. */
@@ -121,6 +147,8 @@ export type AuditView = {
   readonly lost: number;
   /** What is wrong; null if nothing is. */
   readonly why: string | null;
+  /** The same of the cloud's broker; null where it is not told. */
+  readonly broker: { readonly waiting: number; readonly lost: number; readonly why: string | null } | null;
 };
 /** What of one peer was refused for one reason, since this node's start. Times are Unix milliseconds. */
 export type RejectionView = {

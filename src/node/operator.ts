@@ -16,6 +16,7 @@ import type {
   StatusView,
   SwitchView,
 } from "./control.ts";
+import { NOTIFICATIONS_OFF } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
 import type { MembershipControl } from "./control-membership.ts";
 import { DomainDesk } from "./domain-desk.ts";
@@ -96,6 +97,7 @@ export class Operator implements Control {
         lastScanMs: membered?.loop.lastScanMs ?? null,
         unseen: membered?.loop.unseen ?? [],
         events: memory.state.events,
+        notifications: membered?.loop.notifications ?? NOTIFICATIONS_OFF,
       },
       work: this.#node.ownerWork.view,
       ...healthOf(this.#node),

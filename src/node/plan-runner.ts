@@ -8,7 +8,7 @@ import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
 import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import { firstSaid } from "../core/written-for.ts";
-import { Applier } from "./apply.ts";
+import { Applier, type ApplierOptions } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
@@ -27,6 +27,9 @@ const WRITING: ReadonlySet<AgreementMode> = new Set(["mirror", "initial"]);
  */
 export type PlanRun = "settled" | "written" | "waiting" | "more" | "stale";
 
+/** What the loop knows beside: domains that our login doesn't see, and what Keystone's events tell. */
+export type PlanHooks = Pick<ApplierOptions, "eventMark" | "onWrote"> & { isUnseen?(domainId: string): boolean };
+
 export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
   readonly #applier: Applier;
@@ -37,10 +40,10 @@ export class PlanRunner {
 
   readonly #isUnseen: (domainId: string) => boolean;
 
-  constructor(options: KeystoneLoopOptions, isUnseen: (domainId: string) => boolean = () => false) {
+  constructor(options: KeystoneLoopOptions, hooks: PlanHooks = {}) {
     this.#options = options;
-    this.#isUnseen = isUnseen;
-    this.#applier = new Applier({ ...options, onForeign: (action, why) => this.#countForeign(action, why) });
+    this.#isUnseen = hooks.isUnseen ?? (() => false);
+    this.#applier = new Applier({ ...options, ...hooks, onForeign: (action, why) => this.#countForeign(action, why) });
     this.#gate = new SettleGate(options);
   }
 

@@ -1,16 +1,15 @@
 // Starts a node on a data directory: opens what it needs, in an order in which a failure leaves nothing open.
 
-import { AUDIT_FILE_BYTES, AUDIT_FILES } from "../core/limits.ts";
 import { openIdentity } from "../mesh/identity.ts";
 import { createMesh } from "../mesh/mesh.ts";
 import { openLevelStore } from "../store/open-store.ts";
-import { AuditFile, auditPath } from "./audit-file.ts";
-import { AuditLog } from "./audit-log.ts";
+import { openAudit } from "./audit-access.ts";
 import type { Control } from "./control.ts";
 import { dataPaths } from "./data-directory.ts";
 import { identityFor, rotationKeys } from "./identity-keys.ts";
 import { openKeystone } from "./keystone-access.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { openNotifications } from "./notifications-access.ts";
 import { Operator } from "./operator.ts";
 import { HeapWatch, keepHeapSmall } from "./small-heap.ts";
 import { verifyOnThreads } from "./verify-entries.ts";
@@ -29,29 +28,24 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   await openIdentity(paths.identity); // Before anything else: a key that can't be used needs no store.
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
-  const identity = await identityFor(paths, store).catch(async (error: unknown) => {
+  const closed = async (error: unknown) => {
     await keystone.close();
     await store.close();
     throw error;
-  });
-  const { fileBytes = AUDIT_FILE_BYTES, files = AUDIT_FILES } = options.config.audit ?? {};
-  const audit = await AuditLog.open({
-    file: new AuditFile(paths.audit, { fileBytes, files }),
-    path: auditPath(paths.audit, 0),
-    store,
-    log: options.log,
-    world: options.world,
-    self: identity.peerId,
-  });
+  };
+  const identity = await identityFor(paths, store).catch(closed);
+  const notifications = await openNotifications(options, { peerId: identity.peerId, file: paths.config }).catch(closed);
+  const audit = await openAudit(options, { paths, store, peerId: identity.peerId }).catch(closed);
   const wanted = Promise.withResolvers<void>();
   const heap = new HeapWatch(options.world.after);
   const node = new Node(options, {
     identity,
     store,
     api: keystone,
+    ...(notifications === undefined ? {} : { notifications }),
     openMesh: createMesh,
     verify: verifyOnThreads,
-    audit,
+    audit: audit.log,
     noteEntries: (count) => heap.note(count),
     rotation: { keys: rotationKeys(paths), restart: wanted.resolve },
   });

@@ -258,7 +258,13 @@ describe("the log", () => {
     await note(store, log, "first");
     nowMs += AUDIT_GATHER_MS;
     await lines.pass(nowMs);
-    expect(log.view()).toEqual({ file: "audit.jsonl", waiting: 1, lost: 0, why: "can't be written: the disk is full" });
+    expect(log.view()).toEqual({
+      file: "audit.jsonl",
+      waiting: 1,
+      lost: 0,
+      why: "can't be written: the disk is full",
+      broker: null,
+    });
     await note(store, log, "second");
     expect(await rowsOf(store)).toHaveLength(2);
     const again = await lines.open(store, { now, self: SELF.peerId }); // As after a crash.
