@@ -227,6 +227,15 @@ export const STUCK_RETRY_MIN_MS = 1_000;
 export const STUCK_RETRY_MAX_MS = 300_000;
 /** Tries of a change after which healing no longer waits for it: what Keystone refuses for good must not keep a cloud ill for good. */
 export const HOPELESS_TRIES = 4;
+/** Times that Keystone breaks off at one value alone, and holds what it held, before the value is taken for the cause: a restart breaks off once. */
+export const UNFIT_TRIES = 3;
+/** Milliseconds until what a Keystone couldn't hold is tried there again: a day, for somebody converts a database by plan. A restart of the node asks at once. */
+export const UNFIT_RETRY_MS = 86_400_000;
+/** Milliseconds until a value that got no answer is tried again, doubled with each further silence: the network may have been the cause. */
+export const UNFIT_SILENT_RETRY_MIN_MS = 30_000;
+export const UNFIT_SILENT_RETRY_MAX_MS = 600_000;
+/** Values remembered as refused by this Keystone; of more the oldest are tried again. 2 MB of names, a signer's flood no more. */
+export const UNFIT_VALUES_MAX = 10_000;
 /** Tries of one read, and milliseconds before the second, doubled from then on: a restart of Keystone takes 2 to 3 s. */
 export const KEYSTONE_READ_TRIES_MAX = 5;
 export const KEYSTONE_READ_RETRY_MS = 250;
@@ -477,3 +486,42 @@ export const AUDIT_BROKER_RETRY_MIN_MS = 1_000;
 export const AUDIT_BROKER_RETRY_MAX_MS = 60_000;
 /** Milliseconds to connect to the broker and for it to confirm a message: it stands beside us. */
 export const AUDIT_BROKER_TIMEOUT_MS = 10_000;
+
+// --- Keystone's notifications --------------------------------------------------------------------------------------
+/** Bytes of one message from the broker that we read: a CADF event has 1 to 2 KB. */
+export const NOTIFICATION_BYTES_MAX = 64 * 1024;
+/** Messages on their way to us at once: each is taken in within a millisecond. */
+export const NOTIFICATIONS_PREFETCH = 64;
+/** Messages, and their bytes, that wait in our queue at the broker; older ones are dropped then, and a scan covers them. */
+export const NOTIFICATIONS_QUEUE_MAX = 10_000;
+export const NOTIFICATIONS_QUEUE_BYTES_MAX = 32 * 1024 * 1024;
+/** Milliseconds after which the broker deletes a queue that nobody reads: a node that comes back later scans anyway. */
+export const NOTIFICATIONS_QUEUE_EXPIRES_MS = 3_600_000;
+/** Milliseconds between tries to reach the broker, doubled from the first to the last, and for one try. */
+export const NOTIFICATIONS_RETRY_MIN_MS = 500;
+export const NOTIFICATIONS_RETRY_MAX_MS = 30_000;
+export const NOTIFICATIONS_CONNECT_TIMEOUT_MS = 10_000;
+/** Seconds between the broker's heartbeats: without two of them it counts as gone, and scans come often again. */
+export const NOTIFICATIONS_HEARTBEAT_SECONDS = 10;
+/** Bad messages of one connection that the log tells of: they are counted all the same. */
+export const NOTIFICATIONS_BAD_LOGGED_MAX = 10;
+/** Milliseconds between two whole scans while notifications flow: they find what no event told of. */
+export const SCAN_INTERVAL_NOTIFIED_MS = 300_000;
+/** Milliseconds in which the event for a change that a scan found may still come; after that it counts as missed. */
+export const EVENT_LATE_MAX_MS = 5_000;
+/** Milliseconds for which scans come often again after a change that no event told of. */
+export const EVENTS_DISTRUST_MS = 300_000;
+/** Objects that wait for a look of their own: beyond that, one whole scan is cheaper (1,000 projects are 0.4 s). */
+export const LOOKS_WAITING_MAX = 200;
+/** Objects of one look: it must not keep what comes after it waiting. */
+export const LOOK_OBJECTS_MAX = 32;
+/** Milliseconds that the first event after a pause waits for others of the same object: a domain's change is told twice. */
+export const LOOK_GATHER_MS = 3;
+/** Looks in a row before what they found is confirmed, though more wait: what is unconfirmed can't be deleted by anybody. */
+export const LOOKS_BEFORE_CONFIRM_MAX = 8;
+/** Our own requests that are remembered, to know their events: more than Keystone does in the longest time a write may land. */
+export const OWN_REQUESTS_MAX = 50_000;
+/** Objects whose last events are remembered, to tell a missed event and an overwritten edit. */
+export const EVENTS_REMEMBERED_MAX = 1_000;
+/** Milliseconds after a write of ours at which its event, and one of somebody else just before, have come. */
+export const OVERWRITTEN_LOOK_MS = 1_000;

@@ -18,9 +18,11 @@ import {
   type ProjectCreation,
   type ProjectPatch,
 } from "../keystone/api.ts";
+import { createProject } from "./create-project.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 import { readRefusal } from "./refusal-reading.ts";
 import { StuckList } from "./stuck-list.ts";
+import type { UnfitMemory } from "./unfit-memory.ts";
 
 /**
  * `done`: Keystone holds it. `stale`: it holds something else than the plan was made for: scan again. `unknown`: it may
@@ -35,6 +37,12 @@ export type ApplierOptions = {
   now(): UnixMs;
   /** A fresh request ID, `req-<uuid4>`: marks our writes in Keystone's notifications. */
   newRequestId(): string;
+  /** The number of Keystone's last event: taken before the read, it tells what came between that and our write. */
+  eventMark?(): number;
+  /** An update was answered, and no edit of another field shows in the answer. */
+  onWrote?(wrote: { readonly action: Action; readonly mark: number; readonly requestId: string }): void;
+  /** Told of refusals that may be about a value, and of what Keystone made of values. */
+  readonly unfit?: Pick<UnfitMemory, "refused" | "answered">;
   /** A record bears the ID of something here that is not of its domain: told when it is first refused. */
   onForeign?(action: Action, why: string): void;
 };
@@ -125,6 +133,7 @@ export class Applier {
 
   async #refused(action: Action, error: KeystoneError): Promise<Applied> {
     this.#unanswered = 0;
+    this.#options.unfit?.refused(action, error);
     await this.#options.memory.write({ intents: this.#answered(action.id), why: error.message });
     const { api, memory } = this.#options;
     const isFirst = this.stuck.of(action) === undefined;
@@ -139,6 +148,7 @@ export class Applier {
    */
   async #unansweredWrite(action: Action, error: KeystoneError): Promise<Applied> {
     this.#unanswered += 1;
+    this.#options.unfit?.refused(action, error);
     this.#stick(action, error.message);
     if (this.isCareful)
       throw new KeystoneError(
@@ -158,6 +168,7 @@ export class Applier {
     if (claimed !== undefined) return this.#refuseForeign(action, claimed);
     const isOwn = this.#options.memory.seen.get(action.id)?.isOwn === true;
     if (action.action === "create" && !isOwn) return this.#create(action);
+    const mark = this.#options.eventMark?.() ?? 0;
     const current = await this.#options.api.getProject(action.id);
     if (current !== undefined && isOwn)
       return this.#refuseForeign(action, `${action.id} is a project that was made here by hand and is not shared`);
@@ -170,7 +181,7 @@ export class Applier {
       return this.#refuse(action, "it is immutable in this Keystone (options.immutable): clear that to let changes in");
     const base = action.action === "delete" ? [] : VALUE_FIELDS.filter((field) => action.fields[field] !== undefined);
     if (base.some((field) => !isSameValue(field, current[field], row.values[field]))) return "stale";
-    return action.action === "delete" ? this.#delete(action, row) : this.#update(action, row, current);
+    return action.action === "delete" ? this.#delete(action, row) : this.#update(action, { row, current, mark });
   }
 
   /**
@@ -215,10 +226,11 @@ export class Applier {
     const write = { requestId: this.#options.newRequestId() };
     const { domainId, parentId, tags, ...common } = creationOf(action);
     if (action.kind === "domain") return { ...(await api.createDomain(common, write)), tags: [], parentId: null };
-    return api.createProject({ ...common, domainId, parentId, tags }, write);
+    return createProject(api, { ...common, domainId, parentId, tags }, { insert: action.insert === true, write });
   }
 
-  async #update(action: Action, row: Seen, current: Held): Promise<Applied> {
+  async #update(action: Action, found: { row: Seen; current: Held; mark: number }): Promise<Applied> {
+    const { row, current, mark } = found;
     // Keystone takes a missing `enabled` for true, and refuses that under a disabled parent.
     const patch: Fields =
       current.enabled || action.fields.enabled !== undefined ? action.fields : { ...action.fields, enabled: false };
@@ -232,6 +244,7 @@ export class Applier {
       action.kind === "domain"
         ? await api.updateDomain(action.id, patch as DomainPatch, write)
         : await api.updateProject(action.id, patch as ProjectPatch, write);
+    this.#options.unfit?.answered(action, after);
     this.#unanswered = 0;
     const values: Record<string, FieldValue> = { ...row.values };
     for (const field of Object.keys(action.fields))
@@ -249,6 +262,7 @@ export class Applier {
         action.fields[field] === undefined &&
         !isSameValue(field, after[field], current[field]),
     );
+    if (!isEdited) this.#options.onWrote?.({ action, mark, requestId: write.requestId });
     return isEdited ? "stale" : "done";
   }
 

@@ -16,6 +16,7 @@ import type {
   StatusView,
   SwitchView,
 } from "./control.ts";
+import { NOTIFICATIONS_OFF } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
 import type { MembershipControl } from "./control-membership.ts";
 import { DomainDesk } from "./domain-desk.ts";
@@ -95,7 +96,10 @@ export class Operator implements Control {
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
         lastScanMs: membered?.loop.lastScanMs ?? null,
         unseen: membered?.loop.unseen ?? [],
+        creates: membered?.loop.creates ?? [],
+        scans: membered?.loop.scans ?? { by: "api", detail: null },
         events: memory.state.events,
+        notifications: membered?.loop.notifications ?? NOTIFICATIONS_OFF,
       },
       work: this.#node.ownerWork.view,
       ...healthOf(this.#node),

@@ -1,5 +1,6 @@
 // Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now. Many
 // changes are under way at once: see action-pool.ts.
+import type { Conflict } from "../core/conflict.ts";
 import { guardLimits } from "../core/guard-limits.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
@@ -11,12 +12,13 @@ import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import { firstSaid } from "../core/written-for.ts";
 import { ActionPool, type ApplyProgress } from "./action-pool.ts";
-import { Applier } from "./apply.ts";
+import { Applier, type ApplierOptions } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
 import { unseenPlan } from "./sight.ts";
+import { UnfitMemory } from "./unfit-memory.ts";
 
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 const KINDS_OF_HOLD: ReadonlySet<string> = new Set([...PLAN_HOLDS, ...SETTLE_HOLDS]);
@@ -30,12 +32,18 @@ const WRITING: ReadonlySet<AgreementMode> = new Set(["mirror", "initial"]);
  */
 export type PlanRun = "settled" | "written" | "waiting" | "more" | "stale";
 
+/** What the loop knows beside: domains that our login doesn't see, and what Keystone's events tell. */
+export type PlanHooks = Pick<ApplierOptions, "eventMark" | "onWrote"> & { isUnseen?(domainId: string): boolean };
+
 export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
   readonly #applier: Applier;
   readonly #pool: ActionPool;
   readonly #gate: SettleGate;
+  readonly #unfit: UnfitMemory;
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
+  #conflicts: ReadonlyMap<SetName, readonly Conflict[]> = new Map();
+  #mayInsert = false;
   #retryMs: UnixMs | undefined;
   #planningMs = 0;
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
@@ -43,10 +51,16 @@ export class PlanRunner {
 
   readonly #isUnseen: (domainId: string) => boolean;
 
-  constructor(options: KeystoneLoopOptions, isUnseen: (domainId: string) => boolean = () => false) {
+  constructor(options: KeystoneLoopOptions, hooks: PlanHooks = {}) {
     this.#options = options;
-    this.#isUnseen = isUnseen;
-    this.#applier = new Applier({ ...options, onForeign: (action, why) => this.#countForeign(action, why) });
+    this.#isUnseen = hooks.isUnseen ?? (() => false);
+    this.#unfit = new UnfitMemory(() => options.now());
+    this.#applier = new Applier({
+      ...options,
+      ...hooks,
+      unfit: this.#unfit,
+      onForeign: (action, why) => this.#countForeign(action, why),
+    });
     this.#pool = new ActionPool(this.#applier, options.memory);
     this.#gate = new SettleGate(options);
   }
@@ -62,8 +76,15 @@ export class PlanRunner {
     return merged;
   }
 
+  /** What can't be as the mesh says, by set, as of the last plan. */
+  get conflicts(): ReadonlyMap<SetName, readonly Conflict[]> {
+    return this.#conflicts;
+  }
+
   get stuckCount(): number {
-    return this.#applier.stuck.list().length;
+    // What was left out for want of an answer is tried again, as what is stuck is.
+    const unfit = [...this.#conflicts.values()].flat().filter(({ kind }) => kind === "unfit");
+    return this.#applier.stuck.list().length + unfit.length;
   }
 
   /** The changes of the plan that is being carried out; null while none is. */
@@ -99,6 +120,7 @@ export class PlanRunner {
     const startedMs = uptimeMs();
     const isOver = () => how.isStopped() || uptimeMs() - startedMs >= APPLY_SLICE_MS;
     this.#planningMs = 0;
+    this.#mayInsert = how.mayInsert;
     let written = 0;
     for (let pass = 0; pass < PLAN_PASSES_MAX && !isOver(); pass += 1) {
       const plannedAtMs = uptimeMs();
@@ -148,6 +170,7 @@ export class PlanRunner {
     if (placed.length > 0 && maySign) await keeper.write(placed);
     if (rows.size + (maySign ? placed.length : 0) > 0) plans = this.plans();
     this.#standings = new Map(plans.map(({ domain, plan: { standings } }) => [domain.set, standings]));
+    this.#conflicts = new Map(plans.map(({ domain, plan: { conflicts } }) => [domain.set, conflicts]));
     return plans;
   }
 
@@ -200,6 +223,8 @@ export class PlanRunner {
       limits: guardLimits(guards, domain.domainId),
       known: memory.holds,
       nameOf,
+      unfit: this.#unfit,
+      mayInsert: this.#mayInsert,
       ...(drift === undefined ? {} : { drift }),
     });
     if (this.#isUnseen(domain.domainId)) return unseenPlan(planned);

@@ -48,7 +48,8 @@ export type ModelSnapshot = { readonly rows: Rows };
 export type ModelOptions = {
   /** 32 fresh lower-case hex digits. */
   readonly newId: () => string;
-  readonly sleep?: (ms: number) => Promise<void>;
+  /** Waits; "stopped" if Keystone was stopped meanwhile, with all that it was at. */
+  readonly sleep?: (ms: number) => Promise<"stopped" | undefined>;
   readonly database?: Database;
   /** Whether the driver plugin is at work. Default: true. */
   readonly driver?: boolean;
@@ -106,7 +107,8 @@ export function createModelKeystone(options: ModelOptions): ModelKeystone {
     const fault = model.down ? { fault: "unreachable" as const } : model.faults(call);
     if (fault === undefined) return action();
     if (fault.fault === "slow") {
-      await options.sleep?.(fault.ms);
+      const isStopped = (await options.sleep?.(fault.ms)) === "stopped";
+      if (isStopped) throw fail(call.write ? "UNKNOWN_OUTCOME" : "UNREACHABLE", call.method, "no answer");
       return action();
     }
     if (fault.fault === "unreachable" || !call.write) throw fail("UNREACHABLE", call.method, "no answer");
