@@ -236,6 +236,8 @@ export const STUCK_RETRY_MIN_MS = 1_000;
 export const STUCK_RETRY_MAX_MS = 300_000;
 /** Tries of a change after which healing no longer waits for it: what Keystone refuses for good must not keep a cloud ill for good. */
 export const HOPELESS_TRIES = 4;
+/** Bytes of a text above which MariaDB may break off: the size of a column of type TEXT. */
+export const DATABASE_TEXT_BYTES_MAX = 65_535;
 /** Times that Keystone breaks off at one value alone, and holds what it held, before the value is taken for the cause: a restart breaks off once. */
 export const UNFIT_TRIES = 3;
 /** Milliseconds until what a Keystone couldn't hold is tried there again: a day, for somebody converts a database by plan. A restart of the node asks at once. */

@@ -3,7 +3,7 @@
 // from cloud to cloud, so each Keystone's own answers say it. What is refused together is tried apart, so that one bad
 // value keeps no other waiting, and what is refused alone is left out of the plan and shown.
 import type { Fields, FieldValue } from "./entry.ts";
-import { PROJECT_NAME_LENGTH_MAX, UNFIT_TRIES } from "./limits.ts";
+import { DATABASE_TEXT_BYTES_MAX, PROJECT_NAME_LENGTH_MAX, UNFIT_TRIES } from "./limits.ts";
 import { foldName, trimName } from "./names.ts";
 
 /** `suspect`: refused together with others, to be tried alone. `refused`: refused alone; `why` in Keystone's own words. */
@@ -49,6 +49,24 @@ export function judge(refusal: Refusal, tries: number): ReadonlyMap<string, Verd
   const isSilent = refusal.is === "silent" && tries >= UNFIT_TRIES; // It may be the network's: only again and again counts.
   return isSure || isSilent ? new Map([[only, { is: "refused", why }]]) : new Map();
 }
+
+/**
+ * Whether a silence may well be about these values: those at which some database or Keystone is known to break off. Of
+ * them many in a row say nothing about Keystone's health, or a few projects with emoji would pass for its end.
+ */
+export function isOdd({ name, description, tags }: Fields): boolean {
+  const texts = [name, description, ...(Array.isArray(tags) ? tags : [])].filter((text) => typeof text === "string");
+  return (
+    texts.some((text) => ODD_CHARACTERS.test(text) || text.length * 3 > DATABASE_TEXT_BYTES_MAX) ||
+    hasTwins(tags) ||
+    (typeof name === "string" && name.toLowerCase() === FEDERATED)
+  );
+}
+
+/** Beyond the basic plane (utf8mb3 has no room for them), and NUL (PostgreSQL takes none). */
+const ODD_CHARACTERS = /[\u{10000}-\u{10ffff}\0]/u;
+/** A domain's name that Keystone keeps for itself, unless it is told to keep another. */
+const FEDERATED = "federated";
 
 export type Apart = {
   /** What nothing is known against. */

@@ -11,6 +11,7 @@ import type { Log } from "../core/log.ts";
 import type { Action } from "../core/plan.ts";
 import { parseSetName, type SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
+import { isOdd } from "../core/unfit.ts";
 import {
   type DomainPatch,
   type KeystoneApi,
@@ -147,10 +148,11 @@ export class Applier {
    * either way, for it may still land. Throws where too many in a row were left unanswered.
    */
   async #unansweredWrite(action: Action, error: KeystoneError): Promise<Applied> {
-    this.#unanswered += 1;
+    const isAboutValues = isOdd(action.fields);
+    if (!isAboutValues) this.#unanswered += 1;
     this.#options.unfit?.refused(action, error);
     this.#stick(action, error.message);
-    if (this.isCareful)
+    if (this.isCareful && !isAboutValues)
       throw new KeystoneError(
         "UNREACHABLE",
         `Keystone left ${this.#unanswered} writes in a row without an answer: ${error.message}`,

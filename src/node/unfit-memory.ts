@@ -9,7 +9,7 @@ import {
   UNFIT_VALUES_MAX,
 } from "../core/limits.ts";
 import type { UnixMs } from "../core/stamp.ts";
-import { judge, judgedFields, type Refusal, type UnfitValues, type Verdict } from "../core/unfit.ts";
+import { isOdd, judge, judgedFields, type Refusal, type UnfitValues, type Verdict } from "../core/unfit.ts";
 import type { KeystoneError, KeystoneErrorCode } from "../keystone/api.ts";
 
 type Case = {
@@ -60,7 +60,9 @@ export class UnfitMemory implements UnfitValues {
     for (const { field, value, tries } of tried) {
       const verdict = verdicts.get(field);
       if (verdict === undefined && is === "taken") continue;
-      const untilMs = this.#now() + (is === "silent" ? silentWaitMs(tries) : UNFIT_RETRY_MS);
+      // At a value that is known to be trouble somewhere three silences are no accident: a flood of such must not go on.
+      const isAccident = is === "silent" && (tries < UNFIT_TRIES || !isOdd({ [field]: value }));
+      const untilMs = this.#now() + (isAccident ? silentWaitMs(tries) : UNFIT_RETRY_MS);
       this.#put(`${id} ${field}`, { value, tries, is, untilMs, ...(verdict === undefined ? {} : { verdict }) });
     }
   }

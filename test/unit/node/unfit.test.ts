@@ -124,6 +124,23 @@ describe("a value that this cloud's database can't hold", () => {
   });
 });
 
+describe("many values that can't be held", () => {
+  it("don't pass for a Keystone that is ill, and keep no other project waiting", async () => {
+    const id = (n: number) => (n + 1).toString(16).padStart(2, "0").repeat(16);
+    const all = Array.from({ length: 40 }, (_, n) => [id(n), creation(n % 2 === 0 ? `💥${n}` : `fits ${n}`)] as const);
+    const cloud = await cloudOn("mariadb", Object.fromEntries(all));
+    const states = new Set<string>();
+    for (let turn = 0; turn < 5; turn += 1) {
+      await cloud.turn();
+      states.add(cloud.loop.state);
+    }
+    expect(states).toEqual(new Set(["ok"]));
+    expect(await cloud.model.listProjects(DOMAIN)).toHaveLength(20);
+    expect(conflicts(cloud)).toHaveLength(20);
+    expect(planned(cloud)).toEqual([]);
+  });
+});
+
 describe("no answer", () => {
   it("that was the network's makes nothing wait for long", async () => {
     const cloud = await cloudOn("sqlite", { [A]: creation("web") });
