@@ -49,7 +49,13 @@ export async function writeConfig(dataDir: string, config: NewConfig, { replace 
   }
 }
 
-export function configText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
+export function configText(config: NewConfig): string {
+  return `${nodeText(config)}
+${timesText()}
+${rulesText()}`;
+}
+
+function nodeText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
   return `# keymesh.yaml: one node, beside one cloud's Keystone. Read once, when the node starts.
 # A line that begins with # shows a default; times are in milliseconds.
 
@@ -79,15 +85,18 @@ ${keystoneText(cloud, cloudsYaml)}
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
 #
-# Keystone's own database, in either case: read, 50,000 projects take a fraction of a second; with create, new projects are
-# inserted with their IDs, thousands a second. The user needs SELECT on project, project_tag and project_option, and for
-# create INSERT on the first two. The URL is that of keystone.conf ([database] connection), or urlFile one that holds it (0600).
+# Keystone's own database, in either case: read there, 50,000 projects take a fraction of a second; with create, new ones
+# are inserted with their IDs, thousands a second. The user needs SELECT on project, project_tag and project_option, and
+# for create INSERT on the first two. The file (0600) holds what keystone.conf has under [database] connection.
 #   database:
 #     urlFile: database-url
 #     scan: true
 #     create: false
+`;
+}
 
-# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
+function timesText(): string {
+  return `# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
 # times their own duration apart, so that they take no more than a twentieth of Keystone's time by default.
 # scanIntervalMs: ${SCAN_INTERVAL_MS}
 # scanDutyFactor: ${SCAN_DUTY_FACTOR}
@@ -100,8 +109,11 @@ ${keystoneText(cloud, cloudsYaml)}
 
 # Time between two comparisons with a random member, which repair what gossip lost.
 # syncIntervalMs: ${SYNC_INTERVAL_MS}
+`;
+}
 
-# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
+function rulesText(): string {
+  return `# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
 # and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
 # Each may be set for one domain too, by its ID.
 # guards:

@@ -48,8 +48,11 @@ export async function openKeystoneDatabase(url: string): Promise<KeystoneDatabas
   };
 }
 
-/** Each adapter is loaded where it is used: nobody pays for the two others. */
-async function databaseAt(text: string): Promise<Database> {
+/**
+ * The database behind a URL, with none of what Keystone demands around it. Each adapter is loaded where it is used: nobody
+ * pays for the two others. Errors: DATABASE_URL.
+ */
+export async function databaseAt(text: string): Promise<Database> {
   const url = parseDatabaseUrl(text);
   if (url.kind === "sqlite") return (await import("./sqlite.ts")).sqliteDatabase(url);
   return url.kind === "mariadb"
