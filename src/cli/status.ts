@@ -91,8 +91,10 @@ export function statusText(status: StatusView, nowMs: number): string {
       "keystone",
       keystoneText(keystone, nowMs),
       ...(keystone.why === null ? [] : [keystone.why]),
+      ...replacedLine(keystone),
       ...waysText(keystone),
     ],
+    ["notifications", ...notificationsText(keystone.notifications, nowMs)],
     ...blockedRow(status, nowMs),
     ...rotationRow(status, nowMs),
     ...workRow(status, nowMs),
@@ -140,6 +142,19 @@ function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["k
   return `${state}, ${scan}; ${pending} pending, ${stuck} stuck, ${held} held${hint}`;
 }
 
+function notificationsText(
+  { state, sinceMs, lastEventMs, reason, captured }: StatusView["keystone"]["notifications"],
+  nowMs: number,
+): [string, ...string[]] {
+  if (state === "off" || sinceMs === null) return ["off: only scans find changes"];
+  const last = lastEventMs === null ? "no event yet" : `last event ${ago(lastEventMs, nowMs)}`;
+  const lag =
+    captured.count === 0
+      ? ""
+      : `; ${counted(captured.count, "change")} captured, ${Math.round(captured.sumMs / captured.count)} ms after the event on average`;
+  return [`${state} since ${ago(sinceMs, nowMs)}, ${last}${lag}`, ...(reason === null ? [] : [line`${reason}`])];
+}
+
 /** What is made and read by which way; of what doesn't work, only what somebody wanted or somebody needs. */
 function waysText({ creates, scans }: StatusView["keystone"]): string[] {
   const working = creates.filter(({ works }) => works).map(({ way }) => way);
@@ -150,6 +165,13 @@ function waysText({ creates, scans }: StatusView["keystone"]): string[] {
     "creates nothing: projects of other clouds wait",
     ...creates.map(({ way, detail }) => `${way}: ${detail}`),
     ...scanned,
+  ];
+}
+
+function replacedLine({ replaced }: StatusView["keystone"]): string[] {
+  if (replaced === 0) return [];
+  return [
+    `${counted(replaced, "value")} that stood here when it was put back ${replaced === 1 ? "was" : "were"} replaced by the mesh's, edits made meanwhile too: keymesh hold show replaced`,
   ];
 }
 

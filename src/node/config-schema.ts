@@ -19,6 +19,7 @@ import {
 } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import { visible } from "../core/visible-text.ts";
+import { brokerUrlProblem } from "./broker-url.ts";
 import { LOG_LEVELS } from "./logging.ts";
 import { parseTcpAddress } from "./tcp-address.ts";
 
@@ -153,6 +154,36 @@ const acceptRule = z.strictObject({
   mode: z.enum(["mirror", "initial", "observe"]),
 });
 
+/** Keystone's notifications: where its transport_url points. */
+const notificationKeys = z.strictObject({
+  url: z
+    .string()
+    .superRefine((url, context) => {
+      const message = brokerUrlProblem(url);
+      if (message !== undefined) context.addIssue({ code: "custom", message });
+    })
+    .exactOptional(),
+  urlFile: text.exactOptional(),
+  exchange: text.max(127).exactOptional(),
+  topic: text.max(127).exactOptional(),
+  durable: z.boolean().exactOptional(),
+  cacert: text.exactOptional(),
+});
+/** Which broker has Keystone's notifications, and the password for it here or in a file of its own. */
+export type NotificationsConfig = ({ readonly url: string } | { readonly urlFile: string }) & {
+  readonly exchange?: string;
+  readonly topic?: string;
+  readonly durable?: boolean;
+  readonly cacert?: string;
+};
+const notifications = notificationKeys.transform((keys, context): NotificationsConfig => {
+  const { url, urlFile, ...rest } = keys;
+  if (url !== undefined && urlFile === undefined) return { url, ...rest };
+  if (urlFile !== undefined && url === undefined) return { urlFile, ...rest };
+  context.addIssue({ code: "custom", message: "needs either url or urlFile, a file of mode 0600 that holds it" });
+  return z.NEVER;
+});
+
 const limits = {
   deletesPerHourMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
   deletesPerDayMax: whole(0, SET_RECORDS_MAX, "deletes").exactOptional(),
@@ -200,6 +231,7 @@ export const configSchema = z.strictObject({
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
   drift: z.enum(["revert", "report"]).exactOptional(),
   accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
+  notifications: notifications.exactOptional(),
   audit: audit.exactOptional(),
   log: log.exactOptional(),
 });
@@ -209,6 +241,7 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["", Object.keys(configSchema.shape)],
   ["keystone", Object.keys(keystoneKeys.shape)],
   ["keystone.auth", Object.keys(auth.shape)],
+  ["notifications", Object.keys(notificationKeys.shape)],
   ["keystone.database", Object.keys(database.shape)],
   ["accept", Object.keys(acceptRule.shape)],
   ["guards", Object.keys(guards.shape)],

@@ -5,8 +5,9 @@ import type { CanaryFound } from "../core/canary.ts";
 import { type DomainView, type Held, isSameValues, type Seen, valuesOf } from "../core/keystone-view.ts";
 import { KEYSTONE_CONNECTIONS_MAX } from "../core/limits.ts";
 import { type KeystoneApi, KeystoneError, type ProjectObject } from "../keystone/api.ts";
-import { type CanaryKeeper, isCanary } from "./canary-keeper.ts";
+import type { CanaryKeeper } from "./canary-keeper.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
+import { isOwnTool } from "./own-projects.ts";
 import { lookFor, type UnseenDomain } from "./sight.ts";
 
 export type DomainScan = {
@@ -51,7 +52,7 @@ async function scanDomain(
   const itself = await api.getProject(domain.domainId);
   if (itself?.isDomain) held.set(itself.id, itself);
   for (const project of itself === undefined ? [] : await api.listProjects(domain.domainId))
-    if (project.domainId === domain.domainId && !isCanary(project, memory)) held.set(project.id, project);
+    if (project.domainId === domain.domainId && !isOwnTool(project, memory)) held.set(project.id, project);
   const missing = [...memory.seenIn(domain.set)].filter(([id, row]) => row.present && !held.has(id)).map(([id]) => id);
   const gone = new Set<string>();
   // A list can miss what is there: only a read of its own tells that something is gone.
@@ -63,6 +64,36 @@ async function scanDomain(
     );
   }
   return { domain, held, gone };
+}
+
+/** What Keystone holds of these objects alone, by domain. Objects of no agreed domain are in none. */
+export async function scanObjects(
+  ids: readonly string[],
+  domains: readonly DomainView[],
+  { api, memory }: { api: KeystoneApi; memory: KeystoneMemory },
+): Promise<DomainScan[]> {
+  const found = new Map<string, ProjectObject | undefined>();
+  const read = async (id: string) => {
+    try {
+      found.set(id, await api.getProject(id));
+    } catch (error) {
+      // A login for some domains is told 403 of what stands in another one: that is no concern of ours.
+      if (!(error instanceof KeystoneError) || error.code !== "FORBIDDEN") throw error;
+    }
+  };
+  for (let at = 0; at < ids.length; at += KEYSTONE_CONNECTIONS_MAX)
+    await Promise.all(ids.slice(at, at + KEYSTONE_CONNECTIONS_MAX).map(read));
+  return domains.flatMap((domain) => {
+    const rows = memory.seenIn(domain.set);
+    const held = new Map<string, Held>();
+    const gone = new Set<string>();
+    for (const [id, object] of found) {
+      if (object === undefined && rows.get(id)?.present === true) gone.add(id);
+      if (object === undefined || isOwnTool(object, memory)) continue;
+      if (object.isDomain ? id === domain.domainId : object.domainId === domain.domainId) held.set(id, object);
+    }
+    return held.size + gone.size === 0 ? [] : [{ domain, held, gone }];
+  });
 }
 
 /** A login for some domains is told 403 of what stands in another one: that is no 404. */
