@@ -128,7 +128,7 @@ async function checkDriver(api: KeystoneApi): Promise<Finding> {
   return {
     ...finding,
     is: "missing",
-    fix: "install the plugin as its README says, or let our user choose IDs: keymesh keystone policy",
+    fix: "install the plugin as its README says, or let our user choose IDs: keymesh keystone policy; or let rows be inserted: keystone.database with create: true",
   };
 }
 

@@ -36,6 +36,19 @@ describe("what people read", () => {
     expect(text).toContain(`cloud-b ${PEER_B}, 60 s ago`);
   });
 
+  it("says by which ways projects come into Keystone, and what is missing where none does", () => {
+    const [driver, database] = STATUS.keystone.creates;
+    if (driver === undefined || database === undefined) throw new Error("two ways");
+    expect(statusText(STATUS, NOW_MS)).toMatch(/^ +creates by driver$/m);
+    const scans = { by: "api", detail: "mariadb at h:1, database k: gone" } as const;
+    const none = { ...STATUS.keystone, scans, creates: [{ ...driver, works: false, detail: "no plugin" }, database] };
+    const text = statusText({ ...STATUS, keystone: none }, NOW_MS);
+    expect(text).toMatch(
+      /creates nothing: projects of other clouds wait\n +driver: no plugin\n +database: not set up\n/,
+    );
+    expect(text).toContain("scanned by the API, as the database can't be used: mariadb at h:1, database k: gone");
+  });
+
   it("shows what each cloud switched off for itself", async () => {
     const text = domainsText([DOMAIN]);
     expect(text).toMatch(/research \(here research-b\) .* mirror, 1 project off /);

@@ -53,6 +53,23 @@ describe("loadConfig", () => {
     });
   });
 
+  it("takes Keystone's database by its URL, or by a file that only its user may read", async () => {
+    const file = join(data, "database-url");
+    await writeFile(file, "mysql://keymesh:s3cret@127.0.0.1/keystone", { mode: 0o600 });
+    const text = "name: a\nkeystone: { cloud: a, database: { urlFile: database-url, create: true } }\n";
+    expect((await load(text)).keystone).toEqual({ cloud: "a", database: { urlFile: file, create: true } });
+    await chmod(file, 0o640);
+    expect(await problem(text)).toMatchObject({ code: "CONFIG_MODE", key: "keystone.database.urlFile" });
+    await rm(file);
+    expect(await problem(text)).toMatchObject({ code: "CONFIG_NO_FILE" });
+    const url = "name: a\nkeystone: { cloud: a, database: { url: mysql://k:s3cret@h/k, scan: false } }\n";
+    expect((await load(url)).keystone.database).toEqual({ url: "mysql://k:s3cret@h/k", scan: false });
+    expect(await problem(url, 0o644)).toMatchObject({ code: "CONFIG_MODE" });
+    for (const keys of ["{}", "{ url: a, urlFile: b }"])
+      expect((await problem(`name: a\nkeystone: { cloud: a, database: ${keys} }\n`)).message).toContain("either url");
+    expect((await problem("name: a\nkeystone: { cloud: a, database: { urlfile: x } }\n")).message).toContain("urlFile");
+  });
+
   it("takes an auth block of clouds.yaml from a file that only its user may read", async () => {
     expect((await load(AUTH)).keystone).toEqual({
       auth: {
