@@ -214,6 +214,15 @@ export const MISSING_AT_ONCE_MAX = 10;
 /** Percent of a domain that one origin deletes within a day, or that is missing at once, above which that is held; and how many projects are never called a share. */
 export const SHARE_PERCENT_MAX = 50;
 export const GUARD_SHARE_LEAST = 5;
+/** Milliseconds without a whole session after which a node was away, and from its end on in which what is held is put down to that. */
+export const AWAY_LEAST_MS = 3_600_000;
+export const AWAY_NEWS_MS = 600_000;
+/** Milliseconds between two notes of when others were heard last: more exact it needn't be. */
+export const AWAY_NOTE_MS = 600_000;
+/** Values that a bad day replaced, as they are listed for the operator: beyond these it was no edit by hand but the old copy. */
+export const REPLACED_MAX = 1_000;
+/** Objects that `hold show` lists one by one; it counts the others. */
+export const HOLD_ITEMS_MAX = 10_000;
 /** Domains for which keymesh.yaml has guards of their own: those that need it, not a list of all. */
 export const GUARD_DOMAINS_MAX = 1_000;
 /** Milliseconds that one request to Keystone may take: a list of 50,000 projects takes 4 s, a sick server far more. */

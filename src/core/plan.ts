@@ -72,6 +72,8 @@ export type Plan = {
   readonly tombstones: ReadonlyMap<string, PeerId | null>;
   /** Whose earlier stamp would take the name of what is in use here, and is held. */
   readonly takers: readonly Taker[];
+  /** The names that projects are to bear here, by ID: also of those that are held. */
+  readonly names?: ReadonlyMap<string, string>;
   /** Under `initial`: what is placed now, and this cloud's own once the caller has written that down. */
   readonly placed: readonly string[];
   /** What can't be as the mesh says, each with what settles it. */
@@ -150,6 +152,7 @@ class Planner {
       holds: this.#holds,
       tombstones: this.#tombstones(),
       takers: this.#names.takers,
+      names: this.#names.wanted,
       placed: this.#placed(),
       conflicts: this.#conflicts,
     };

@@ -7,7 +7,6 @@ import type {
   CloudWordsView,
   DomainView,
   ExplainView,
-  HoldView,
   MemberView,
   PendingView,
   PlanView,
@@ -19,6 +18,7 @@ import type {
 import { NOTIFICATIONS_OFF } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
 import { rotationView } from "./rotation-shapes.ts";
+import { auditView, rejectionView } from "./trail-shapes.ts";
 
 const text = z.string();
 const count = z.number();
@@ -71,18 +71,6 @@ export const switchView: z.ZodType<SwitchView> = z.looseObject({
   optedOut: z.boolean(),
 });
 
-const rejectionView = z.looseObject({
-  peerId: text,
-  name: text.default(""), // A node of before tells the peer ID, the code and the count.
-  code: text,
-  why: text.default(""),
-  count,
-  firstMs: count.default(0),
-  lastMs: count.default(0),
-  detail: text.default(""),
-  via: text.default(""),
-});
-
 export const statusView: z.ZodType<StatusView> = z.looseObject({
   peerId: text,
   name: text,
@@ -107,6 +95,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     pending: count,
     stuck: count,
     held: count,
+    replaced: count.default(0),
     lastScanMs: count.nullable(),
     unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
     creates: z
@@ -151,7 +140,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   rejections: z.array(rejectionView),
   struck: z.array(z.looseObject({ peerId: text, name: text, untilMs: count })).default([]), // A node of before tells neither.
   knocks: z.array(z.looseObject({ peerId: text, count, lastMs: count })).default([]),
-  audit: z.looseObject({ file: text, waiting: count, lost: count, why: text.nullable() }).nullable().default(null),
+  audit: auditView.nullable().default(null),
 });
 
 export const memberView: z.ZodType<MemberView> = z.looseObject({
@@ -286,6 +275,7 @@ export const explainView: z.ZodType<ExplainView> = z.looseObject({
   state: projectState,
   why: text,
   local: z.array(z.looseObject({ peerId: text, name: text, off: z.boolean(), optedOut: z.boolean() })),
+  replaced: z.array(z.looseObject({ field: text, found: z.unknown(), atMs: count })).default([]),
 });
 
 export const planView: z.ZodType<PlanView> = z.looseObject({
@@ -294,14 +284,4 @@ export const planView: z.ZodType<PlanView> = z.looseObject({
   id: text,
   fields,
   because: text,
-});
-
-export const holdView: z.ZodType<HoldView> = z.looseObject({
-  id: text,
-  kind: text,
-  what: text,
-  why: text,
-  count,
-  since: count,
-  objects: texts,
 });

@@ -13,6 +13,7 @@ import type {
   SignerView,
   StampView,
 } from "./control-domains.ts";
+import type { HoldControl } from "./control-holds.ts";
 import type { MembershipControl } from "./control-membership.ts";
 
 export type KeystoneState =
@@ -105,6 +106,8 @@ export type StatusView = {
     readonly pending: number;
     readonly stuck: number;
     readonly held: number;
+    /** Values in this Keystone that the last bad day replaced, until somebody read the list: keymesh hold show replaced. */
+    readonly replaced: number;
     readonly lastScanMs: number | null;
     /** Agreed domains that the node's login does not see: nothing is read or written there. */
     readonly unseen: readonly { readonly id: string; readonly name: string; readonly why: string }[];
@@ -152,6 +155,8 @@ export type AuditView = {
   readonly lost: number;
   /** What is wrong; null if nothing is. */
   readonly why: string | null;
+  /** The same of the cloud's broker; null where it is not told. */
+  readonly broker: { readonly waiting: number; readonly lost: number; readonly why: string | null } | null;
 };
 /** What of one peer was refused for one reason, since this node's start. Times are Unix milliseconds. */
 export type RejectionView = {
@@ -327,6 +332,8 @@ export type ExplainView = {
     readonly off: boolean;
     readonly optedOut: boolean;
   }[];
+  /** Values that stood here when this Keystone was put back, and that the mesh's replaced. */
+  readonly replaced: readonly { readonly field: string; readonly found: unknown; readonly atMs: number }[];
 };
 /** A word on a field that is not its value. `reason` is stable, `why` says it in words. */
 export type RivalView = {
@@ -345,16 +352,6 @@ export type PlanView = {
   readonly fields: { readonly [field: string]: unknown };
   readonly because: string;
 };
-export type HoldView = {
-  readonly id: string;
-  readonly kind: string;
-  readonly what: string;
-  readonly why: string;
-  readonly count: number;
-  readonly since: number;
-  readonly objects: readonly string[];
-};
-
 /** Why the node refused a verb: one line that names the thing and the fix. */
 export class ControlError extends Error {
   override readonly name = "ControlError";
@@ -366,7 +363,7 @@ export class ControlError extends Error {
 }
 
 /** The verbs of a running node. Each either does the whole of it, durably, or throws a ControlError and has done nothing. */
-export interface Control extends MembershipControl {
+export interface Control extends MembershipControl, HoldControl {
   status(): Promise<StatusView>;
   /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
   join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
@@ -409,9 +406,4 @@ export interface Control extends MembershipControl {
   projects(options: { domain?: string }): Promise<ProjectView[]>;
   explain(options: { id: string }): Promise<ExplainView>;
   plan(): Promise<PlanView[]>;
-  holds(): Promise<HoldView[]>;
-  decideHold(options: {
-    id: string;
-    decision: "approve" | "reject";
-  }): Promise<{ id: string; decision: "approve" | "reject" }>;
 }

@@ -126,7 +126,8 @@ export class PlanRunner {
       const plannedAtMs = uptimeMs();
       const plans = await this.#plansWithTombstones();
       this.#countTakers(plans);
-      for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now()))
+      const away = this.#options.awayAt?.(now());
+      for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now(), away))
         log.warn({ hold: id, what }, "held for an operator");
       // Under `initial` what was placed must be written down before anything more is done, and a clock may forbid that.
       const maySign = keeper.maySignUnasked;
