@@ -245,6 +245,10 @@ export const UNFIT_SILENT_RETRY_MIN_MS = 30_000;
 export const UNFIT_SILENT_RETRY_MAX_MS = 600_000;
 /** Values remembered as refused by this Keystone; of more the oldest are tried again. 2 MB of names, a signer's flood no more. */
 export const UNFIT_VALUES_MAX = 10_000;
+/** Fields changed by two clouds at once that are kept to be shown, characters of each value, and milliseconds: two weeks, as long as people are away. 100 KB. */
+export const EDIT_CONFLICTS_MAX = 200;
+export const EDIT_CONFLICT_VALUE_LENGTH_MAX = 200;
+export const EDIT_CONFLICT_SHOWN_MS = 14 * 86_400_000;
 /** Tries of one read, and milliseconds before the second, doubled from then on: a restart of Keystone takes 2 to 3 s. */
 export const KEYSTONE_READ_TRIES_MAX = 5;
 export const KEYSTONE_READ_RETRY_MS = 250;
