@@ -84,6 +84,14 @@ ${keystoneText(cloud, cloudsYaml)}
 #   domains: [8d1e0c5b7a7f4c1c9f0e2a3b4c5d6e7f]
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
+#
+# Keystone's own database, in either case: read, 50,000 projects take a fraction of a second; with create, new projects are
+# inserted with their IDs, thousands a second. The user needs SELECT on project, project_tag and project_option, and for
+# create INSERT on the first two. The URL is that of keystone.conf ([database] connection), or urlFile one that holds it (0600).
+#   database:
+#     urlFile: database-url
+#     scan: true
+#     create: false
 `;
 }
 
@@ -92,6 +100,17 @@ function timesText(): string {
 # times their own duration apart, so that they take no more than a twentieth of Keystone's time by default.
 # scanIntervalMs: ${SCAN_INTERVAL_MS}
 # scanDutyFactor: ${SCAN_DUTY_FACTOR}
+
+# Keystone's notifications, from the broker that its transport_url names: then a change is told to the others at once, and
+# scans come every five minutes only. Keystone needs [oslo_messaging_notifications] driver = messagingv2 and retry = 0 (with
+# oslo's default every write hangs while the broker is away). urlFile holds the URL alone and must be 0600; the user must be
+# able to declare and read queues that are named keymesh.*, and to read from the exchange.
+# notifications:
+#   urlFile: broker-url # amqp://user:password@broker.example.org:5672/vhost; or url: here, and this file 0600
+#   exchange: keystone
+#   topic: notifications
+#   durable: false # true where Keystone has amqp_durable_queues
+#   cacert: /etc/ssl/certs/broker.pem # for amqps://
 
 # Time from a delete in another cloud (the project is disabled here at once) to the delete here. 24 hours; 0 is at once.
 # deleteGraceMs: ${DELETE_GRACE_MS}

@@ -3,6 +3,7 @@
 // are read together; those of an owner's verbs stand in control-domains.ts.
 import type { AgreementMode } from "../core/keystone-view.ts";
 import type { Scope } from "../core/kinds.ts";
+import type { CreationWay, ScanWay } from "../keystone/api.ts";
 import type {
   AcceptOptions,
   LetGoView,
@@ -49,6 +50,31 @@ export type SyncView = {
   readonly fetched: number;
   readonly sinceMs: number;
 };
+/** Events by type (`project.updated`) and what became of them. */
+export type EventCount = { readonly type: string; readonly outcome: string; readonly count: number };
+/** How this node hears of Keystone's changes. Times in milliseconds. */
+export type NotificationsView = {
+  readonly state: "off" | "connecting" | "connected";
+  readonly sinceMs: number | null;
+  readonly lastEventMs: number | null;
+  /** Why they can't be relied on, and what to do; null if they can, or are off. */
+  readonly reason: string | null;
+  /** Whether they can be relied on, so that whole scans are rare. */
+  readonly isFlowing: boolean;
+  readonly events: readonly EventCount[];
+  /** Events that became entries, and how long that took. */
+  readonly captured: { readonly count: number; readonly sumMs: number; readonly maxMs: number };
+};
+export const NOTIFICATIONS_OFF: NotificationsView = {
+  state: "off",
+  sinceMs: null,
+  lastEventMs: null,
+  reason: null,
+  isFlowing: false,
+  events: [],
+  captured: { count: 0, sumMs: 0, maxMs: 0 },
+};
+
 export type StatusView = {
   readonly peerId: string;
   readonly name: string;
@@ -85,8 +111,13 @@ export type StatusView = {
     readonly lastScanMs: number | null;
     /** Agreed domains that the node's login does not see: nothing is read or written there. */
     readonly unseen: readonly { readonly id: string; readonly name: string; readonly why: string }[];
+    /** The ways to create with a chosen ID, and for one that doesn't work what is missing; empty before the first look. */
+    readonly creates: readonly CreationWay[];
+    /** By what whole lists are read, and why not by the database if that was wanted. */
+    readonly scans: ScanWay;
     /** Past states worth knowing, newest first: what happened, when, and how it ended. */
     readonly events: readonly { readonly atMs: number; readonly state: KeystoneState; readonly what: string }[];
+    readonly notifications: NotificationsView;
   };
   readonly clock: {
     /** How far our stamps lead our clock, in milliseconds. */

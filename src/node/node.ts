@@ -10,6 +10,7 @@ import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { inOrder } from "../core/replica.ts";
 import { decodeBatch } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
+import type { NotificationSource } from "../keystone/notifications.ts";
 import type { Identity } from "../mesh/identity.ts";
 import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { ReplicaStore } from "../store/store.ts";
@@ -63,6 +64,8 @@ export type NodeParts = {
   readonly identity: Identity;
   readonly store: ReplicaStore;
   readonly api: KeystoneApi;
+  /** Keystone's events, where this cloud has them. */
+  readonly notifications?: NotificationSource;
   openMesh(options: MeshOptions): Promise<Mesh>;
   /** Verifies many signatures at once on other threads. Without it this thread does. */
   readonly verify?: Verify;
@@ -95,6 +98,7 @@ export class Node {
   readonly store: ReplicaStore;
   readonly audit: AuditLog | undefined;
   readonly #openMesh: NodeParts["openMesh"];
+  readonly #notifications: NodeParts["notifications"];
   readonly #verify: NodeParts["verify"];
   readonly #noteEntries: NodeParts["noteEntries"];
   readonly #rotating: NodeParts["rotation"];
@@ -115,6 +119,7 @@ export class Node {
   constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
     this.#openMesh = parts.openMesh;
+    this.#notifications = parts.notifications;
     this.#verify = parts.verify;
     this.#noteEntries = parts.noteEntries;
     this.#rotating = parts.rotation;
@@ -304,6 +309,7 @@ export class Node {
       uptimeMs: world.uptimeMs,
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
+      ...(this.#notifications === undefined ? {} : { notifications: this.#notifications }),
       nameOf: (peerId) => this.nameOf(peerId),
       isBlocked: (peerId) => this.blocks.has(peerId),
       refuse: (rejection) => this.refusals.take([rejection], rejection.origin),

@@ -15,6 +15,7 @@ import type {
   StatusView,
   SwitchView,
 } from "./control.ts";
+import { NOTIFICATIONS_OFF } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
 import type { HoldDetailView, HoldView } from "./control-holds.ts";
 import type { MembershipControl } from "./control-membership.ts";
@@ -96,7 +97,10 @@ export class Operator implements Control {
         replaced: memory.replaced.total,
         lastScanMs: membered?.loop.lastScanMs ?? null,
         unseen: membered?.loop.unseen ?? [],
+        creates: membered?.loop.creates ?? [],
+        scans: membered?.loop.scans ?? { by: "api", detail: null },
         events: memory.state.events,
+        notifications: membered?.loop.notifications ?? NOTIFICATIONS_OFF,
       },
       work: this.#node.ownerWork.view,
       ...healthOf(this.#node),
