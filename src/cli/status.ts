@@ -121,10 +121,16 @@ function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
 
 /** Only what needs somebody: that all is written is nothing to tell. */
 function auditRow({ audit }: StatusView): [string, ...string[]][] {
-  if (audit === null || (audit.why === null && audit.lost === 0)) return [];
-  const lost = audit.lost === 0 ? [] : [`${counted(audit.lost, "event")} lost: too many waited`];
-  const why = audit.why === null ? [] : [`${audit.file} ${audit.why}; ${counted(audit.waiting, "event")} wait`];
-  return [["audit", ...why, ...lost]];
+  if (audit === null) return [];
+  const trouble = (whose: string, { waiting, lost, why }: { waiting: number; lost: number; why: string | null }) => [
+    ...(why === null ? [] : [`${whose} ${why}; ${counted(waiting, "event")} wait`]),
+    ...(lost === 0 ? [] : [`${whose} ${counted(lost, "event")} lost: too many waited`]),
+  ];
+  const lines = [
+    ...trouble(`${audit.file}:`, audit),
+    ...(audit.broker === null ? [] : trouble("the broker is not told:", audit.broker)),
+  ];
+  return lines.length === 0 ? [] : [["audit", ...lines]];
 }
 
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {
@@ -140,13 +146,6 @@ function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["k
   const scan = lastScanMs === null ? "not scanned yet" : `scanned ${ago(lastScanMs, nowMs)}`;
   const hint = held > 0 ? " (keymesh hold list)" : "";
   return `${state}, ${scan}; ${pending} pending, ${stuck} stuck, ${held} held${hint}`;
-}
-
-function replacedLine({ replaced }: StatusView["keystone"]): string[] {
-  if (replaced === 0) return [];
-  return [
-    `${counted(replaced, "value")} that stood here when it was put back ${replaced === 1 ? "was" : "were"} replaced by the mesh's, edits made meanwhile too: keymesh hold show replaced`,
-  ];
 }
 
 function notificationsText(
@@ -172,6 +171,13 @@ function waysText({ creates, scans }: StatusView["keystone"]): string[] {
     "creates nothing: projects of other clouds wait",
     ...creates.map(({ way, detail }) => `${way}: ${detail}`),
     ...scanned,
+  ];
+}
+
+function replacedLine({ replaced }: StatusView["keystone"]): string[] {
+  if (replaced === 0) return [];
+  return [
+    `${counted(replaced, "value")} that stood here when it was put back ${replaced === 1 ? "was" : "were"} replaced by the mesh's, edits made meanwhile too: keymesh hold show replaced`,
   ];
 }
 
