@@ -64,7 +64,7 @@ async function checkHere(place: Place): Promise<void> {
   ]);
   const { world } = place.shell;
   const config = await loadConfig(place.paths.data);
-  const api = openKeystone(config.keystone, world);
+  const api = await openKeystone(config.keystone, world);
   try {
     const newId = () => Buffer.from(world.randomBytes(16)).toString("hex");
     const findings = await checkKeystone({ api, newId });

@@ -11,6 +11,19 @@ import type { Write } from "./replica.ts";
  */
 export type CaptureMode = "capture" | "heal" | "hold";
 
+/**
+ * Objects of which an event names a request of somebody else. What is gone and was `deleted` so is somebody's wish,
+ * confirmed or not. While Keystone is healed a new object that was `created` so is one too, and an edit if the object was
+ * looked at since it was restored (`hasBase`): an event says that something was changed and not what, and beside one field
+ * that somebody edited stand others that the restore brought back.
+ */
+export type Vouched = {
+  readonly created: ReadonlySet<string>;
+  readonly changed: ReadonlySet<string>;
+  readonly deleted: ReadonlySet<string>;
+  readonly hasBase: boolean;
+};
+
 export type CaptureInput = {
   readonly self: PeerId;
   /** Peer IDs that this node had before. */
@@ -26,6 +39,8 @@ export type CaptureInput = {
   readonly seen: ReadonlyMap<string, Seen>;
   readonly intents: ReadonlyMap<string, Intent>;
   readonly decisions: Decisions;
+  /** What Keystone's events say of some of these objects; nothing where it sends none. */
+  readonly vouched?: Vouched;
   /** Of these, how many may be missing at once, and which share of the domain. */
   readonly limits: GuardLimits;
   /** What becomes of edits that this cloud has no scope for; `revert` by default. */

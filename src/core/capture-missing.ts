@@ -13,7 +13,11 @@ export function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
   const absent = (id: string, row: Seen) =>
     draft.seen.set(id, { ...row, present: false, confirmedAt: null, before: null });
   if (input.mode === "heal") {
-    for (const [id, row] of missing) absent(id, row);
+    for (const [id, row] of missing) {
+      absent(id, row);
+      if (input.vouched?.deleted.has(id) === true && !isTombstone(domain.projects.get(id)))
+        captureDelete(input, id, draft);
+    }
     return [];
   }
   const wished: (readonly [string, Seen])[] = [];
@@ -35,7 +39,7 @@ export function captureMissing(input: CaptureInput, draft: Draft): Hold[] {
   for (const [id, row] of wished) {
     // An object that stood here confirmed before its last change: a backup without that change would still hold it.
     const wasConfirmed = row.confirmedAt !== null || row.before !== null;
-    const guard = kind ?? (wasConfirmed ? undefined : "unconfirmed");
+    const guard = kind ?? (wasConfirmed || input.vouched?.deleted.has(id) === true ? undefined : "unconfirmed");
     // A missing object whose hold was raised for another reason before is still covered by that decision.
     const decision = (["domainGone", "differences", "missing", "unconfirmed"] as const)
       .map((one) => decisionFor(input.decisions, holdId(one, domain.domainId), id))

@@ -7,7 +7,6 @@ import type {
   CloudWordsView,
   DomainView,
   ExplainView,
-  HoldView,
   MemberView,
   PendingView,
   PlanView,
@@ -16,6 +15,7 @@ import type {
   SwitchedView,
   SwitchView,
 } from "../node/control.ts";
+import { NOTIFICATIONS_OFF } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
 import { rotationView } from "./rotation-shapes.ts";
 
@@ -27,6 +27,15 @@ const fields = z.record(text, z.unknown());
 export const scope = z.enum(SCOPES);
 export const agreementMode = z.enum(["mirror", "initial", "observe", "none"]);
 export const decision = z.enum(["approve", "reject"]);
+const notifications = z.looseObject({
+  state: z.enum(["off", "connecting", "connected"]),
+  sinceMs: count.nullable(),
+  lastEventMs: count.nullable(),
+  reason: text.nullable(),
+  isFlowing: z.boolean(),
+  events: z.array(z.looseObject({ type: text, outcome: text, count })),
+  captured: z.looseObject({ count, sumMs: z.number(), maxMs: z.number() }),
+});
 export const keystoneState = z.enum([
   "ok",
   "unreachable",
@@ -97,9 +106,17 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     pending: count,
     stuck: count,
     held: count,
+    replaced: count.default(0),
     lastScanMs: count.nullable(),
     unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
+    creates: z
+      .array(z.looseObject({ way: z.enum(["driver", "database"]), works: z.boolean(), detail: text }))
+      .default([]), // So is this.
+    scans: z
+      .looseObject({ by: z.enum(["api", "database"]), detail: text.nullable() })
+      .default({ by: "api", detail: null }),
     events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
+    notifications: notifications.default(() => ({ ...NOTIFICATIONS_OFF, events: [] })), // A node of before has none.
   }),
   clock: z.looseObject({
     driftMs: count,
@@ -269,6 +286,7 @@ export const explainView: z.ZodType<ExplainView> = z.looseObject({
   state: projectState,
   why: text,
   local: z.array(z.looseObject({ peerId: text, name: text, off: z.boolean(), optedOut: z.boolean() })),
+  replaced: z.array(z.looseObject({ field: text, found: z.unknown(), atMs: count })).default([]),
 });
 
 export const planView: z.ZodType<PlanView> = z.looseObject({
@@ -277,14 +295,4 @@ export const planView: z.ZodType<PlanView> = z.looseObject({
   id: text,
   fields,
   because: text,
-});
-
-export const holdView: z.ZodType<HoldView> = z.looseObject({
-  id: text,
-  kind: text,
-  what: text,
-  why: text,
-  count,
-  since: count,
-  objects: texts,
 });

@@ -103,6 +103,32 @@ const METRICS: readonly Metric[] = [
     help: "When the last whole scan ended.",
     read: ({ status: { keystone } }) => (keystone.lastScanMs === null ? [] : [[keystone.lastScanMs / 1_000]]),
   },
+  {
+    name: "keymesh_keystone_notifications_up",
+    help: "1 while this Keystone's notifications come in and can be relied on; no sample where they are off.",
+    read: ({ status: { keystone } }) =>
+      keystone.notifications.state === "off" ? [] : [[Number(keystone.notifications.isFlowing)]],
+  },
+  {
+    name: "keymesh_keystone_events_total",
+    help: "Messages of Keystone's notifications, by what they tell and what became of them.",
+    is: "counter",
+    labels: ["type", "outcome"],
+    read: ({ status: { keystone } }) =>
+      keystone.notifications.events.map(({ type, outcome, count }) => [count, { type, outcome }]),
+  },
+  {
+    name: "keymesh_keystone_events_captured_total",
+    help: "Events that became entries.",
+    is: "counter",
+    read: ({ status: { keystone } }) => [[keystone.notifications.captured.count]],
+  },
+  {
+    name: "keymesh_keystone_events_lag_seconds_total",
+    help: "Time from those events to their entries, summed up.",
+    is: "counter",
+    read: ({ status: { keystone } }) => [[keystone.notifications.captured.sumMs / 1_000]],
+  },
   { name: "keymesh_plan_pending", help: "Changes to write.", read: ({ status }) => [[status.keystone.pending]] },
   {
     name: "keymesh_plan_stuck",

@@ -17,11 +17,8 @@ export type DatabaseUse = {
   newId(): string;
 };
 
-/**
- * Every cloud has it, and in it projects that no other cloud has: Keystone's first one, and keymesh's canary. Where our
- * login sees some domains alone, the canary stands in the first of them.
- */
-const PROOF_DOMAIN = "default";
+/** Every cloud has it, and in it projects that no other cloud has: Keystone's first one, and keymesh's canary. */
+const EVERYWHERE = "default";
 const OPERATION = "INSERT INTO project";
 
 export function withDatabase<Api extends KeystoneApi>(api: Api, use: DatabaseUse): Api {
@@ -123,11 +120,11 @@ class DatabaseProof {
     const { database, uptimeMs } = this.#use;
     if (this.#provenUntilMs !== undefined && uptimeMs() < this.#provenUntilMs) return;
     const scope = await this.#api.scope();
-    const proofDomain = scope.is === "all" ? PROOF_DOMAIN : (scope.domains[0]?.id ?? PROOF_DOMAIN);
+    const domainId = scope.is === "all" ? EVERYWHERE : (scope.domains[0]?.id ?? EVERYWHERE);
     let difference: string | undefined;
     for (let tries = 0; tries < 2; tries += 1) {
-      const before = await database.readProjects(proofDomain);
-      const told = await this.#api.listProjects(proofDomain);
+      const before = await database.readProjects(domainId);
+      const told = await this.#api.listProjects(domainId);
       difference = differenceOf(told, before);
       if (difference === undefined) {
         this.#provenUntilMs = uptimeMs() + DATABASE_PROOF_MS;
@@ -136,7 +133,7 @@ class DatabaseProof {
     }
     throw new DatabaseError(
       "DATABASE_FOREIGN",
-      `${database.place} is not the database of this Keystone, or is behind it: they differ in ${difference} of domain ${proofDomain}`,
+      `${database.place} is not the database of this Keystone, or is behind it: they differ in ${difference} of domain ${domainId}`,
     );
   }
 

@@ -22,8 +22,10 @@ export class CanaryKeeper {
   readonly #api: KeystoneApi;
   readonly #memory: KeystoneMemory;
   readonly #signer: Signer;
+  readonly #newRequestId: () => string;
 
-  constructor(options: { api: KeystoneApi; memory: KeystoneMemory; signer: Signer }) {
+  constructor(options: { api: KeystoneApi; memory: KeystoneMemory; signer: Signer; newRequestId(): string }) {
+    this.#newRequestId = options.newRequestId;
     this.#api = options.api;
     this.#memory = options.memory;
     this.#signer = options.signer;
@@ -56,7 +58,7 @@ export class CanaryKeeper {
       found.is === "mark"
         ? { [found.key === one ? two : one]: seal(generation) }
         : { [one]: seal(generation), [two]: seal(stood) }; // Whatever stands there is none of ours.
-    const after = await this.#api.updateProject(projectId, { extra });
+    const after = await this.#api.updateProject(projectId, { extra }, { requestId: this.#newRequestId() });
     if (found.is === "mark" && openCanary(projectId, after.extra[found.key])?.generation !== stood) return undefined;
     await this.#remember({ projectId, generation, raising: null });
     return generation;
@@ -85,14 +87,8 @@ export class CanaryKeeper {
 
   async #make(): Promise<ProjectObject> {
     const home = await this.#home();
-    return this.#api.createProject({
-      name: CANARY_NAME,
-      domainId: home,
-      parentId: home,
-      description: CANARY_DESCRIPTION,
-      enabled: false,
-      tags: [],
-    });
+    const canary = { name: CANARY_NAME, description: CANARY_DESCRIPTION, enabled: false, tags: [] };
+    return this.#api.createProject({ ...canary, domainId: home, parentId: home }, { requestId: this.#newRequestId() });
   }
 
   async #findByName(): Promise<ProjectObject | undefined> {

@@ -19,6 +19,7 @@ import {
 } from "../core/limits.ts";
 import { type PeerId, parsePeerId } from "../core/peer-id.ts";
 import { visible } from "../core/visible-text.ts";
+import { brokerUrlProblem } from "./broker-url.ts";
 import { LOG_LEVELS } from "./logging.ts";
 import { parseTcpAddress } from "./tcp-address.ts";
 
@@ -87,6 +88,20 @@ export type AuthConfig = z.infer<typeof auth>;
 
 const loginDomains = `must be a list of 1 to ${LOGIN_DOMAINS_MAX} domain IDs (not names), each once`;
 
+const databaseUrl =
+  "needs either url, as in keystone.conf under [database] connection, or urlFile, a file that holds it";
+/** Keystone's own database: read in the API's place, and where create says so, new projects inserted. */
+const database = z
+  .strictObject({
+    url: text.exactOptional(),
+    urlFile: text.exactOptional(),
+    scan: z.boolean().exactOptional(),
+    create: z.boolean().exactOptional(),
+  })
+  .refine(({ url, urlFile }) => (url === undefined) !== (urlFile === undefined), databaseUrl);
+/** `scan` is true and `create` false where they are left out. */
+export type DatabaseConfig = z.infer<typeof database>;
+
 /** A cloud of clouds.yaml, or the same keys here: never a mixture, so that one place says who logs in where. */
 const keystoneKeys = z.strictObject({
   cloud: text.exactOptional(),
@@ -101,17 +116,18 @@ const keystoneKeys = z.strictObject({
     .max(LOGIN_DOMAINS_MAX, loginDomains)
     .refine((ids) => new Set(ids).size === ids.length, loginDomains)
     .exactOptional(),
+  database: database.exactOptional(),
 });
 
 /** How to reach this cloud's Keystone. `domains`: to log in to each of these, and to see nothing else. */
-export type KeystoneConfig = { readonly domains?: readonly string[] } & (
+export type KeystoneConfig = { readonly domains?: readonly string[]; readonly database?: DatabaseConfig } & (
   | { readonly cloud: string; readonly cloudsYaml?: string }
   | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean }
 );
 
 const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
-  const { cloud, cloudsYaml, auth, domains, ...rest } = keys;
-  const seen = domains === undefined ? {} : { domains };
+  const { cloud, cloudsYaml, auth, domains, database, ...rest } = keys;
+  const seen = { ...(domains === undefined ? {} : { domains }), ...(database === undefined ? {} : { database }) };
   if (cloud !== undefined && auth === undefined && Object.keys(rest).length === 0)
     return cloudsYaml === undefined ? { cloud, ...seen } : { cloud, cloudsYaml, ...seen };
   if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest, ...seen };
@@ -136,6 +152,36 @@ const acceptRule = z.strictObject({
     ruledDomains,
   ),
   mode: z.enum(["mirror", "initial", "observe"]),
+});
+
+/** Keystone's notifications: where its transport_url points. */
+const notificationKeys = z.strictObject({
+  url: z
+    .string()
+    .superRefine((url, context) => {
+      const message = brokerUrlProblem(url);
+      if (message !== undefined) context.addIssue({ code: "custom", message });
+    })
+    .exactOptional(),
+  urlFile: text.exactOptional(),
+  exchange: text.max(127).exactOptional(),
+  topic: text.max(127).exactOptional(),
+  durable: z.boolean().exactOptional(),
+  cacert: text.exactOptional(),
+});
+/** Which broker has Keystone's notifications, and the password for it here or in a file of its own. */
+export type NotificationsConfig = ({ readonly url: string } | { readonly urlFile: string }) & {
+  readonly exchange?: string;
+  readonly topic?: string;
+  readonly durable?: boolean;
+  readonly cacert?: string;
+};
+const notifications = notificationKeys.transform((keys, context): NotificationsConfig => {
+  const { url, urlFile, ...rest } = keys;
+  if (url !== undefined && urlFile === undefined) return { url, ...rest };
+  if (urlFile !== undefined && url === undefined) return { urlFile, ...rest };
+  context.addIssue({ code: "custom", message: "needs either url or urlFile, a file of mode 0600 that holds it" });
+  return z.NEVER;
 });
 
 const limits = {
@@ -185,6 +231,7 @@ export const configSchema = z.strictObject({
   scanDutyFactor: whole(1, SCAN_DUTY_FACTOR * 100, "times").exactOptional(),
   drift: z.enum(["revert", "report"]).exactOptional(),
   accept: z.array(acceptRule).max(ACCEPT_RULES_MAX, `has more than ${ACCEPT_RULES_MAX} rules`).exactOptional(),
+  notifications: notifications.exactOptional(),
   audit: audit.exactOptional(),
   log: log.exactOptional(),
 });
@@ -194,6 +241,8 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["", Object.keys(configSchema.shape)],
   ["keystone", Object.keys(keystoneKeys.shape)],
   ["keystone.auth", Object.keys(auth.shape)],
+  ["notifications", Object.keys(notificationKeys.shape)],
+  ["keystone.database", Object.keys(database.shape)],
   ["accept", Object.keys(acceptRule.shape)],
   ["guards", Object.keys(guards.shape)],
   ["audit", Object.keys(audit.shape)],

@@ -49,7 +49,13 @@ export async function writeConfig(dataDir: string, config: NewConfig, { replace 
   }
 }
 
-export function configText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
+export function configText(config: NewConfig): string {
+  return `${nodeText(config)}
+${timesText()}
+${rulesText()}`;
+}
+
+function nodeText({ name, listen, cloud, cloudsYaml }: NewConfig): string {
   return `# keymesh.yaml: one node, beside one cloud's Keystone. Read once, when the node starts.
 # A line that begins with # shows a default; times are in milliseconds.
 
@@ -78,11 +84,33 @@ ${keystoneText(cloud, cloudsYaml)}
 #   domains: [8d1e0c5b7a7f4c1c9f0e2a3b4c5d6e7f]
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
+#
+# Keystone's own database, in either case: read, 50,000 projects take a fraction of a second; with create, new projects are
+# inserted with their IDs, thousands a second. The user needs SELECT on project, project_tag and project_option, and for
+# create INSERT on the first two. The URL is that of keystone.conf ([database] connection), or urlFile one that holds it (0600).
+#   database:
+#     urlFile: database-url
+#     scan: true
+#     create: false
+`;
+}
 
-# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
+function timesText(): string {
+  return `# Time between two scans of Keystone; longer by itself where a scan takes long: scans are at least scanDutyFactor
 # times their own duration apart, so that they take no more than a twentieth of Keystone's time by default.
 # scanIntervalMs: ${SCAN_INTERVAL_MS}
 # scanDutyFactor: ${SCAN_DUTY_FACTOR}
+
+# Keystone's notifications, from the broker that its transport_url names: then a change is told to the others at once, and
+# scans come every five minutes only. Keystone needs [oslo_messaging_notifications] driver = messagingv2 and retry = 0 (with
+# oslo's default every write hangs while the broker is away). urlFile holds the URL alone and must be 0600; the user must be
+# able to declare and read queues that are named keymesh.*, and to read from the exchange.
+# notifications:
+#   urlFile: broker-url # amqp://user:password@broker.example.org:5672/vhost; or url: here, and this file 0600
+#   exchange: keystone
+#   topic: notifications
+#   durable: false # true where Keystone has amqp_durable_queues
+#   cacert: /etc/ssl/certs/broker.pem # for amqps://
 
 # Time from a delete in another cloud (the project is disabled here at once) to the delete here. 24 hours; 0 is at once.
 # deleteGraceMs: ${DELETE_GRACE_MS}
@@ -92,8 +120,11 @@ ${keystoneText(cloud, cloudsYaml)}
 
 # Time between two comparisons with a random member, which repair what gossip lost.
 # syncIntervalMs: ${SYNC_INTERVAL_MS}
+`;
+}
 
-# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
+function rulesText(): string {
+  return `# What waits for your decision (keymesh hold list) because it is much at once: deletes from one cloud within an hour
 # and within a day, projects of a domain missing here at once, and either of them as a share of the domain (100 is off).
 # Each may be set for one domain too, by its ID.
 # guards:

@@ -17,7 +17,7 @@ import {
 } from "../core/limits.ts";
 import { ConfigError } from "./config-error.ts";
 import { describeProblem } from "./config-issue.ts";
-import { type AuditConfig, configSchema, type KeystoneConfig } from "./config-schema.ts";
+import { type AuditConfig, configSchema, type KeystoneConfig, type NotificationsConfig } from "./config-schema.ts";
 import { dataPaths } from "./data-directory.ts";
 import { isErrno, reason } from "./errno.ts";
 import type { LogLevel } from "./logging.ts";
@@ -40,6 +40,8 @@ export type Config = {
   readonly drift?: DriftMode;
   /** What to do with domains that other clouds share, before the operator says anything; the first that fits counts. */
   readonly accept?: readonly AcceptRule[];
+  /** Keystone's notifications; without them only scans find changes. */
+  readonly notifications?: NotificationsConfig;
   readonly audit?: AuditConfig;
   readonly log: { readonly level: LogLevel };
 };
@@ -52,10 +54,25 @@ export async function loadConfig(dataDir: string): Promise<Config> {
   const raw = parseYaml(file, await readText(file, dataDir));
   const parsed = configSchema.safeParse(raw ?? {});
   if (!parsed.success) throw describeProblem(file, parsed.error.issues, raw);
-  const { keystone, ...rest } = parsed.data;
-  const config = { ...DEFAULTS, ...rest, keystone: absolutePaths(keystone, dataDir) };
+  const { keystone, notifications, ...rest } = parsed.data;
+  const config = {
+    ...DEFAULTS,
+    ...rest,
+    keystone: absolutePaths(keystone, dataDir),
+    ...(notifications === undefined ? {} : { notifications: absoluteFiles(notifications, dataDir) }),
+  };
   await checkPaths(file, config.keystone);
-  if ("auth" in config.keystone || config.audit?.broker !== undefined) await checkMode(file);
+  if (notifications?.cacert !== undefined)
+    await checkReadable(file, { key: "notifications.cacert", path: resolve(dataDir, notifications.cacert) });
+  const holdsUrl = notifications !== undefined && "url" in notifications;
+  await checkDatabase(file, config.keystone);
+  if (
+    "auth" in config.keystone ||
+    holdsUrl ||
+    config.keystone.database?.url !== undefined ||
+    config.audit?.broker !== undefined
+  )
+    await checkMode(file);
   return config;
 }
 
@@ -104,7 +121,12 @@ function lineOf({ linePos }: YAMLParseError): string {
 }
 
 /** Relative paths start at the data directory, so that the node finds them wherever it is started. */
-function absolutePaths(keystone: KeystoneConfig, dataDir: string): KeystoneConfig {
+function absolutePaths(config: KeystoneConfig, dataDir: string): KeystoneConfig {
+  const { urlFile } = config.database ?? {};
+  const keystone =
+    urlFile === undefined
+      ? config
+      : { ...config, database: { ...config.database, urlFile: resolve(dataDir, urlFile) } };
   if ("cloud" in keystone)
     return keystone.cloudsYaml === undefined
       ? keystone
@@ -112,15 +134,39 @@ function absolutePaths(keystone: KeystoneConfig, dataDir: string): KeystoneConfi
   return keystone.cacert === undefined ? keystone : { ...keystone, cacert: resolve(dataDir, keystone.cacert) };
 }
 
+function absoluteFiles(notifications: NotificationsConfig, dataDir: string): NotificationsConfig {
+  const { cacert } = notifications;
+  const absolute = cacert === undefined ? notifications : { ...notifications, cacert: resolve(dataDir, cacert) };
+  return "urlFile" in absolute ? { ...absolute, urlFile: resolve(dataDir, absolute.urlFile) } : absolute;
+}
+
 async function checkPaths(file: string, keystone: KeystoneConfig): Promise<void> {
   const [key, path] = "cloud" in keystone ? ["cloudsYaml", keystone.cloudsYaml] : ["cacert", keystone.cacert];
-  if (path === undefined) return;
+  if (path !== undefined) await checkReadable(file, { key: `keystone.${key}`, path });
+}
+
+async function checkReadable(file: string, { key, path }: { key: string; path: string }): Promise<void> {
   try {
     await access(path, constants.R_OK);
   } catch (cause) {
-    const at = { code: "CONFIG_NO_FILE", file, key: `keystone.${key}`, cause } as const;
+    const at = { code: "CONFIG_NO_FILE", file, key, cause } as const;
     throw new ConfigError(at, `can't read ${path}: ${reason(cause)}`);
   }
+}
+
+/** A file of its own for the database's URL guards the password in it as this file would. */
+async function checkDatabase(file: string, { database }: KeystoneConfig): Promise<void> {
+  const path = database?.urlFile;
+  if (path === undefined) return;
+  const at = { file, key: "keystone.database.urlFile" } as const;
+  const { mode } = await stat(path).catch((cause: unknown) => {
+    throw new ConfigError({ code: "CONFIG_NO_FILE", ...at, cause }, `can't read ${path}: ${reason(cause)}`);
+  });
+  if ((mode & 0o077) !== 0)
+    throw new ConfigError(
+      { code: "CONFIG_MODE", ...at },
+      `${path} holds a password and others may read it: run chmod 600 ${path}`,
+    );
 }
 
 async function checkMode(file: string): Promise<void> {

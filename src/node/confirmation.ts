@@ -29,10 +29,10 @@ export class Confirmation {
   }
 
   /**
-   * Raises the canary if something is unconfirmed, then reads that again. Answers `rescan` if the canary is no longer as
+   * Raises the canary if something is unconfirmed (or, `isForced`, anyway: that write's event shows that events come), then reads that again. Answers `rescan` if the canary is no longer as
    * the scan found it: something happened since, and only a fresh scan tells what.
    */
-  async confirmNews(): Promise<"done" | "rescan"> {
+  async confirmNews({ isForced = false } = {}): Promise<"done" | "rescan"> {
     const { memory, signer, log } = this.#options;
     // What is held differs from its row, so that no raise can confirm it: it must not cause one with every scan.
     const heldBack = new Set(
@@ -43,7 +43,7 @@ export class Confirmation {
     const news = [...memory.seen].filter(
       ([id, row]) => row.present && row.confirmedAt === null && this.#scanned.has(row.set) && !heldBack.has(id),
     );
-    if (news.length === 0 && memory.canary !== undefined && memory.canary.raising === null) return "done";
+    if (!isForced && news.length === 0 && memory.canary !== undefined && memory.canary.raising === null) return "done";
     const found = await this.#canary.find();
     const verdict = judgeCanary({
       found,

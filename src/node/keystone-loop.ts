@@ -2,18 +2,33 @@
 // It wakes by timer for a scan, and by a change of the replica for a plan. What Keystone refuses is shown and retried,
 // and a Keystone that is down only makes it wait: nothing here ends the node.
 import type { DomainView } from "../core/keystone-view.ts";
-import { PLAN_DUTY_FACTOR, PLAN_SPACING_MS, RETRY_MAX_MS } from "../core/limits.ts";
+import {
+  LOOK_GATHER_MS,
+  LOOKS_BEFORE_CONFIRM_MAX,
+  LOOKS_WAITING_MAX,
+  OVERWRITTEN_LOOK_MS,
+  PLAN_DUTY_FACTOR,
+  PLAN_SPACING_MS,
+  RETRY_MAX_MS,
+  SCAN_INTERVAL_NOTIFIED_MS,
+} from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { SetName } from "../core/set-name.ts";
-import { type DriverState, KeystoneError } from "../keystone/api.ts";
+import { type CreationWay, type DriverState, KeystoneError, type ScanWay } from "../keystone/api.ts";
+import type { ApplyProgress } from "./action-pool.ts";
+import type { ApplierOptions } from "./apply.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
 import { ClockOffError } from "./clock-watch.ts";
 import { Confirmation } from "./confirmation.ts";
-import type { KeystoneState } from "./control.ts";
+import type { KeystoneState, NotificationsView } from "./control.ts";
+import { creationWays } from "./creation-ways.ts";
 import { agreedDomains } from "./domain-views.ts";
+import { EventDesk, type Look } from "./event-desk.ts";
+import { type Looked, Looker, vouchedBy } from "./looker.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
+import { OwnRequests } from "./own-requests.ts";
 import { PlanRunner } from "./plan-runner.ts";
 import { type Scan, scanKeystone } from "./scan.ts";
 import { explainUnseen, type UnseenDomain } from "./sight.ts";
@@ -29,11 +44,23 @@ export class KeystoneLoop {
   readonly #states: StateKeeper;
   readonly #confirmation: Confirmation;
   readonly #runner: PlanRunner;
+  readonly #desk: EventDesk;
+  readonly #looker: Looker;
   #trouble: Trouble | undefined;
   #driver: DriverState | undefined;
   #nextScanMs = 0;
+  /** When a scan is due without notifications. */
+  #nextOftenMs = 0;
+  /** While Keystone is healed: what it holds was looked at since it was restored. */
+  #hasBase = false;
+  #needsConfirm = false;
+  #looksInARow = 0;
+  /** The connection for which that write was made, by its beginning. */
+  #provenForMs: number | null = null;
   /** The first change after a pause is planned at once; where changes stream in, one plan serves many of them. */
   #nextPlanMs = 0;
+  /** When what is stuck may be tried again. */
+  #retryMs = Number.POSITIVE_INFINITY;
   #unseen: readonly UnseenDomain[] = [];
   #lastScanMs: number | null = null;
   #hasScanned = false;
@@ -43,21 +70,47 @@ export class KeystoneLoop {
   #isStopped = false;
   #running: Promise<void> | undefined;
 
-  constructor(options: KeystoneLoopOptions) {
+  constructor(given: KeystoneLoopOptions) {
+    const own = new OwnRequests(() => given.newRequestId());
+    const options = { ...given, newRequestId: () => own.next() };
     this.#options = options;
     this.#canary = new CanaryKeeper(options);
     this.#states = new StateKeeper(options, this.#canary);
     this.#confirmation = new Confirmation(options, this.#canary);
-    this.#runner = new PlanRunner(options, (domainId) => this.#unseen.some(({ id }) => id === domainId));
+    this.#desk = new EventDesk({
+      source: options.notifications,
+      own,
+      log: options.log,
+      now: options.now,
+      uptimeMs: options.uptimeMs,
+      after: options.after,
+      isKnown: (id) => options.memory.seen.get(id)?.present === true,
+      onLook: () => this.#wake?.(),
+      onGap: () => this.scanSoon(),
+      onLoss: () => this.#scanOften(),
+    });
+    this.#looker = new Looker(options, { canary: this.#canary, desk: this.#desk });
+    this.#runner = new PlanRunner(options, {
+      isUnseen: (domainId) => this.#unseen.some(({ id }) => id === domainId),
+      eventMark: () => this.#desk.mark,
+      onWrote: (wrote) => this.#lookForRival(wrote),
+    });
+  }
+
+  /** Begins to hear Keystone's events, where there are any. `start` does it. */
+  listen(): void {
+    this.#desk.start();
   }
 
   start(): void {
+    this.listen();
     this.#running = this.#run();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#wake?.();
+    await this.#desk.stop();
     await this.#running;
   }
 
@@ -88,9 +141,24 @@ export class KeystoneLoop {
     return unseen === null ? (driver ?? state) : [unseen, driver, state].filter((one) => one !== null).join("; ");
   }
 
+  /** The ways to create with a chosen ID, as they were last tried. */
+  get creates(): readonly CreationWay[] {
+    return this.#driver === undefined ? [] : creationWays(this.#driver);
+  }
+
+  /** By what whole lists are read now. */
+  get scans(): ScanWay {
+    return this.#options.api.scanWay?.() ?? { by: "api", detail: null };
+  }
+
   /** Agreed domains that our login didn't see when it last looked. */
   get unseen(): readonly UnseenDomain[] {
     return this.#unseen;
+  }
+
+  /** How this node hears of Keystone's changes. */
+  get notifications(): NotificationsView {
+    return this.#desk.view();
   }
 
   /** Milliseconds since the epoch of the last whole scan. */
@@ -107,6 +175,11 @@ export class KeystoneLoop {
     return this.#runner.stuckCount;
   }
 
+  /** How far a plan is that is being carried out; null while none is. */
+  get progress(): ApplyProgress | null {
+    return this.#runner.progress;
+  }
+
   /** The plan as it stands, under every agreement, `observe` too. */
   plans(): { domain: DomainView; plan: Plan }[] {
     return this.#runner.plans();
@@ -119,13 +192,14 @@ export class KeystoneLoop {
     }
   }
 
-  /** One turn: a scan if one is due, else a plan. Never two at once: `start` takes them all. */
+  /** One turn: a scan if one is due, else a look at what events named, else a plan. Never two at once: `start` takes them all. */
   async turn(): Promise<void> {
     try {
       if (this.#options.uptimeMs() >= this.#nextScanMs) {
         await this.#scanCycle();
         this.#recover(); // Only a whole scan shows that Keystone answers: a plan may have had nothing to ask.
-      } else if (this.#hasScanned && this.#trouble === undefined) await this.#planCycle();
+      } else if (this.#isLookDue) await this.#lookCycle();
+      else if (this.#hasScanned && this.#trouble === undefined) await this.#planCycle();
     } catch (error) {
       this.#fail(error);
     }
@@ -133,10 +207,20 @@ export class KeystoneLoop {
 
   async #sleep(): Promise<void> {
     const { uptimeMs } = this.#options;
-    while (!this.#isStopped && !this.#isPoked && uptimeMs() < this.#nextScanMs) await this.#until(this.#nextScanMs);
-    while (!this.#isStopped && uptimeMs() < Math.min(this.#nextPlanMs, this.#nextScanMs))
-      await this.#until(this.#nextPlanMs);
-    this.#isPoked = false;
+    const dueMs = () => Math.min(this.#nextScanMs, this.#retryMs);
+    const isIdle = () => !this.#isStopped && !this.#isLookDue;
+    const wasIdle = isIdle();
+    while (isIdle() && !this.#isPoked && uptimeMs() < dueMs()) await this.#until(dueMs());
+    while (isIdle() && uptimeMs() < Math.min(this.#nextPlanMs, this.#nextScanMs)) await this.#until(this.#nextPlanMs);
+    if (!this.#isLookDue)
+      this.#isPoked = false; // A plan waits for the looks, and follows them.
+    else if (wasIdle) await this.#until(uptimeMs() + LOOK_GATHER_MS);
+  }
+
+  /** In other states than `ok` only whole scans look at Keystone, and they come often. */
+  get #isLookDue(): boolean {
+    const isWell = this.#options.memory.state.state === "ok" && this.#trouble === undefined;
+    return this.#hasScanned && isWell && this.#desk.hasLooks;
   }
 
   /** Until then, or until something has changed. */
@@ -165,12 +249,80 @@ export class KeystoneLoop {
     if (failures === 1)
       this.#options.log.warn({ code: error.code, why: error.message }, "Keystone can't be used: trying again");
     this.#trouble = { state, why: error.message, failures };
+    this.#retryMs = Number.POSITIVE_INFINITY; // Keystone itself is waited for.
     // A wrong password tried too often locks the account: wait longer each time.
     this.#nextScanMs =
       this.#options.uptimeMs() + Math.min(this.#options.scanIntervalMs * 2 ** (failures - 1), RETRY_MAX_MS);
   }
 
+  /** Scans may be rare only while all is well and events come. */
+  get #intervalMs(): number {
+    const { scanIntervalMs, memory } = this.#options;
+    const isRare = this.#desk.isFlowing && memory.state.state === "ok";
+    return isRare ? Math.max(scanIntervalMs, SCAN_INTERVAL_NOTIFIED_MS) : scanIntervalMs;
+  }
+
+  #scanOften(): void {
+    this.#nextScanMs = Math.min(this.#nextScanMs, this.#nextOftenMs);
+    this.#wake?.();
+  }
+
+  async #lookCycle(): Promise<void> {
+    const looks = this.#desk.next();
+    let looked: Looked;
+    try {
+      looked = await this.#looker.look(looks);
+    } catch (error) {
+      this.#desk.again(looks);
+      throw error;
+    }
+    if (looked === "scan") {
+      this.#desk.again(looks); // What they vouch for counts in that scan too.
+      this.#nextScanMs = 0;
+      return;
+    }
+    this.#needsConfirm ||= looked === "changed";
+    this.#isPoked ||= looked === "changed"; // Drift is put back without an entry that would ask for a plan.
+    this.#looksInARow += 1;
+    if (this.#desk.hasLooks && this.#looksInARow < LOOKS_BEFORE_CONFIRM_MAX) return;
+    this.#looksInARow = 0;
+    if (this.#isPoked && this.#options.uptimeMs() >= this.#nextPlanMs) {
+      this.#isPoked = false;
+      await this.#planCycle();
+    }
+    if (!this.#needsConfirm) return;
+    this.#needsConfirm = false;
+    await this.#confirm();
+  }
+
+  /** In the one round trip between our read and our write the later write stands: events tell whose was the other. */
+  #lookForRival({ action, mark, requestId }: Parameters<NonNullable<ApplierOptions["onWrote"]>>[0]): void {
+    const { after, log, onOverwritten } = this.#options;
+    if (!this.#desk.isConnected) return;
+    const { id } = action;
+    after(OVERWRITTEN_LOOK_MS, () => {
+      const rival = this.#desk.rivalBefore(id, { mark, sentAs: requestId });
+      if (rival === undefined) return;
+      const fields = Object.keys(action.fields);
+      log.warn(
+        { id, fields, user: rival.user },
+        "somebody's edit here was overwritten: it came between our read and our write",
+      );
+      onOverwritten?.({ id, fields, user: rival.user });
+    });
+  }
+
   async #scanCycle(): Promise<void> {
+    const looks = this.#desk.next(LOOKS_WAITING_MAX); // Before anything is read: what comes later is looked at later.
+    try {
+      await this.#scan(looks);
+    } catch (error) {
+      this.#desk.again(looks);
+      throw error;
+    }
+  }
+
+  async #scan(looks: readonly Look[]): Promise<void> {
     const { api, keeper, memory, now, uptimeMs, scanIntervalMs, scanDutyFactor } = this.#options;
     const startedMs = uptimeMs();
     this.#nextScanMs = startedMs + scanIntervalMs;
@@ -183,17 +335,30 @@ export class KeystoneLoop {
     let scan = await look();
     this.#lastScanMs = now();
     this.#noteUnseen(scan.unseen);
-    this.#nextScanMs = startedMs + Math.max(scanIntervalMs, (uptimeMs() - startedMs) * scanDutyFactor);
+    const restMs = (uptimeMs() - startedMs) * scanDutyFactor;
+    this.#nextOftenMs = startedMs + Math.max(scanIntervalMs, restMs);
+    this.#nextScanMs = startedMs + Math.max(this.#intervalMs, restMs);
     let mode = await this.#states.judge(scan, { isFresh: false });
     if (mode === "again") {
       scan = await look();
       mode = await this.#states.judge(scan, { isFresh: true });
     }
+    // Whatever it was, it is to be looked at again soon, by events or not.
+    if (mode !== "capture") this.#nextScanMs = Math.min(this.#nextScanMs, this.#nextOftenMs);
     if (mode === "stop" || mode === "again") return;
-    const holds = await captureScan(scan, mode, this.#options);
+    // Of a domain that is new here no event told: it was shared or accepted just now.
+    const followed = scan.domains.filter(({ domain }) => memory.seenIn(domain.set).size > 0);
+    const vouched = vouchedBy(looks, { hasBase: this.#hasBase });
+    const { holds, signed } = await captureScan(scan, mode, { ...this.#options, vouched });
+    this.#hasBase = mode === "heal";
+    if (mode === "capture") {
+      const known = new Set(followed.flatMap(({ held, gone }) => [...held.keys(), ...gone]));
+      const told = new Set(looks.map(({ id }) => id));
+      this.#desk.noteScanned([...signed].filter((id) => known.has(id) && !told.has(id)));
+    }
     this.#hasScanned = true;
     this.#confirmation.noteScan(scan);
-    if (mode === "capture") await this.#confirm();
+    if (mode === "capture") await this.#confirm({ isForced: this.#needsProof() });
     const isSettled = await this.#planCycle();
     if (mode === "hold" && !holds.some(({ kind }) => kind === "differences"))
       await this.#becomeOk(scan, "a new canary was made");
@@ -232,9 +397,13 @@ export class KeystoneLoop {
     await this.#options.followCuts?.();
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
+      mayInsert: this.#driver?.ways?.some(({ way, works }) => way === "database" && works) === true,
       isStopped: () => this.#isStopped,
     });
-    const tookMs = this.#options.uptimeMs() - startedMs;
+    const { retryMs } = this.#runner;
+    this.#retryMs =
+      retryMs === undefined ? Number.POSITIVE_INFINITY : this.#options.uptimeMs() + retryMs - this.#options.now();
+    const tookMs = this.#runner.planningMs; // What was written took its time of Keystone, not of this core.
     this.#nextPlanMs = startedMs + Math.max(PLAN_SPACING_MS, tookMs * PLAN_DUTY_FACTOR);
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
     // Not again where that scan would only find the same: what stays stale after one is kept back for an operator, or for
@@ -248,7 +417,15 @@ export class KeystoneLoop {
     return run === "settled";
   }
 
-  async #confirm(): Promise<void> {
-    if ((await this.#confirmation.confirmNews()) === "rescan") this.#nextScanMs = 0;
+  async #confirm(options: { isForced?: boolean } = {}): Promise<void> {
+    if ((await this.#confirmation.confirmNews(options)) === "rescan") this.#nextScanMs = 0;
+  }
+
+  /** Once for each connection: whether this Keystone sends its events there shows by that of a write of ours. */
+  #needsProof(): boolean {
+    const sinceMs = this.#desk.view().sinceMs;
+    if (!this.#desk.needsProof || sinceMs === this.#provenForMs) return false;
+    this.#provenForMs = sinceMs;
+    return true;
   }
 }

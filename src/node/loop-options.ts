@@ -7,6 +7,8 @@ import type { PeerId } from "../core/peer-id.ts";
 import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
+import type { NotificationSource } from "../keystone/notifications.ts";
+import type { Away } from "./away-watch.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
 import type { World } from "./world.ts";
@@ -25,6 +27,10 @@ export type KeystoneLoopOptions = {
   /** What becomes of edits that this cloud has no scope for; `revert` by default. */
   readonly drift?: DriftMode;
   now(): UnixMs;
+  /** Keystone's events, where this cloud has them: then a change is looked at when it happens, and whole scans are rare. */
+  readonly notifications?: NotificationSource;
+  /** An edit by somebody here that a write of ours went over, between our read of the object and that write. */
+  onOverwritten?(told: { readonly id: string; readonly fields: readonly string[]; readonly user: string | null }): void;
   /** Milliseconds that only go forward: what is due must not wait for a clock that was set back. */
   uptimeMs: World["uptimeMs"];
   after: World["after"];
@@ -32,6 +38,8 @@ export type KeystoneLoopOptions = {
   nameOf(peerId: PeerId): string;
   /** Whether a plan may be made now: not while an anti-entropy session is bringing half of something. */
   mayPlan(): boolean;
+  /** The absence of this node that what comes now is news of; undefined if there was none lately. */
+  awayAt?(nowMs: UnixMs): Away | undefined;
   /** Whether this cloud blocked a peer: nothing is planned from the sets that it owns. */
   isBlocked?(peerId: PeerId): boolean;
   /** Counts against the origin what a Keystone is kept from. */

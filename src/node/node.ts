@@ -10,12 +10,14 @@ import { blamesRelay, type Rejection } from "../core/rejection.ts";
 import { inOrder } from "../core/replica.ts";
 import { decodeBatch } from "../core/sync-messages.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
+import type { NotificationSource } from "../keystone/notifications.ts";
 import type { Identity } from "../mesh/identity.ts";
 import type { GossipVerdict, Mesh, MeshOptions, SyncAnswerer } from "../mesh/mesh-types.ts";
 import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { causesOf } from "./audit-causes.ts";
 import type { AuditLog } from "./audit-log.ts";
+import { AwayWatch } from "./away-watch.ts";
 import { Blocks } from "./blocks.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
@@ -62,6 +64,8 @@ export type NodeParts = {
   readonly identity: Identity;
   readonly store: ReplicaStore;
   readonly api: KeystoneApi;
+  /** Keystone's events, where this cloud has them. */
+  readonly notifications?: NotificationSource;
   openMesh(options: MeshOptions): Promise<Mesh>;
   /** Verifies many signatures at once on other threads. Without it this thread does. */
   readonly verify?: Verify;
@@ -94,6 +98,7 @@ export class Node {
   readonly store: ReplicaStore;
   readonly audit: AuditLog | undefined;
   readonly #openMesh: NodeParts["openMesh"];
+  readonly #notifications: NodeParts["notifications"];
   readonly #verify: NodeParts["verify"];
   readonly #noteEntries: NodeParts["noteEntries"];
   readonly #rotating: NodeParts["rotation"];
@@ -114,6 +119,7 @@ export class Node {
   constructor(options: NodeOptions, parts: NodeParts) {
     this.options = options;
     this.#openMesh = parts.openMesh;
+    this.#notifications = parts.notifications;
     this.#verify = parts.verify;
     this.#noteEntries = parts.noteEntries;
     this.#rotating = parts.rotation;
@@ -265,6 +271,7 @@ export class Node {
   async #enter(keeper: ReplicaKeeper, meshId: MeshId): Promise<Membered> {
     const { config, world, log } = this.options;
     const refuse = (rejections: readonly Rejection[], relay: PeerId) => this.refusals.take(rejections, relay);
+    const away = await AwayWatch.load({ store: this.store, log, nowMs: world.now() });
     const antiEntropy = new AntiEntropy({
       keeper,
       mesh: this.mesh,
@@ -276,6 +283,7 @@ export class Node {
       after: world.after,
       refuse,
       onEnd: () => loop.poke(),
+      onWhole: () => away.heard(world.now()),
     });
     const rules = new StandingRules({
       rules: config.accept ?? [],
@@ -301,9 +309,11 @@ export class Node {
       uptimeMs: world.uptimeMs,
       after: world.after,
       newRequestId: () => requestId(world.randomBytes(16)),
+      ...(this.#notifications === undefined ? {} : { notifications: this.#notifications }),
       nameOf: (peerId) => this.nameOf(peerId),
       isBlocked: (peerId) => this.blocks.has(peerId),
       refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
+      awayAt: (nowMs) => away.at(nowMs),
       acceptByRule: () => rules.apply(),
       followCuts: () => cuts.follow(),
       // A cloud that left, or was retired, is its own again: nothing is written there any more.

@@ -7,7 +7,6 @@ import type {
   Control,
   DomainView,
   ExplainView,
-  HoldView,
   MemberView,
   PendingView,
   PlanView,
@@ -16,7 +15,9 @@ import type {
   StatusView,
   SwitchView,
 } from "./control.ts";
+import { NOTIFICATIONS_OFF } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
+import type { HoldDetailView, HoldView } from "./control-holds.ts";
 import type { MembershipControl } from "./control-membership.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { ExplainDesk } from "./explain-desk.ts";
@@ -93,9 +94,13 @@ export class Operator implements Control {
         held: [...memory.holds.values()]
           .filter(isWaiting)
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
+        replaced: memory.replaced.total,
         lastScanMs: membered?.loop.lastScanMs ?? null,
         unseen: membered?.loop.unseen ?? [],
+        creates: membered?.loop.creates ?? [],
+        scans: membered?.loop.scans ?? { by: "api", detail: null },
         events: memory.state.events,
+        notifications: membered?.loop.notifications ?? NOTIFICATIONS_OFF,
       },
       work: this.#node.ownerWork.view,
       ...healthOf(this.#node),
@@ -239,6 +244,10 @@ export class Operator implements Control {
 
   holds(): Promise<HoldView[]> {
     return this.#holds.list();
+  }
+
+  showHold(options: { id: string }): Promise<HoldDetailView> {
+    return this.#holds.show(options);
   }
 
   decideHold(options: {

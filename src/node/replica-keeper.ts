@@ -1,7 +1,7 @@
 // Keeps the replica durable: entries are verified, joined, written and synced, and only then told to anybody.
 // The one place where entries come in, whether signed here, gossiped or pulled.
 import { type MeshId, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
-import type { Entry, EntryHash, FieldValue, RecordKey } from "../core/entry.ts";
+import type { Entry, EntryHash, RecordKey } from "../core/entry.ts";
 import { DRIFT_MAX_MS } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { LostEntries } from "../core/lost-entries.ts";
@@ -12,12 +12,8 @@ import type { SetName } from "../core/set-name.ts";
 import { type Instant, tick, type UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch } from "../store/store.ts";
 import type { ClockOffError } from "./clock-watch.ts";
+import { KeptChoices, loadChoices } from "./kept-choices.ts";
 import { openEntries, type Verify } from "./verify-entries.ts";
-
-const FINAL_ROSTERS = "finalRosters";
-const FOLLOWED_ROSTERS = "followedRosters";
-const SETTLED = "settled";
-const FINAL_TRANSFERS = "finalTransfers";
 
 export type KeeperOptions = {
   readonly meshId: MeshId;
@@ -59,32 +55,23 @@ export class ReplicaKeeper {
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<ReplicaListener>();
   readonly #writing = new Set<Promise<void>>();
-  #transfersNoted = 0;
-  #settledNoted = 0;
+  readonly #choices: KeptChoices;
   #failed: { readonly error: unknown } | undefined;
 
   private constructor(options: KeeperOptions, replica: Replica) {
     this.#options = options;
     this.replica = replica;
+    this.#choices = new KeptChoices(replica);
   }
 
   /** Loads the replica of this mesh from the store. */
   static async open(options: KeeperOptions): Promise<ReplicaKeeper> {
     const { meshId, signer, store, log } = options;
-    const final = ((await store.meta(FINAL_ROSTERS)) ?? []) as string[];
-    const followed = ((await store.meta(FOLLOWED_ROSTERS)) ?? []) as string[];
-    const transfers = ((await store.meta(FINAL_TRANSFERS)) ?? []) as [SetName, SetName][];
-    const settled = (((await store.meta(SETTLED)) ?? []) as [SetName, UnixMs, number][]).map(
-      ([set, wallMs, counter]) => [set, { wallMs, counter }] as const,
-    );
     const replica = new Replica({
       meshId,
       self: signer.peerId,
       instant: await store.instant(),
-      final,
-      followed,
-      settled,
-      transfers,
+      ...(await loadChoices(store)),
     });
     let refused = 0;
     for await (const { set, kind, id, entries } of store.records()) {
@@ -215,8 +202,7 @@ export class ReplicaKeeper {
   /** Follows a roster at this node's operator's word; resolves once that is durable. */
   async follow(hash: string): Promise<void> {
     const followed = this.replica.follow(hash);
-    const meta = [[FOLLOWED_ROSTERS, [...this.replica.followedRosters]] as const];
-    await this.#persist({ ...followed, news: [], rejections: [] }, { meta });
+    await this.#persist({ ...followed, news: [], rejections: [] }, { meta: [this.#choices.followed()] });
     this.#tell({ ...followed, news: [], rejections: [] }, false);
   }
 
@@ -224,7 +210,7 @@ export class ReplicaKeeper {
   async settle(set: SetName, takenAt: Instant): Promise<void> {
     await this.durable(); // What we are settled by must not be lost beneath the mark that says so.
     if (!this.replica.settle(set, takenAt)) return;
-    await this.note({ meta: this.#settledMarks() });
+    await this.note({ meta: this.#choices.settled() });
     for (const listener of this.#listeners) listener.onSettled?.(set);
   }
 
@@ -241,13 +227,7 @@ export class ReplicaKeeper {
     atHand: ReadonlyMap<EntryHash, WireEntry> = new Map(),
   ): Promise<void> {
     const records = touched.map((key) => this.#recordWrite(key, atHand));
-    // Which rosters were seen succeeded stands in no record, and decides between rivals that come later.
-    const meta = [
-      ...(beside.meta ?? []),
-      ...(membershipChanged ? [this.#finalRosters()] : []),
-      ...this.#finalTransfers(),
-      ...this.#settledMarks(),
-    ];
+    const meta = [...(beside.meta ?? []), ...this.#choices.changed(membershipChanged)];
     const writing = this.#options.store.write({ ...beside, meta, records, instant: this.replica.instant });
     this.#writing.add(writing);
     try {
@@ -262,26 +242,6 @@ export class ReplicaKeeper {
 
   #clock(): Clock {
     return { nowMs: this.#options.now(), driftMaxMs: this.#options.driftMaxMs ?? DRIFT_MAX_MS };
-  }
-
-  #finalRosters(): readonly [string, FieldValue] {
-    return [FINAL_ROSTERS, [...this.replica.finalRosters]];
-  }
-
-  /** The acceptances seen first, if there is a new one. */
-  #finalTransfers(): (readonly [string, FieldValue])[] {
-    const { finalTransfers } = this.replica;
-    if (finalTransfers.size === this.#transfersNoted) return [];
-    this.#transfersNoted = finalTransfers.size;
-    return [[FINAL_TRANSFERS, [...finalTransfers]]];
-  }
-
-  /** Where this node is settled, if that changed: in one batch with what an owner took away itself. */
-  #settledMarks(): (readonly [string, FieldValue])[] {
-    const { settledMarks, settledChanges } = this.replica;
-    if (settledChanges === this.#settledNoted) return [];
-    this.#settledNoted = settledChanges;
-    return [[SETTLED, [...settledMarks].map(([name, { wallMs, counter }]) => [name, wallMs, counter])]];
   }
 
   #recordWrite(

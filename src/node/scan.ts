@@ -66,6 +66,36 @@ async function scanDomain(
   return { domain, held, gone };
 }
 
+/** What Keystone holds of these objects alone, by domain. Objects of no agreed domain are in none. */
+export async function scanObjects(
+  ids: readonly string[],
+  domains: readonly DomainView[],
+  { api, memory }: { api: KeystoneApi; memory: KeystoneMemory },
+): Promise<DomainScan[]> {
+  const found = new Map<string, ProjectObject | undefined>();
+  const read = async (id: string) => {
+    try {
+      found.set(id, await api.getProject(id));
+    } catch (error) {
+      // A login for some domains is told 403 of what stands in another one: that is no concern of ours.
+      if (!(error instanceof KeystoneError) || error.code !== "FORBIDDEN") throw error;
+    }
+  };
+  for (let at = 0; at < ids.length; at += KEYSTONE_CONNECTIONS_MAX)
+    await Promise.all(ids.slice(at, at + KEYSTONE_CONNECTIONS_MAX).map(read));
+  return domains.flatMap((domain) => {
+    const rows = memory.seenIn(domain.set);
+    const held = new Map<string, Held>();
+    const gone = new Set<string>();
+    for (const [id, object] of found) {
+      if (object === undefined && rows.get(id)?.present === true) gone.add(id);
+      if (object === undefined || isOwnTool(object, memory)) continue;
+      if (object.isDomain ? id === domain.domainId : object.domainId === domain.domainId) held.set(id, object);
+    }
+    return held.size + gone.size === 0 ? [] : [{ domain, held, gone }];
+  });
+}
+
 /** A login for some domains is told 403 of what stands in another one: that is no 404. */
 async function isGone(
   id: string,

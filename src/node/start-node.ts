@@ -11,6 +11,7 @@ import { dataPaths } from "./data-directory.ts";
 import { identityFor, rotationKeys } from "./identity-keys.ts";
 import { openKeystone } from "./keystone-access.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { openNotifications } from "./notifications-access.ts";
 import { Operator } from "./operator.ts";
 import { HeapWatch, keepHeapSmall } from "./small-heap.ts";
 import { verifyOnThreads } from "./verify-entries.ts";
@@ -29,11 +30,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   await openIdentity(paths.identity); // Before anything else: a key that can't be used needs no store.
   const keystone = await openKeystone(options.config.keystone, options.world);
   const store = await openLevelStore({ path: paths.store, version: options.version });
-  const identity = await identityFor(paths, store).catch(async (error: unknown) => {
+  const closed = async (error: unknown) => {
     await keystone.close();
     await store.close();
     throw error;
-  });
+  };
+  const identity = await identityFor(paths, store).catch(closed);
+  const notifications = await openNotifications(options, { peerId: identity.peerId, file: paths.config }).catch(closed);
   const { fileBytes = AUDIT_FILE_BYTES, files = AUDIT_FILES } = options.config.audit ?? {};
   const audit = await AuditLog.open({
     file: new AuditFile(paths.audit, { fileBytes, files }),
@@ -49,6 +52,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     identity,
     store,
     api: keystone,
+    ...(notifications === undefined ? {} : { notifications }),
     openMesh: createMesh,
     verify: verifyOnThreads,
     audit,

@@ -102,7 +102,12 @@ describe("loadConfig", () => {
     ["name: a\nkeystone: {}", "CONFIG_BAD_VALUE", "keystone", "needs either cloud"],
     ["name: a\nkeystone: { cloud: a, domains: [] }", "CONFIG_BAD_VALUE", "keystone.domains", "1 to 100 domain IDs"],
     ["name: a\nkeystone: { cloud: a, domains: [web] }", "CONFIG_BAD_VALUE", "keystone.domains.0", "(not names)"],
-    ["name: a\nkeystone: { cloud: a, domains: [default, default] }", "CONFIG_BAD_VALUE", "keystone.domains", "each once"],
+    [
+      "name: a\nkeystone: { cloud: a, domains: [default, default] }",
+      "CONFIG_BAD_VALUE",
+      "keystone.domains",
+      "each once",
+    ],
     [`${AUTH}  cloud: a`, "CONFIG_BAD_VALUE", "keystone", "needs either cloud"],
     [`${MINIMAL}scanIntervalMs: soon`, "CONFIG_BAD_VALUE", "scanIntervalMs", "whole number of milliseconds"],
     [`${MINIMAL}scanIntervalMs: 1`, "CONFIG_BAD_VALUE", "scanIntervalMs", "from 100 to"],
