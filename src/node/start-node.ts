@@ -36,7 +36,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     throw error;
   };
   const identity = await identityFor(paths, store).catch(closed);
-  const notifications = await openNotifications(options, { peerId: identity.peerId, file: paths.config }).catch(closed);
+  const notifications = await openNotifications(options, {
+    queue: `keymesh.${identity.peerId}`,
+    file: paths.config,
+  }).catch(closed);
   const { fileBytes = AUDIT_FILE_BYTES, files = AUDIT_FILES } = options.config.audit ?? {};
   const audit = await AuditLog.open({
     file: new AuditFile(paths.audit, { fileBytes, files }),

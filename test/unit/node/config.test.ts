@@ -101,7 +101,7 @@ describe("loadConfig", () => {
     ["name: a\nkeystone: a", "CONFIG_BAD_VALUE", "keystone", "must be a block of keys, not text"],
     ["name: a\nkeystone: {}", "CONFIG_BAD_VALUE", "keystone", "needs either cloud"],
     ["name: a\nkeystone: { cloud: a, domains: [] }", "CONFIG_BAD_VALUE", "keystone.domains", "1 to 100 domain IDs"],
-    ["name: a\nkeystone: { cloud: a, domains: [web] }", "CONFIG_BAD_VALUE", "keystone.domains.0", "(not names)"],
+    ["name: a\nkeystone: { cloud: a, domains: [web] }", "CONFIG_BAD_VALUE", "keystone.domains[0]", "(not names)"],
     [
       "name: a\nkeystone: { cloud: a, domains: [default, default] }",
       "CONFIG_BAD_VALUE",
