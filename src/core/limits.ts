@@ -274,6 +274,8 @@ export const LOGIN_REFUSED_RETRY_MIN_MS = 5_000;
 export const LOGIN_REFUSED_RETRY_MAX_MS = 300_000;
 /** Projects of which a login for several domains remembers the domain, to ask with the right token at once. */
 export const PROJECT_DOMAINS_KNOWN_MAX = 100_000;
+/** Milliseconds that `keymesh keystone check` waits for an event of what it wrote: Keystone sends it before it answers. */
+export const CHECK_EVENT_WAIT_MS = 2_000;
 /** Times that a scan starts anew because the project that it stood at was deleted. */
 export const SCAN_RESTARTS_MAX = 5;
 /** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */
