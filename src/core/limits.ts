@@ -276,6 +276,8 @@ export const LOGIN_REFUSED_RETRY_MIN_MS = 5_000;
 export const LOGIN_REFUSED_RETRY_MAX_MS = 300_000;
 /** Projects of which a login for several domains remembers the domain, to ask with the right token at once. */
 export const PROJECT_DOMAINS_KNOWN_MAX = 100_000;
+/** Milliseconds that `keymesh keystone check` waits for an event of what it wrote: Keystone sends it before it answers. */
+export const CHECK_EVENT_WAIT_MS = 2_000;
 /** Times that a scan starts anew because the project that it stood at was deleted. */
 export const SCAN_RESTARTS_MAX = 5;
 /** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */
@@ -311,11 +313,15 @@ export const DATABASE_CONNECT_TIMEOUT_MS = 5_000;
 export const DATABASE_STATEMENT_TIMEOUT_MS = 30_000;
 export const DATABASE_LOCK_TIMEOUT_MS = 2_000;
 /** Milliseconds of a wait for SQLite's one lock, in which this process does nothing else: Keystone's writes take some. */
-export const SQLITE_LOCK_TIMEOUT_MS = 500;
+export const SQLITE_LOCK_TIMEOUT_MS = 250;
 /** Rows read from SQLite before others have their turn: 5 ms, as it reads on the node's own thread. */
 export const SQLITE_ROWS_AT_ONCE = 2_000;
-/** Tries of a batch that another's lock, or a cluster's other member, made the database take back. */
-export const DATABASE_TRIES_MAX = 3;
+/**
+ * Tries of a batch that another's lock, or a cluster's other member, made the database take back, and milliseconds before
+ * the second, one time more before each further one: locks of a Keystone that is busy last some tenths of a second.
+ */
+export const DATABASE_TRIES_MAX = 5;
+export const DATABASE_BUSY_WAIT_MS = 100;
 /** Milliseconds for which a database that failed, or isn't this Keystone's, is left alone and the API is read. */
 export const DATABASE_RETRY_MS = 60_000;
 /** Milliseconds for which a comparison with the API proves that the database is this Keystone's own. */

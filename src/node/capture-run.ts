@@ -61,7 +61,8 @@ export async function captureScan(
       ...(options.drift === undefined ? {} : { drift: options.drift }),
     });
     writes.push(...captured.writes);
-    if (mode === "heal") replaced.push(...replacedByHealing({ domain, held, seen: memory.seenIn(domain.set) }));
+    if (mode === "heal")
+      replaced.push(...replacedIn({ domain, held, seen: memory.seenIn(domain.set) }, captured.writes));
     holds.push(...captured.holds);
     // What looks like this cloud's own may only lack its record while a session brings half of something, or a revoke is half known.
     const isKnown = options.mayPlan() && options.hasPulled() && keeper.replica.isSettled(domain.set);
@@ -89,6 +90,12 @@ export async function captureScan(
   for (const { set, kind, id, fields } of writes) log.info({ set, kind, id, fields: Object.keys(fields) }, "captured");
   const signed = new Set(writes.filter(({ kind }) => kind !== "local").map(({ id }) => id));
   return { holds: await raise(), signed, changed: seen.size };
+}
+
+/** What a notification vouched for was captured just now, and is the mesh's word from here on. */
+function replacedIn(look: Parameters<typeof replacedByHealing>[0], writes: readonly Write[]): Replaced[] {
+  const signed = new Set(writes.flatMap(({ id, fields }) => Object.keys(fields).map((field) => `${id} ${field}`)));
+  return replacedByHealing(look).filter(({ id, field }) => !signed.has(`${id} ${field}`));
 }
 
 async function keepHolds(holds: readonly Hold[], { memory, log, now }: KeystoneLoopOptions): Promise<readonly Hold[]> {
