@@ -89,6 +89,7 @@ export class SimKeystone {
         return this.#restores === before ? undefined : "stopped";
       },
       database: parts.database ?? "sqlite",
+      compareAndSet: parts.database === "mariadb", // Older plugins don't: both kinds are out there.
     });
     this.model.faults = (call) => this.#fault(call);
     this.#rows = this.model.snapshot().rows;
