@@ -1,4 +1,5 @@
-// Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree.
+// Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree |
+// propagate (real Keystones and RabbitMQ; --runs=N changes).
 // Options: --json, --runs=N, --records=N[,N], --entries=N, --processes=N, --batch=N, --rate=N (writes a second),
 // --settle=N (milliseconds before memory is read).
 // Tables say what was measured and on what; --json prints one line per case instead, for other programs.
@@ -6,6 +7,7 @@ import { parseArgs } from "node:util";
 import { join } from "./join.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
+import { propagate } from "./propagate.ts";
 import { reconcile } from "./reconcile.ts";
 import { Report } from "./report.ts";
 import { throughput } from "./throughput.ts";
@@ -67,6 +69,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void> | void>> = {
       runs: numberOf(values.runs, 3),
       settleMs: numberOf(values.settle, 5_000),
     }),
+  propagate: () => propagate(report, { changes: numberOf(values.runs, 50) }),
   tree: () => tree(report, { records: numbersOf(values.records ?? "100000,1000000") }),
 };
 

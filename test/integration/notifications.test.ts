@@ -7,8 +7,12 @@ import { type Cloud, type Federation, startFederation } from "../fixtures/federa
 import { type Broker, startBroker } from "../fixtures/rabbitmq.ts";
 
 const ROUNDS = Number(process.env.KEYMESH_NOTIFICATION_ROUNDS ?? 5);
-/** What an event may take on average to become an entry: 100 ms on a machine that does nothing else, and CI's does. */
-const CAPTURE_MS_MAX = 1_000;
+/**
+ * What an event may take on average to become an entry: 100 ms where nothing else runs. In CI much does, so that it counts in
+ * reads of one object, of which it needs two: what one takes here and now.
+ */
+const CAPTURE_MS_MAX = 100;
+const CAPTURE_READS_MAX = 25;
 
 let broker: Broker;
 let federation: Federation;
@@ -55,7 +59,11 @@ describe("while notifications flow", () => {
       [b, a],
     ] as const) {
       const [before, toBefore] = [await told(from), await told(to)];
+      let readMs = 0;
       for (let round = 0; round < ROUNDS; round += 1) {
+        const startedMs = performance.now();
+        await from.admin.get(federation.domainId);
+        readMs += (performance.now() - startedMs) / ROUNDS;
         const made = await from.admin.create({ name: `from ${from.name} ${round}`, domainId: federation.domainId });
         await has(to, made.id, made.name);
         await from.admin.patch(made.id, { name: `${made.name} renamed` });
@@ -67,8 +75,10 @@ describe("while notifications flow", () => {
       const captured = after.captured.count - before.captured.count;
       expect(captured).toBe(3 * ROUNDS);
       const lagMs = (after.captured.sumMs - before.captured.sumMs) / captured;
-      console.log(`${from.name}: ${captured} events captured, ${lagMs.toFixed(0)} ms after they came on average`);
-      expect(lagMs).toBeLessThan(CAPTURE_MS_MAX);
+      console.log(
+        `${from.name}: ${captured} events captured, ${lagMs.toFixed(0)} ms after they came on average; a read takes ${readMs.toFixed(0)} ms`,
+      );
+      expect(lagMs).toBeLessThan(Math.max(CAPTURE_MS_MAX, CAPTURE_READS_MAX * readMs));
       const toAfter = await told(to);
       expect(toAfter.captured.count).toBe(toBefore.captured.count);
       expect(count(toAfter, "own") - count(toBefore, "own")).toBeGreaterThanOrEqual(3 * ROUNDS);
