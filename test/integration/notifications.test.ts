@@ -1,5 +1,6 @@
 // Keystone's notifications over a real RabbitMQ, between two real Keystones, of which one tells in CADF and one in the basic
 // format. Whole scans are an hour apart by the config: what is captured in time was captured by an event.
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "amqplib";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { eventually } from "../fixtures/eventually.ts";
@@ -13,6 +14,8 @@ const ROUNDS = Number(process.env.KEYMESH_NOTIFICATION_ROUNDS ?? 5);
  */
 const CAPTURE_MS_MAX = 100;
 const CAPTURE_READS_MAX = 25;
+/** More than a scan's interval by the federation's config, and what one takes. */
+const SCAN_MS = 2_000;
 
 let broker: Broker;
 let federation: Federation;
@@ -33,7 +36,15 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
 
 const has = (cloud: Cloud, id: string, name: string) =>
   until(`${cloud.name} holds ${name}`, async () => (await cloud.admin.get(id))?.name === name);
-const flows = (cloud: Cloud) => until(`events flow at ${cloud.name}`, async () => (await told(cloud)).isFlowing);
+/** Events are relied on, and the last of the frequent scans is over: they were half a second apart. */
+async function flows(cloud: Cloud): Promise<void> {
+  await until(`events flow at ${cloud.name}`, async () => (await told(cloud)).isFlowing);
+  await until("scans are rare", async () => {
+    const before = await scannedMs(cloud);
+    await sleep(SCAN_MS);
+    return before === (await scannedMs(cloud));
+  });
+}
 
 beforeAll(async () => {
   broker = await startBroker({ count: 2, basic: ["k2"] });
