@@ -1,10 +1,10 @@
 // keymesh hold: what waits for this operator's decision.
 import type { Command } from "commander";
-import type { HoldView } from "../node/control.ts";
+import type { HoldDetailView, HoldItemView, HoldView } from "../node/control-holds.ts";
 import { askNode, placeOf } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { table } from "./table.ts";
-import { ago, line } from "./words.ts";
+import { ago, counted, line, shortValue } from "./words.ts";
 
 export function addHold(program: Command, shell: Shell): void {
   const hold = program
@@ -14,7 +14,9 @@ export function addHold(program: Command, shell: Shell): void {
   hold
     .command("list")
     .summary("list what waits for a decision")
-    .description("Lists what waits for your decision. The objects of each stand in --json.")
+    .description(
+      "Lists what waits for your decision, each with what to decide. keymesh hold show ID tells of each object.",
+    )
     .addHelpText("after", "\nExample:\n  keymesh hold list")
     .action(async (_options: object, command: Command) => {
       const nowMs = shell.world.now();
@@ -22,6 +24,20 @@ export function addHold(program: Command, shell: Shell): void {
         placeOf(command, shell),
         (node) => node.holds(),
         (holds) => holdsText(holds, nowMs),
+      );
+    });
+  hold
+    .command("show")
+    .summary("list what would happen, object by object")
+    .description("Lists what an approval would do: each object by name and ID, what becomes of it, who asked and when.")
+    .argument("<id>", "the hold's ID, from keymesh hold list")
+    .addHelpText("after", "\nExample:\n  keymesh hold show away")
+    .action(async (id: string, _options: object, command: Command) => {
+      const nowMs = shell.world.now();
+      await askNode(
+        placeOf(command, shell),
+        (node) => node.showHold({ id }),
+        (shown) => holdText(shown, nowMs),
       );
     });
   addDecision(hold, shell, "approve");
@@ -32,7 +48,7 @@ const DECISIONS = {
   approve: { summary: "let it happen", description: "Lets happen what was held back.", done: "Approved" },
   reject: {
     summary: "don't let it happen",
-    description: "Refuses what was held back; nothing changes here.",
+    description: "Refuses what was held back: this cloud stays, or becomes again, as the hold says.",
     done: "Rejected",
   },
 } as const;
@@ -56,13 +72,53 @@ function addDecision(hold: Command, shell: Shell, decision: keyof typeof DECISIO
 
 export function holdsText(holds: readonly HoldView[], nowMs: number): string {
   if (holds.length === 0) return "Nothing waits for a decision.";
-  const rows = holds.map(({ id, kind, what, why, count, since }) => [
-    id,
-    kind,
-    what,
-    String(count),
-    ago(since, nowMs),
-    why,
+  const blocks = holds.map((hold) => `${line`${hold.id}`} (${headOf(hold, nowMs)})\n${storyOf(hold)}`);
+  return `${blocks.join("\n\n")}\n\nTo see each: keymesh hold show ID. To decide: keymesh hold approve ID, or keymesh hold reject ID`;
+}
+
+export function holdText(shown: HoldDetailView, nowMs: number): string {
+  const { id, items, leftOut, trouble } = shown;
+  const rows = items.map((item) => [
+    item.name ?? "-",
+    item.id,
+    item.domain ?? item.domainId ?? "-",
+    becomes(item),
+    item.byName ?? "somebody here",
+    new Date(item.atMs).toISOString(),
   ]);
-  return `${table(["ID", "KIND", "WHAT", "COUNT", "SINCE", "WHY"], rows)}\n\nTo decide: keymesh hold approve ID, or keymesh hold reject ID`;
+  const parts = [
+    `${line`${id}`} (${headOf(shown, nowMs)})\n${storyOf(shown)}`,
+    rows.length === 0 ? "" : table(["NAME", "ID", "DOMAIN", "IF YOU APPROVE", "BY", "WHEN"], rows),
+    leftOut === 0 ? "" : `and ${leftOut} more`,
+    trouble === null ? "" : line`${trouble}`,
+    line`To decide: keymesh hold approve ${id}, or keymesh hold reject ${id}`,
+  ];
+  return parts.filter((part) => part !== "").join("\n\n");
+}
+
+function headOf({ kind, count, since }: HoldView, nowMs: number): string {
+  return line`${kind}, ${counted(count, "object")}, since ${ago(since, nowMs)}`;
+}
+
+function storyOf({ what, why }: HoldView): string {
+  return `  ${line`${what}`}\n  ${line`${why}`}`;
+}
+
+const BECOMES: Readonly<Record<HoldItemView["approve"], string>> = {
+  delete: "is deleted here",
+  create: "is made here anew",
+  rename: "is renamed here",
+  edit: "is taken for an edit of this cloud",
+  createForAll: "is made in all clouds",
+  deleteForAll: "is deleted in all clouds",
+  optOut: "goes its own way: this cloud opts out of it",
+  replaced: "was replaced",
+  takeOver: "this Keystone is this node's alone",
+};
+
+function becomes({ approve, changes }: HoldItemView): string {
+  const fields = changes
+    .filter(({ field }) => field !== "deleted")
+    .map(({ field, from, to }) => `${field} ${shortValue(from)} -> ${shortValue(to)}`);
+  return fields.length === 0 ? BECOMES[approve] : `${BECOMES[approve]}: ${fields.join(", ")}`;
 }

@@ -28,6 +28,7 @@ export function explainText(view: ExplainView): string {
     hereText(view),
     rivalsText(view),
     localText(view),
+    replacedText(view),
     claimsText(view),
   ]
     .filter((part) => part !== "")
@@ -69,6 +70,12 @@ function localText({ local }: ExplainView): string {
     optedOut ? "opted out" : off ? "switched off" : "-",
   ]);
   return table(["CLOUD", "FOR ITSELF"], rows);
+}
+
+function replacedText({ replaced }: ExplainView): string {
+  if (replaced.length === 0) return "";
+  const rows = replaced.map(({ field, found, atMs }) => [field, shortValue(found), new Date(atMs).toISOString()]);
+  return table(["REPLACED HERE", "WHAT STOOD IN THE RESTORED KEYSTONE", "AT"], rows);
 }
 
 function claimsText({ claims }: ExplainView): string {

@@ -87,7 +87,13 @@ export function statusText(status: StatusView, nowMs: number): string {
         ? []
         : [`${counted(replica.heldStamps, "entry", "entries")} ahead of this clock, held until due`]),
     ],
-    ["keystone", keystoneText(keystone, nowMs), ...(keystone.why === null ? [] : [keystone.why])],
+    [
+      "keystone",
+      keystoneText(keystone, nowMs),
+      ...(keystone.why === null ? [] : [keystone.why]),
+      ...replacedLine(keystone),
+      ...waysText(keystone),
+    ],
     ["notifications", ...notificationsText(keystone.notifications, nowMs)],
     ...blockedRow(status, nowMs),
     ...rotationRow(status, nowMs),
@@ -147,6 +153,26 @@ function notificationsText(
       ? ""
       : `; ${counted(captured.count, "change")} captured, ${Math.round(captured.sumMs / captured.count)} ms after the event on average`;
   return [`${state} since ${ago(sinceMs, nowMs)}, ${last}${lag}`, ...(reason === null ? [] : [line`${reason}`])];
+}
+
+/** What is made and read by which way; of what doesn't work, only what somebody wanted or somebody needs. */
+function waysText({ creates, scans }: StatusView["keystone"]): string[] {
+  const working = creates.filter(({ works }) => works).map(({ way }) => way);
+  const scanned = scans.detail === null ? [] : [`scanned by the API, as the database can't be used: ${scans.detail}`];
+  if (creates.length === 0) return scanned;
+  if (working.length > 0) return [`creates by ${working.join(", ")}`, ...scanned];
+  return [
+    "creates nothing: projects of other clouds wait",
+    ...creates.map(({ way, detail }) => `${way}: ${detail}`),
+    ...scanned,
+  ];
+}
+
+function replacedLine({ replaced }: StatusView["keystone"]): string[] {
+  if (replaced === 0) return [];
+  return [
+    `${counted(replaced, "value")} that stood here when it was put back ${replaced === 1 ? "was" : "were"} replaced by the mesh's, edits made meanwhile too: keymesh hold show replaced`,
+  ];
 }
 
 function clockText({ state, offsetMs, driftMs }: StatusView["clock"]): string {

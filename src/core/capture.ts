@@ -23,6 +23,7 @@ import {
 } from "./keystone-view.ts";
 import { localId } from "./kinds.ts";
 import { isMarkOf } from "./names.ts";
+import { type Sayable, sayable } from "./sayable.ts";
 import { type KeystoneId, setOwner } from "./set-name.ts";
 import { firstSaid } from "./written-for.ts";
 
@@ -79,7 +80,8 @@ function adopt(input: CaptureInput, held: Held, from: { row: Seen | undefined; o
 function captureNew(input: CaptureInput, held: Held, draft: Draft): void {
   const { domain } = input;
   if (held.isDomain || (input.mode === "heal" && input.vouched?.created.has(held.id) !== true)) return;
-  if (domain.mode !== "mirror" || !domain.scopes.has("create")) {
+  const isNameless = sayable(valuesOf(held)).unsaid.has("name"); // Shared once somebody gives it a name.
+  if (domain.mode !== "mirror" || !domain.scopes.has("create") || isNameless) {
     if (input.seen.get(held.id)?.isOwn === true || input.mode === "hold") return;
     draft.seen.set(held.id, {
       ...firstLook(domain, held, { row: undefined, ours: false }),
@@ -92,18 +94,19 @@ function captureNew(input: CaptureInput, held: Held, draft: Draft): void {
     draft.differing.push(held.id);
     return;
   }
+  const { fields, unsaid } = sayable(valuesOf(held));
+  noteUnsaid(held.id, unsaid, draft);
   draft.writes.push({
     set: domain.set,
     kind: "project",
     id: held.id,
-    fields: {
-      ...valuesOf(held),
-      tags: [...held.tags].sort(byCodeUnit),
-      domain_id: domain.domainId,
-      parent_id: held.parentId ?? domain.domainId,
-    },
+    fields: { ...fields, domain_id: domain.domainId, parent_id: held.parentId ?? domain.domainId },
   });
   draft.seen.set(held.id, firstLook(domain, held, { row: undefined, ours: true }));
+}
+
+function noteUnsaid(id: string, unsaid: Sayable["unsaid"], draft: Draft): void {
+  for (const [field, why] of unsaid) draft.notes.push({ id, what: `its ${field} stays in this cloud: ${why}` });
 }
 
 type Change = { readonly held: Held; readonly row: Seen; readonly changed: readonly ValueField[] };
@@ -188,8 +191,16 @@ function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft
   const { domain } = input;
   const record = held.isDomain ? domain.domain : domain.projects.get(held.id);
   const fields: Record<string, FieldValue> = {};
+  const left: Record<string, FieldValue> = {};
+  const { fields: said, unsaid } = sayable(valuesOf(held));
+  noteUnsaid(held.id, new Map([...unsaid].filter(([field]) => changed.includes(field))), draft);
   for (const field of changed) {
-    fields[field] = held[field];
+    const value = said[field];
+    if (value === undefined) {
+      left[field] = fieldValue(record, field) ?? null;
+      continue;
+    }
+    fields[field] = value;
     const wanted = fieldValue(record, field);
     if (wanted === undefined || isSameValue(field, wanted, row.values[field])) continue;
     const rival = record?.get(field)?.entry.stamp.origin ?? "?";
@@ -198,7 +209,11 @@ function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft
       what: `${field} was changed here to ${JSON.stringify(held[field])} and by ${rival} to ${JSON.stringify(wanted)}: the later stamp stands`,
     });
   }
-  draft.writes.push({ set: domain.set, kind: held.isDomain ? "domain" : "project", id: held.id, fields });
+  const seen = draft.seen.get(held.id);
+  if (seen !== undefined && Object.keys(left).length > 0)
+    draft.seen.set(held.id, { ...seen, unsaid: { ...row.unsaid, ...left } });
+  if (Object.keys(fields).length > 0)
+    draft.writes.push({ set: domain.set, kind: held.isDomain ? "domain" : "project", id: held.id, fields });
 }
 
 /** Without the scope a disable is a local switch that stays until it is enabled by hand; all else is drift: put back, or shown. */
@@ -256,8 +271,4 @@ export function lookedAt(row: Seen, held: Held): Seen {
 
 function isDecided(input: CaptureInput, kind: Hold["kind"], id: string, decision: "approve" | "reject"): boolean {
   return decisionFor(input.decisions, holdId(kind, input.domain.domainId), id) === decision;
-}
-
-function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

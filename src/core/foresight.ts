@@ -3,6 +3,7 @@
 // It knows only what keymesh saw: projects that were made here by hand and aren't shared are for Keystone to speak of.
 import type { Fields } from "./entry.ts";
 import type { ObjectKind, Seen } from "./keystone-view.ts";
+import { PROJECT_DEPTH_MAX } from "./limits.ts";
 import { type FoldedName, foldName, trimName } from "./names.ts";
 
 export type Change = {
@@ -13,6 +14,9 @@ export type Change = {
   readonly fields: Fields;
 };
 
+/** How a change can be made: by rows in Keystone's database alone. */
+export type Foreseen = { readonly insert: true };
+
 type Row = { parentId: string | null; name: string; enabled: boolean };
 
 export class Foresight {
@@ -21,8 +25,11 @@ export class Foresight {
   readonly #children = new Map<string, Set<string>>();
   readonly #holders = new Map<FoldedName, Set<string>>();
 
-  constructor(domainId: string, seen: ReadonlyMap<string, Seen>) {
+  readonly #mayInsert: boolean;
+
+  constructor(domainId: string, seen: ReadonlyMap<string, Seen>, { mayInsert = false }: { mayInsert?: boolean } = {}) {
     this.#domainId = domainId;
+    this.#mayInsert = mayInsert;
     for (const [id, { present, parentId, values }] of seen)
       if (present) this.#add(id, { parentId, name: values.name, enabled: values.enabled });
   }
@@ -49,32 +56,42 @@ export class Foresight {
       : others[0];
   }
 
+  /** Whether a project can be put under this one by the database only. */
+  isInsertOnly(parentId: string): boolean {
+    return this.#mayInsert && this.#disabledFrom(parentId) !== undefined;
+  }
+
   /** Carries a change out. Returns why Keystone would refuse it, and then nothing is changed. */
-  attempt(change: Change): string | undefined {
+  attempt(change: Change): string | Foreseen | undefined {
     if (change.action === "create") return this.#create(change);
     return change.action === "update" ? this.#update(change) : this.#delete(change.id);
   }
 
-  #create({ id, kind, fields }: Change): string | undefined {
+  #create({ id, kind, fields }: Change): string | Foreseen | undefined {
     const row: Row = {
       parentId: kind === "domain" ? null : String(fields.parent_id),
       name: String(fields.name),
       enabled: fields.enabled !== false,
     };
     if (this.#rows.has(id)) return `${id} is here already`;
-    if (kind === "project") {
-      const why = this.#noPlace(row.parentId as string) ?? this.#nameTaken(row.name, id);
-      if (why !== undefined) return why;
+    if (kind === "domain") {
+      this.#add(id, row);
+      return undefined;
     }
+    const disabled = this.#disabledFrom(row.parentId as string);
+    const why = this.#noPlace(row, disabled) ?? this.#nameTaken(row.name, id);
+    if (why !== undefined) return why;
     this.#add(id, row);
-    return undefined;
+    return disabled === undefined ? undefined : { insert: true };
   }
 
-  #noPlace(parentId: string): string | undefined {
+  #noPlace({ parentId, enabled }: Row, disabled: string | undefined): string | undefined {
     if (!this.#rows.has(this.#domainId)) return "its domain is not here";
-    if (!this.#rows.has(parentId)) return `its parent ${parentId} is not here`;
-    const disabled = this.#disabledFrom(parentId);
+    if (parentId === null || !this.#rows.has(parentId)) return `its parent ${parentId} is not here`;
     if (disabled === undefined) return undefined;
+    // A database checks nothing: neither how deep it stands nor that nothing enabled stands under a disabled project.
+    if (this.#mayInsert && this.#depthOf(parentId) < PROJECT_DEPTH_MAX && (!enabled || disabled === this.#domainId))
+      return undefined;
     return disabled === this.#domainId
       ? "its domain is disabled here: Keystone takes no project in it until it is enabled"
       : `its parent ${disabled} is disabled: Keystone takes no project under it until it is enabled`;
@@ -124,6 +141,18 @@ export class Foresight {
       at = row.parentId;
     }
     return undefined;
+  }
+
+  /** Steps down from the domain. */
+  #depthOf(id: string): number {
+    let depth = 0;
+    for (
+      let at: string | null = this.#rows.get(id)?.parentId ?? null;
+      at !== null && depth < PROJECT_DEPTH_MAX;
+      depth += 1
+    )
+      at = this.#rows.get(at)?.parentId ?? null;
+    return depth;
   }
 
   /** Keystone looks at the whole subtree; no child is enabled under a disabled one, so the children tell. */

@@ -60,6 +60,8 @@ export type Seen = {
    * they stay as they are until the mesh says something else.
    */
   readonly drift?: { readonly [field: string]: FieldValue };
+  /** The same of fields that were given values here that no entry can say: left as they are under either mode. */
+  readonly unsaid?: { readonly [field: string]: FieldValue };
 };
 
 /** What becomes of a local edit without the scope to: it is put back, or shown and left as it is. */
@@ -74,8 +76,9 @@ export function isReportedDrift(
     wanted,
   }: { readonly row: Seen | undefined; readonly field: ValueField; readonly wanted: FieldValue | undefined },
 ): boolean {
-  if (mode !== "report" || row?.drift === undefined || wanted === undefined || !(field in row.drift)) return false;
-  return isSameValue(field, row.drift[field], wanted) && !isSameValue(field, row.values[field], wanted);
+  const left = mode === "report" ? { ...row?.drift, ...row?.unsaid } : row?.unsaid;
+  if (row === undefined || left === undefined || wanted === undefined || !(field in left)) return false;
+  return isSameValue(field, left[field], wanted) && !isSameValue(field, row.values[field], wanted);
 }
 
 /** A write of ours to one object, as it was sent. */

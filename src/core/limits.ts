@@ -214,6 +214,15 @@ export const MISSING_AT_ONCE_MAX = 10;
 /** Percent of a domain that one origin deletes within a day, or that is missing at once, above which that is held; and how many projects are never called a share. */
 export const SHARE_PERCENT_MAX = 50;
 export const GUARD_SHARE_LEAST = 5;
+/** Milliseconds without a whole session after which a node was away, and from its end on in which what is held is put down to that. */
+export const AWAY_LEAST_MS = 3_600_000;
+export const AWAY_NEWS_MS = 600_000;
+/** Milliseconds between two notes of when others were heard last: more exact it needn't be. */
+export const AWAY_NOTE_MS = 600_000;
+/** Values that a bad day replaced, as they are listed for the operator: beyond these it was no edit by hand but the old copy. */
+export const REPLACED_MAX = 1_000;
+/** Objects that `hold show` lists one by one; it counts the others. */
+export const HOLD_ITEMS_MAX = 10_000;
 /** Domains for which keymesh.yaml has guards of their own: those that need it, not a list of all. */
 export const GUARD_DOMAINS_MAX = 1_000;
 /** Milliseconds that one request to Keystone may take: a list of 50,000 projects takes 4 s, a sick server far more. */
@@ -227,6 +236,15 @@ export const STUCK_RETRY_MIN_MS = 1_000;
 export const STUCK_RETRY_MAX_MS = 300_000;
 /** Tries of a change after which healing no longer waits for it: what Keystone refuses for good must not keep a cloud ill for good. */
 export const HOPELESS_TRIES = 4;
+/** Times that Keystone breaks off at one value alone, and holds what it held, before the value is taken for the cause: a restart breaks off once. */
+export const UNFIT_TRIES = 3;
+/** Milliseconds until what a Keystone couldn't hold is tried there again: a day, for somebody converts a database by plan. A restart of the node asks at once. */
+export const UNFIT_RETRY_MS = 86_400_000;
+/** Milliseconds until a value that got no answer is tried again, doubled with each further silence: the network may have been the cause. */
+export const UNFIT_SILENT_RETRY_MIN_MS = 30_000;
+export const UNFIT_SILENT_RETRY_MAX_MS = 600_000;
+/** Values remembered as refused by this Keystone; of more the oldest are tried again. 2 MB of names, a signer's flood no more. */
+export const UNFIT_VALUES_MAX = 10_000;
 /** Tries of one read, and milliseconds before the second, doubled from then on: a restart of Keystone takes 2 to 3 s. */
 export const KEYSTONE_READ_TRIES_MAX = 5;
 export const KEYSTONE_READ_RETRY_MS = 250;
@@ -234,6 +252,17 @@ export const KEYSTONE_READ_RETRY_MS = 250;
 export const KEYSTONE_CONNECT_TIMEOUT_MS = 10_000;
 /** Connections to Keystone at once: eight writers doubled its speed, more gain nothing and starve its other clients. */
 export const KEYSTONE_CONNECTIONS_MAX = 8;
+/**
+ * Changes under way to Keystone at once: eight in requests, the others in the store before or after theirs, so that a
+ * Keystone with several processes never waits for our disk.
+ */
+export const APPLY_ACTIONS_MAX = 12;
+/** Creations that are ready together from which on they go into Keystone's database as rows, where the operator allows that: it tells no other service of them. */
+export const INSERT_AT_ONCE_MIN = 20;
+/** Milliseconds of carrying changes out before the plan is made anew: what came meanwhile must not wait for 10,000 others. */
+export const APPLY_SLICE_MS = 5_000;
+/** Writes in a row that Keystone left unanswered, above which it is left alone for a while: five may be bad luck. */
+export const UNANSWERED_WRITES_MAX = 5;
 /** Domains that one node may log in to one by one (`keystone.domains`): each is a token, and a login each hour. */
 export const LOGIN_DOMAINS_MAX = 100;
 /** Milliseconds until a domain's login is tried again that Keystone refused, doubled up to the second: many wrong ones lock an account. */

@@ -12,6 +12,8 @@ export type Names = {
   readonly wanted: ReadonlyMap<string, string>;
   /** The marked names of those that lost theirs in a clash: the same in every cloud. */
   readonly marked: ReadonlyMap<string, string>;
+  /** Who has the name that a marked one lost. */
+  readonly holders: ReadonlyMap<string, string>;
   /** Those that would lose, while in use here, the name that they have. */
   readonly losing: readonly string[];
   /** Who would take it from those of them that lose it in a clash. */
@@ -45,16 +47,27 @@ export function namesFor(domain: DomainView, tree: ProjectTree, isTakenHere: (na
     }
     if (fate === "wanted" && enabled && marked.has(id) && foldName(name) === foldName(ownName(record))) losing.push(id);
   }
-  return { wanted, marked, losing, takers: takersOf(losing, { claims, marked }) };
+  const holders = holdersOf(claims, marked);
+  return { wanted, marked, losing, takers: takersOf(losing, { claims, holders }), holders };
 }
 
-function takersOf(losing: readonly string[], names: { claims: NameClaim[]; marked: Names["marked"] }): Taker[] {
+/** By ID, who holds the name of each that was marked. */
+function holdersOf(claims: readonly NameClaim[], marked: Names["marked"]): Map<string, string> {
+  if (marked.size === 0) return new Map();
+  const holders = new Map(claims.flatMap(({ id, name }) => (marked.has(id) ? [] : [[foldName(name), id] as const])));
+  return new Map(
+    claims.flatMap(({ id, name }) => {
+      const holder = marked.has(id) ? holders.get(foldName(name)) : undefined;
+      return holder === undefined ? [] : [[id, holder] as const];
+    }),
+  );
+}
+
+function takersOf(losing: readonly string[], names: { claims: NameClaim[]; holders: Names["holders"] }): Taker[] {
   if (losing.length === 0) return [];
-  const holders = new Map(names.claims.flatMap((one) => (names.marked.has(one.id) ? [] : [[foldName(one.name), one]])));
-  const claimed = new Map(names.claims.map(({ id, name }) => [id, foldName(name)]));
+  const claims = new Map(names.claims.map((claim) => [claim.id, claim]));
   return losing.flatMap((id) => {
-    const name = claimed.get(id);
-    const holder = name === undefined || !names.marked.has(id) ? undefined : holders.get(name);
+    const holder = claims.get(names.holders.get(id) ?? "");
     return holder === undefined ? [] : [{ id, to: holder.id, stamp: holder.stamp }];
   });
 }

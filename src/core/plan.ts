@@ -6,6 +6,16 @@
 // Long, because its steps share one tree, one foresight and one list of actions, and in files of their own would do
 // little more than hand them on.
 
+import {
+  type Conflict,
+  driftConflict,
+  livingConflict,
+  nameConflict,
+  orphanConflict,
+  placeConflict,
+  takenNameConflict,
+  unfitConflict,
+} from "./conflict.ts";
 import type { Fields, FieldValue } from "./entry.ts";
 import { type Change, Foresight } from "./foresight.ts";
 import {
@@ -14,6 +24,7 @@ import {
   type Hold,
   isReportedDrift,
   isSameValue,
+  isTombstone,
   type Seen,
   VALUE_FIELDS,
   type ValueField,
@@ -32,12 +43,22 @@ import {
 } from "./project-tree.ts";
 import { orderRenames } from "./rename-order.ts";
 import type { SetName } from "./set-name.ts";
+import { apart, type UnfitValues } from "./unfit.ts";
 
-export type Action = Change & { readonly set: SetName; readonly because: string };
+export type Action = Change & {
+  readonly set: SetName;
+  readonly because: string;
+  /** Keystone's API takes no project under a disabled one: only a row put into its database does. */
+  readonly insert?: true;
+};
 export type PlanInput = GuardInput & {
   readonly deleteGraceMs: number;
   /** What becomes of edits that this cloud has no scope for; `revert` by default. */
   readonly drift?: DriftMode;
+  /** What this Keystone showed that it can't hold: left out, and shown. */
+  readonly unfit?: UnfitValues;
+  /** Whether rows can be put into Keystone's database: then a child of a disabled parent need not wait. */
+  readonly mayInsert?: boolean;
 };
 export type Plan = {
   readonly actions: readonly Action[];
@@ -51,8 +72,22 @@ export type Plan = {
   readonly tombstones: ReadonlyMap<string, PeerId | null>;
   /** Whose earlier stamp would take the name of what is in use here, and is held. */
   readonly takers: readonly Taker[];
+  /** The names that projects are to bear here, by ID: also of those that are held. */
+  readonly names?: ReadonlyMap<string, string>;
   /** Under `initial`: what is placed now, and this cloud's own once the caller has written that down. */
   readonly placed: readonly string[];
+  /** What can't be as the mesh says, each with what settles it. */
+  readonly conflicts: readonly Conflict[];
+};
+
+/** A plan that does nothing and says nothing but how projects stand. */
+export const NOTHING: Omit<Plan, "standings"> = {
+  actions: [],
+  holds: [],
+  tombstones: new Map(),
+  takers: [],
+  placed: [],
+  conflicts: [],
 };
 
 /** Of two things to say about a project the graver one is said, and the first of equals. */
@@ -67,8 +102,7 @@ const GRAVITY: Readonly<Record<ProjectState, number>> = {
 };
 
 export function plan(input: PlanInput): Plan {
-  if (input.domain.mode === "none")
-    return { actions: [], standings: new Map(), holds: [], tombstones: new Map(), takers: [], placed: [] };
+  if (input.domain.mode === "none") return { ...NOTHING, standings: new Map() };
   return new Planner(input).run();
 }
 
@@ -81,6 +115,7 @@ class Planner {
   readonly #holds: Hold[] = [];
   readonly #actions: Action[] = [];
   readonly #standings = new Map<string, Standing>();
+  readonly #conflicts: Conflict[] = [];
 
   constructor(input: PlanInput) {
     this.#input = input;
@@ -90,7 +125,7 @@ class Planner {
     this.#holds.push(...deletes.holds, ...recreations.holds);
     this.#tree = projectTree({ domain, seen, heldDeletes: deletes.ids, heldRecreations: recreations.ids });
     this.#enabled = enabledIn(this.#tree, input);
-    this.#foresight = new Foresight(domain.domainId, seen);
+    this.#foresight = new Foresight(domain.domainId, seen, { mayInsert: input.mayInsert === true });
     this.#names = namesFor(domain, this.#tree, (name) => this.#foresight.isNameTaken(name));
   }
 
@@ -98,6 +133,11 @@ class Planner {
     const parentsFirst = [...this.#tree.values()];
     const leavesFirst = parentsFirst.toReversed();
     for (const { id, standing } of parentsFirst) if (standing !== undefined) this.#stand(id, standing);
+    for (const { id, fate, record, row } of parentsFirst) {
+      const [here, mesh] = [row?.parentId, fieldValue(record, "parent_id")];
+      if (fate === "wanted" && typeof here === "string" && typeof mesh === "string" && here !== mesh)
+        this.#conflicts.push(placeConflict(id, { here, mesh }));
+    }
     this.#setDomain();
     for (const project of parentsFirst) this.#enable(project);
     this.#changeAll(parentsFirst);
@@ -112,7 +152,9 @@ class Planner {
       holds: this.#holds,
       tombstones: this.#tombstones(),
       takers: this.#names.takers,
+      names: this.#names.wanted,
       placed: this.#placed(),
+      conflicts: this.#conflicts,
     };
   }
 
@@ -128,7 +170,8 @@ class Planner {
     if (typeof name !== "string") return;
     if (row?.present !== true) {
       if (domain.mode === "initial" && domain.placed.has(domainId)) return;
-      this.#act({ action: "create", kind: "domain", id: domainId, fields: { name, description, enabled: true } });
+      const created = this.#creation(domainId, { name, description, enabled: true });
+      if (created !== undefined) this.#act({ action: "create", kind: "domain", id: domainId, fields: created });
       return;
     }
     if (domain.mode === "initial") return;
@@ -138,7 +181,7 @@ class Planner {
     if (!isSameValue("name", row.values.name, name) && !leaves("name")) fields.name = trimName(name);
     if (!isSameValue("description", row.values.description ?? "", description) && !leaves("description"))
       fields.description = description;
-    if (Object.keys(fields).length > 0) this.#act({ action: "update", kind: "domain", id: domainId, fields });
+    for (const change of this.#updates({ action: "update", kind: "domain", id: domainId, fields })) this.#act(change);
   }
 
   #disableDomain(): void {
@@ -165,25 +208,59 @@ class Planner {
   #changeAll(projects: readonly Project[]): void {
     const held = this.#holdRenames();
     const changes = projects.flatMap((project): Change[] => {
-      const fields = this.#changedFields(
-        project,
-        held.has(project.id) ? undefined : this.#names.wanted.get(project.id),
-      );
-      return Object.keys(fields).length === 0 ? [] : [{ action: "update", kind: "project", id: project.id, fields }];
+      const name = held.has(project.id) ? undefined : this.#names.wanted.get(project.id);
+      const fields = this.#changedFields(project, name);
+      return this.#updates({ action: "update", kind: "project", id: project.id, fields });
     });
+    const [renames, others] = parted(changes, ({ fields }) => fields.name !== undefined);
     const aside = (change: Change, name: string): Change => ({ ...change, fields: { name } });
-    for (const change of orderRenames(changes, this.#foresight, aside)) {
+    for (const change of orderRenames(renames, this.#foresight, aside)) {
       const { name, ...rest } = change.fields;
       const isDone = this.#act(change, "to be changed");
       // A name that isn't free yet keeps no other field waiting.
-      if (!isDone && name !== undefined && Object.keys(rest).length > 0) this.#act({ ...change, fields: rest });
+      if (!isDone && Object.keys(rest).length > 0) this.#act({ ...change, fields: rest });
+      if (!isDone && typeof name === "string") this.#showTaken(change.id, name);
     }
-    for (const [id, marked] of this.#names.marked)
-      if (this.#tree.get(id)?.row?.values.name === marked)
-        this.#stand(id, {
-          state: "conflict",
-          why: `another project has its name: it is ${marked} until somebody renames one`,
-        });
+    for (const change of others) this.#act(change, "to be changed");
+    for (const [id, marked] of this.#names.marked) this.#showMarked(id, marked);
+  }
+
+  #showMarked(id: string, marked: string): void {
+    const { record, row } = this.#tree.get(id) ?? {};
+    const wanted = trimName(String(fieldValue(record, "name")));
+    this.#conflicts.push(nameConflict(id, { wanted, marked, holder: this.#names.holders.get(id) }));
+    if (row?.values.name === marked)
+      this.#stand(id, {
+        state: "conflict",
+        why: `another project has its name: it is ${marked} until somebody renames one`,
+      });
+  }
+
+  #showTaken(id: string, name: string): void {
+    const holder = this.#foresight.holderOf(name, id);
+    if (holder !== undefined) this.#conflicts.push(takenNameConflict(id, name, holder));
+  }
+
+  /** One change as what Keystone is to be sent: what it refused is left out, and what is suspected goes alone. */
+  #updates(change: Change): Change[] {
+    const { together, alone, refused } = apart(change.id, change.fields, this.#input.unfit);
+    for (const [field, { why }] of refused) this.#showUnfit(change.id, field as ValueField, why);
+    return [together, ...alone].flatMap((fields) => (Object.keys(fields).length === 0 ? [] : [{ ...change, fields }]));
+  }
+
+  /** What a new object is made with: without the texts that are suspected, which follow alone; undefined if not even its name can be. */
+  #creation(id: string, fields: Fields): Fields | undefined {
+    const { together, refused } = apart(id, fields, this.#input.unfit);
+    for (const [field, { why }] of refused) this.#showUnfit(id, field as ValueField, why);
+    if (refused.has("name")) return undefined;
+    const empty: Fields = fields.tags === undefined ? { description: null } : { description: null, tags: [] };
+    return { ...empty, ...together, name: fields.name ?? "" };
+  }
+
+  #showUnfit(id: string, field: ValueField, why: string): void {
+    const conflict = unfitConflict(id, field, why);
+    this.#conflicts.push(conflict);
+    this.#stand(id, { state: "conflict", why: conflict.what });
   }
 
   #changedFields({ fate, record, row }: Project, name: string | undefined): Fields {
@@ -214,8 +291,8 @@ class Planner {
   }
 
   /**
-   * A project with children still to come is made enabled, for Keystone takes none under a disabled one; the disable
-   * follows, leaves first.
+   * A project with children still to come is made enabled, for Keystone's API takes none under a disabled one; the
+   * disable follows, leaves first. Where the database takes it, it takes its children too.
    */
   #create({ id, fate, record, row, parentId, children }: Project): void {
     if (fate !== "wanted" || row !== undefined) return;
@@ -223,15 +300,21 @@ class Planner {
       const more = this.#tree.get(child);
       return more?.fate === "wanted" && more.row === undefined;
     });
-    const fields = {
+    const fields = this.#creation(id, {
       name: this.#names.wanted.get(id) ?? "",
       description: fieldValue(record, "description") ?? null,
-      enabled: this.#enabled.get(id) === true || hasMore,
+      enabled: this.#enabled.get(id) === true || (hasMore && !this.#foresight.isInsertOnly(parentId)),
       tags: fieldValue(record, "tags") ?? [],
       domain_id: this.#input.domain.domainId,
       parent_id: parentId,
-    };
-    this.#act({ action: "create", kind: "project", id, fields }, "to be created");
+    });
+    if (fields === undefined || this.#act({ action: "create", kind: "project", id, fields }, "to be created")) return;
+    this.#showTaken(id, String(fields.name));
+    const parent = this.#tree.get(parentId);
+    if (parent === undefined || !isTombstone(parent.record)) return;
+    const conflict = orphanConflict(id, parentId);
+    this.#conflicts.push(conflict);
+    this.#stand(id, { state: "conflict", why: conflict.what });
   }
 
   /** What is due to be deleted too: Keystone may refuse that for what people made under it, and it must not stay in use. */
@@ -246,7 +329,9 @@ class Planner {
     if (fate !== "leaving") return;
     const live = this.#liveBelow(id);
     if (live.length > 0) {
-      this.#stand(id, { state: "conflict", why: `deleted in the mesh, but ${live.join(", ")} lives under it` });
+      const conflict = livingConflict(id, live);
+      this.#conflicts.push(conflict);
+      this.#stand(id, { state: "conflict", why: conflict.what });
       return;
     }
     if (this.#isDue(id)) {
@@ -321,6 +406,7 @@ class Planner {
       );
       if (drifted.length === 0) continue;
       const why = `${drifted.join(", ")} changed here by hand, and left so: the mesh says otherwise`;
+      this.#conflicts.push(...drifted.map((field) => driftConflict(id, field)));
       this.#stand(id, { state: "conflict", why });
     }
   }
@@ -329,13 +415,14 @@ class Planner {
 
   /** Lists a change if Keystone will take it; says why not otherwise. */
   #act(change: Change, why?: string): boolean {
-    const refused = this.#foresight.attempt(change);
-    if (refused !== undefined) {
-      this.#stand(change.id, { state: "pending", why: refused });
+    const foreseen = this.#foresight.attempt(change);
+    if (typeof foreseen === "string") {
+      this.#stand(change.id, { state: "pending", why: foreseen });
       return false;
     }
     if (why !== undefined && change.kind === "project") this.#stand(change.id, { state: "pending", why });
-    this.#actions.push({ ...change, set: this.#input.domain.set, because: this.#because(change) });
+    const way = foreseen?.insert === true ? ({ insert: true } as const) : {};
+    this.#actions.push({ ...change, ...way, set: this.#input.domain.set, because: this.#because(change) });
     return true;
   }
 
@@ -353,4 +440,8 @@ class Planner {
     const did = { create: "created", update: "set", delete: "deleted" }[action];
     return `${nameOf(stamp.origin)} ${did} it at ${new Date(stamp.wallMs).toISOString()}`;
   }
+}
+
+function parted<T>(items: readonly T[], is: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(is), items.filter((item) => !is(item))];
 }

@@ -79,6 +79,7 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     explain: (options) => ask(VERBS.explain, options),
     plan: () => ask(VERBS.plan, {}),
     holds: () => ask(VERBS.holds, {}),
+    showHold: (options) => ask(VERBS.showHold, options),
     decideHold: (options) => ask(VERBS.decideHold, options),
     metrics: async () => {
       const { status, text } = await sent({ method: "GET", path: "/metrics" });

@@ -7,7 +7,6 @@ import type {
   CloudWordsView,
   DomainView,
   ExplainView,
-  HoldView,
   MemberView,
   PendingView,
   PlanView,
@@ -107,8 +106,15 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     pending: count,
     stuck: count,
     held: count,
+    replaced: count.default(0),
     lastScanMs: count.nullable(),
     unseen: z.array(z.looseObject({ id: text, name: text, why: text })).default([]), // A node of before tells none.
+    creates: z
+      .array(z.looseObject({ way: z.enum(["driver", "database"]), works: z.boolean(), detail: text }))
+      .default([]), // So is this.
+    scans: z
+      .looseObject({ by: z.enum(["api", "database"]), detail: text.nullable() })
+      .default({ by: "api", detail: null }),
     events: z.array(z.looseObject({ atMs: count, state: keystoneState, what: text })),
     notifications: notifications.default(() => ({ ...NOTIFICATIONS_OFF, events: [] })), // A node of before has none.
   }),
@@ -280,6 +286,7 @@ export const explainView: z.ZodType<ExplainView> = z.looseObject({
   state: projectState,
   why: text,
   local: z.array(z.looseObject({ peerId: text, name: text, off: z.boolean(), optedOut: z.boolean() })),
+  replaced: z.array(z.looseObject({ field: text, found: z.unknown(), atMs: count })).default([]),
 });
 
 export const planView: z.ZodType<PlanView> = z.looseObject({
@@ -288,14 +295,4 @@ export const planView: z.ZodType<PlanView> = z.looseObject({
   id: text,
   fields,
   because: text,
-});
-
-export const holdView: z.ZodType<HoldView> = z.looseObject({
-  id: text,
-  kind: text,
-  what: text,
-  why: text,
-  count,
-  since: count,
-  objects: texts,
 });

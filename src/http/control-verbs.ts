@@ -8,7 +8,6 @@ import {
   decision,
   domainView,
   explainView,
-  holdView,
   letGoView,
   memberView,
   pendingView,
@@ -20,6 +19,7 @@ import {
   switchView,
 } from "./control-shapes.ts";
 import { nothing, peerId, text, verb } from "./control-verb.ts";
+import { holdDetailView, holdView } from "./hold-shapes.ts";
 import { MEMBERSHIP_VERBS } from "./membership-verbs.ts";
 import { rotationView } from "./rotation-shapes.ts";
 
@@ -165,6 +165,12 @@ export const VERBS = {
   }),
   plan: verb({ path: "plan", body: nothing, answer: z.array(planView), carryOut: (control) => control.plan() }),
   holds: verb({ path: "hold/list", body: nothing, answer: z.array(holdView), carryOut: (control) => control.holds() }),
+  showHold: verb({
+    path: "hold/show",
+    body: z.strictObject({ id: text }),
+    answer: holdDetailView,
+    carryOut: (control, body) => control.showHold(body),
+  }),
   decideHold: verb({
     path: "hold/decide",
     body: z.strictObject({ id: text, decision }),

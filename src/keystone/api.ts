@@ -62,6 +62,8 @@ export type DomainPatch = { readonly name?: string; readonly description?: strin
 
 /** A mark for one write, `req-<uuid4>`: comes back in Keystone's notification as `global_request_id`. Others are dropped by Keystone. */
 export type WriteOptions = { readonly requestId?: string };
+/** What the project must hold for an update to be done. Heeded only by a Keystone that can (`DriverState.compareAndSet`). */
+export type UpdateOptions = WriteOptions & { readonly expect?: Omit<ProjectPatch, "extra"> };
 
 /** One way to create with a chosen ID: by the driver plugin through the API, or by rows in Keystone's own database. */
 export type CreationWay = {
@@ -78,6 +80,8 @@ export type DriverState = {
   readonly explicitIds: boolean;
   readonly detail: string;
   readonly ways?: readonly CreationWay[];
+  /** Whether an update is done only if the project still holds what we expect, within Keystone's own transaction. */
+  readonly compareAndSet?: boolean;
 };
 /** By what lists of projects are read now, and why not by the database if that was wanted. */
 export type ScanWay = { readonly by: "api" | "database"; readonly detail: string | null };
@@ -144,8 +148,9 @@ export interface KeystoneApi {
   /**
    * Changes the given fields only, and answers what Keystone holds now. The ID of a domain is taken too, and changes the
    * domain: read `isDomain` and `domainId` first. A project that is disabled under a disabled parent needs `enabled: false`.
+   * Errors: CHANGED_MEANWHILE if it doesn't hold what was expected; nothing is changed then.
    */
-  updateProject(id: string, patch: ProjectPatch, options?: WriteOptions): Promise<ProjectObject>;
+  updateProject(id: string, patch: ProjectPatch, options?: UpdateOptions): Promise<ProjectObject>;
   /** NOT_FOUND for the ID of a project: only a domain is changed here. */
   updateDomain(id: string, patch: DomainPatch, options?: WriteOptions): Promise<DomainObject>;
   /** The ID of a disabled domain is taken too, and all its projects and users go: read `isDomain` first. */
@@ -159,6 +164,7 @@ export type KeystoneErrorCode =
   | "FORBIDDEN" // a rule or a missing role
   | "NOT_FOUND"
   | "CONFLICT" // ID or name is taken
+  | "CHANGED_MEANWHILE" // it holds something else than we expected; nothing was changed
   | "BAD_REQUEST"
   | "TOO_LARGE"
   | "WRONG_ID" // the driver plugin is not at work

@@ -39,7 +39,12 @@ export function createKeystoneClient(options: KeystoneClientOptions): KeystoneCl
     readTriesMax: options.readTriesMax,
   });
   const logins = createLogins({ ...options, transport });
-  const probe = async () => probeDriver(await logins.any(), options.newId());
+  let canExpect = false; // Elsewhere Keystone would store the key in the project, for ever.
+  const probe = async () => {
+    const driver = await probeDriver(await logins.any(), options.newId());
+    canExpect = driver.compareAndSet === true;
+    return driver;
+  };
   return {
     version: () => version(transport, baseUrl),
     ping: async () => (await logins.any()).check(),
@@ -58,7 +63,8 @@ export function createKeystoneClient(options: KeystoneClientOptions): KeystoneCl
     },
     updateProject: async (id, patch, write) => {
       const { extra, ...fields } = patch;
-      const project = { ...extra, id, ...fields };
+      const expected = canExpect && write?.expect !== undefined ? { [EXPECT]: write.expect } : {};
+      const project = { ...extra, id, ...fields, ...expected };
       const request = { method: "PATCH", path: projectPath(id), body: { project } } as const;
       return written(projectOf)(await writeOne(await sessionFor(logins, id), request, write));
     },
@@ -74,6 +80,7 @@ export function createKeystoneClient(options: KeystoneClientOptions): KeystoneCl
   };
 }
 
+const EXPECT = "keymesh_expect";
 const PROJECTS = "/v3/projects";
 const DOMAINS = "/v3/domains";
 
@@ -229,7 +236,9 @@ async function writeOne(
   const headers = write?.requestId === undefined ? {} : { "x-openstack-request-id": write.requestId };
   const answer = await session.send({ ...request, headers, read: false });
   if (answer.status >= 200 && answer.status < 300) return { answer, operation };
-  throw refusal(answer, operation);
+  const why = refusal(answer, operation);
+  if (why.code !== "CONFLICT" || !why.message.includes(EXPECT)) throw why;
+  throw new KeystoneError("CHANGED_MEANWHILE", why.message, { operation, status: answer.status });
 }
 
 async function createProject(

@@ -27,7 +27,7 @@ export async function probeDriver(session: Session, absentId: string): Promise<D
   const names = (words: string) => why.message.includes(words);
   if (why.code === "BAD_REQUEST")
     return names("explicit_project_id")
-      ? { explicitIds: true, detail: "the driver plugin is at work" }
+      ? { explicitIds: true, detail: "the driver plugin is at work", compareAndSet: names("keymesh_expect") }
       : { explicitIds: false, detail: `Keystone would choose IDs of its own: ${HINT}` };
   if (why.code === "FORBIDDEN" && names("keymesh:explicit_project_id"))
     return {

@@ -18,7 +18,7 @@ export type DatabaseUse = {
 };
 
 /** Every cloud has it, and in it projects that no other cloud has: Keystone's first one, and keymesh's canary. */
-const PROOF_DOMAIN = "default";
+const EVERYWHERE = "default";
 const OPERATION = "INSERT INTO project";
 
 export function withDatabase<Api extends KeystoneApi>(api: Api, use: DatabaseUse): Api {
@@ -119,10 +119,12 @@ class DatabaseProof {
   async prove(): Promise<void> {
     const { database, uptimeMs } = this.#use;
     if (this.#provenUntilMs !== undefined && uptimeMs() < this.#provenUntilMs) return;
+    const scope = await this.#api.scope();
+    const domainId = scope.is === "all" ? EVERYWHERE : (scope.domains[0]?.id ?? EVERYWHERE);
     let difference: string | undefined;
     for (let tries = 0; tries < 2; tries += 1) {
-      const before = await database.readProjects(PROOF_DOMAIN);
-      const told = await this.#api.listProjects(PROOF_DOMAIN);
+      const before = await database.readProjects(domainId);
+      const told = await this.#api.listProjects(domainId);
       difference = differenceOf(told, before);
       if (difference === undefined) {
         this.#provenUntilMs = uptimeMs() + DATABASE_PROOF_MS;
@@ -131,7 +133,7 @@ class DatabaseProof {
     }
     throw new DatabaseError(
       "DATABASE_FOREIGN",
-      `${database.place} is not the database of this Keystone, or is behind it: they differ in ${difference} of domain ${PROOF_DOMAIN}`,
+      `${database.place} is not the database of this Keystone, or is behind it: they differ in ${difference} of domain ${domainId}`,
     );
   }
 

@@ -39,6 +39,8 @@ export type AntiEntropyOptions = {
   refuse(rejections: readonly Rejection[], relay: PeerId): void;
   /** A session ended, whole or not: a plan that waited for it may be made. */
   onEnd(): void;
+  /** A session of ours ran to its end: all that its peer had is here. */
+  onWhole?(): void;
 };
 export type PeerRoot = { readonly root: string; readonly atMs: UnixMs };
 /** How far a session of ours is: records to fetch, as far as is known by now, and those that were fetched. */
@@ -222,6 +224,7 @@ export class AntiEntropy {
       if (isRefused || !asking.isWhole) return false;
       this.#heard.add(peer);
       this.#brokenOff.delete(peer);
+      this.#options.onWhole?.();
       const difference = this.#differences.look(peer, {
         isEqual: asking.wasEqual === true,
         pulled,

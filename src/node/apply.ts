@@ -1,36 +1,34 @@
-// Apply: carries out a plan in Keystone, one action at a time. Before every update and delete the object is read, and
-// refused unless it is what the plan was made for; the intended values are durable before each write (DESIGN section 7).
-// A crash at any point and a run again make no double create and lose no change.
+// Apply: carries out one planned change in Keystone. Before every update and delete the object is read, and refused unless
+// it is what the plan was made for; the intended values are durable before each write (DESIGN section 7). A crash at any
+// point and a run again make no double create and lose no change. plan-runner.ts has many under way at once.
+// Long, because what became of a write, answered or not, is judged by the rows and intents that were written down for it.
 import { unconfirmed } from "../core/capture.ts";
 import type { Fields, FieldValue } from "../core/entry.ts";
 import { intentAnswered, intentWith } from "../core/intents.ts";
-import {
-  type Held,
-  type Intent,
-  isSameValue,
-  type Seen,
-  VALUE_FIELDS,
-  type Values,
-  valuesOf,
-} from "../core/keystone-view.ts";
-import { HOPELESS_TRIES, STUCK_RETRY_MAX_MS, STUCK_RETRY_MIN_MS } from "../core/limits.ts";
+import { type Held, type Intent, isSameValue, type Seen, VALUE_FIELDS, type Values } from "../core/keystone-view.ts";
+import { UNANSWERED_WRITES_MAX } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Action } from "../core/plan.ts";
 import { parseSetName, type SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
-import { type DomainPatch, type KeystoneApi, KeystoneError, type ProjectPatch } from "../keystone/api.ts";
+import {
+  type DomainPatch,
+  type KeystoneApi,
+  KeystoneError,
+  type ProjectCreation,
+  type ProjectPatch,
+} from "../keystone/api.ts";
+import { createProject } from "./create-project.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
+import { readRefusal } from "./refusal-reading.ts";
+import { StuckList } from "./stuck-list.ts";
+import type { UnfitMemory } from "./unfit-memory.ts";
 
-export type Stuck = {
-  readonly set: SetName;
-  readonly id: string;
-  readonly why: string;
-  readonly tries: number;
-  readonly nextMs: UnixMs;
-  readonly isConflict: boolean;
-};
-/** `done`: Keystone holds it. `stale`: it holds something else than the plan was made for: scan again. `stuck`: it refused. */
-export type Applied = "done" | "stale" | "stuck";
+/**
+ * `done`: Keystone holds it. `stale`: it holds something else than the plan was made for: scan again. `unknown`: it may
+ * have been done, or be done yet. `stuck`: it refused.
+ */
+export type Applied = "done" | "stale" | "unknown" | "stuck";
 
 export type ApplierOptions = {
   readonly api: KeystoneApi;
@@ -43,80 +41,142 @@ export type ApplierOptions = {
   eventMark?(): number;
   /** An update was answered, and no edit of another field shows in the answer. */
   onWrote?(wrote: { readonly action: Action; readonly mark: number; readonly requestId: string }): void;
+  /** Told of refusals that may be about a value, and of what Keystone made of values. */
+  readonly unfit?: Pick<UnfitMemory, "refused" | "answered">;
   /** A record bears the ID of something here that is not of its domain: told when it is first refused. */
   onForeign?(action: Action, why: string): void;
 };
 
 export class Applier {
   readonly #options: ApplierOptions;
-  readonly #stuck = new Map<string, Stuck>();
+  readonly stuck: StuckList;
+  /** Writes in a row that Keystone left unanswered. */
+  #unanswered = 0;
 
   constructor(options: ApplierOptions) {
     this.#options = options;
+    this.stuck = new StuckList(options.now);
   }
 
-  /** Changes that Keystone refused, in its own words. */
-  get stuck(): readonly Stuck[] {
-    return [...this.#stuck.values()];
+  /** Whether Keystone left too many writes unanswered: one change at a time, until one is answered. */
+  get isCareful(): boolean {
+    return this.#unanswered >= UNANSWERED_WRITES_MAX;
   }
 
-  /** Refused by us, or by Keystone again and again: nothing else waits for it. */
-  isHopeless(action: Action): boolean {
-    const stuck = this.#stuck.get(keyOf(action));
-    return stuck !== undefined && (stuck.isConflict || stuck.tries >= HOPELESS_TRIES);
-  }
-
-  /** Forgets what is stuck but no longer planned. */
-  prune(planned: readonly Action[]): void {
-    const keys = new Set(planned.map(keyOf));
-    for (const key of this.#stuck.keys()) if (!keys.has(key)) this.#stuck.delete(key);
-  }
-
-  isDue(action: Action): boolean {
-    const stuck = this.#stuck.get(keyOf(action));
-    return stuck === undefined || stuck.nextMs <= this.#options.now();
-  }
-
-  /** Carries out one action. Throws only when Keystone as a whole can't be used: UNREACHABLE, UNAUTHORISED. */
+  /**
+   * Carries out one action; many may be under way beside each other, but never two of one object.
+   * Throws only when Keystone as a whole can't be used: UNREACHABLE, UNAUTHORISED; and what the store throws.
+   */
   async apply(action: Action): Promise<Applied> {
     try {
       const applied = await this.#carryOut(action);
-      if (applied === "done") {
-        this.#stuck.delete(keyOf(action));
-        this.#options.log.info(
-          {
-            action: action.action,
-            kind: action.kind,
-            id: action.id,
-            fields: Object.keys(action.fields),
-            because: action.because,
-          },
-          "applied",
-        );
-      }
+      if (applied === "done") this.#done(action);
       return applied;
     } catch (error) {
       if (!(error instanceof KeystoneError)) throw error;
       if (error.code === "UNREACHABLE" || error.code === "UNAUTHORISED") throw error;
-      this.#stick(action, error.message, false);
-      if (error.code === "UNKNOWN_OUTCOME") return "stale"; // The intent stays open: the next scan tells what became of it.
-      await this.#options.memory.write({ intents: this.#answered(action.id), why: error.message });
-      return "stuck";
+      return error.code === "UNKNOWN_OUTCOME" ? this.#unansweredWrite(action, error) : this.#refused(action, error);
     }
+  }
+
+  /**
+   * Makes many projects of one set as rows of Keystone's database, in one go; where that can't be, one by one. None of
+   * them needs another. Answers for each in their order.
+   */
+  async insert(actions: readonly Action[]): Promise<readonly Applied[]> {
+    const { api, memory } = this.#options;
+    const plain = actions.filter((one) => this.#claimed(one) === undefined && memory.seen.get(one.id)?.isOwn !== true);
+    if (api.createProjects === undefined || plain.length < actions.length) return this.#applyEach(actions);
+    await memory.write({ intents: new Map(actions.map((action) => [action.id, this.#intentOf(action)])) });
+    const answers = await api.createProjects(actions.map(creationOf)).catch((error: unknown) => {
+      if (!(error instanceof KeystoneError)) throw error;
+      return undefined; // Nothing was made: Keystone's API may still take them.
+    });
+    const answered = new Map(actions.map(({ id }) => [id, intentAnswered(memory.intents.get(id))]));
+    if (answers === undefined) {
+      await memory.write({ intents: answered });
+      return this.#applyEach(actions);
+    }
+    const seen = new Map<string, Seen>();
+    for (const [index, action] of actions.entries()) {
+      const made = answers[index];
+      if (made === undefined || made instanceof KeystoneError) answered.delete(action.id);
+      else seen.set(action.id, rowMade(action, made));
+    }
+    await memory.write({ seen, intents: answered, by: "database" });
+    const applied: Applied[] = [];
+    for (const [index, action] of actions.entries()) {
+      const error = answers[index];
+      if (error instanceof KeystoneError)
+        applied.push(
+          await (error.code === "UNKNOWN_OUTCOME"
+            ? this.#unansweredWrite(action, error)
+            : this.#notMade(action, error)),
+        );
+      else applied.push(error === undefined ? "unknown" : this.#done(action));
+    }
+    return applied;
+  }
+
+  async #applyEach(actions: readonly Action[]): Promise<readonly Applied[]> {
+    const applied: Applied[] = [];
+    for (const action of actions) applied.push(await this.apply(action));
+    return applied;
+  }
+
+  #done(action: Action): "done" {
+    const { action: did, kind, id, because } = action;
+    this.stuck.release(action);
+    this.#options.log.info({ action: did, kind, id, fields: Object.keys(action.fields), because }, "applied");
+    return "done";
+  }
+
+  async #refused(action: Action, error: KeystoneError): Promise<Applied> {
+    this.#unanswered = 0;
+    this.#options.unfit?.refused(action, error);
+    await this.#options.memory.write({ intents: this.#answered(action.id), why: error.message });
+    const { api, memory } = this.#options;
+    const isFirst = this.stuck.of(action) === undefined;
+    const { is, why } = await readRefusal(action, error, { api, memory, isFirst });
+    if (error.code !== "CHANGED_MEANWHILE") this.#stick(action, why, { isFinal: is === "final" });
+    return is === "stale" ? "stale" : "stuck";
+  }
+
+  /**
+   * Nobody knows what became of it, so it is looked at: what is there as we meant it was done. The intent stays open
+   * either way, for it may still land. Throws where too many in a row were left unanswered.
+   */
+  async #unansweredWrite(action: Action, error: KeystoneError): Promise<Applied> {
+    this.#unanswered += 1;
+    this.#options.unfit?.refused(action, error);
+    this.#stick(action, error.message);
+    if (this.isCareful)
+      throw new KeystoneError(
+        "UNREACHABLE",
+        `Keystone left ${this.#unanswered} writes in a row without an answer: ${error.message}`,
+        { operation: error.operation, cause: error },
+      );
+    const found = await this.#options.api.getProject(action.id);
+    const row = rowFound(action, found, this.#options.memory.seen.get(action.id));
+    if (row === "stale" || row === "unknown") return row;
+    await this.#options.memory.write({ seen: new Map([[action.id, row]]) });
+    return this.#done(action);
   }
 
   async #carryOut(action: Action): Promise<Applied> {
     const claimed = this.#claimed(action);
     if (claimed !== undefined) return this.#refuseForeign(action, claimed);
+    const isOwn = this.#options.memory.seen.get(action.id)?.isOwn === true;
+    if (action.action === "create" && !isOwn) return this.#create(action);
     const mark = this.#options.eventMark?.() ?? 0;
     const current = await this.#options.api.getProject(action.id);
-    if (current !== undefined && this.#options.memory.seen.get(action.id)?.isOwn === true)
+    if (current !== undefined && isOwn)
       return this.#refuseForeign(action, `${action.id} is a project that was made here by hand and is not shared`);
-    if (action.action === "create") return this.#create(action, current);
+    if (action.action === "create") return this.#create(action);
     const row = this.#options.memory.seen.get(action.id);
     if (current === undefined || row === undefined) return "stale";
-    const foreign = this.#foreign(action, current);
-    if (foreign !== undefined) return this.#refuseForeign(action, foreign);
+    const why = foreign(action, current);
+    if (why !== undefined) return this.#refuseForeign(action, why);
     if (current.immutable)
       return this.#refuse(action, "it is immutable in this Keystone (options.immutable): clear that to let changes in");
     const base = action.action === "delete" ? [] : VALUE_FIELDS.filter((field) => action.fields[field] !== undefined);
@@ -137,58 +197,36 @@ export class Applier {
       : `${id} is an object of another shared domain here, ${domainId}`;
   }
 
-  /** Why this object is not the one that the action means; undefined if it is. An ID is no secret: anybody may name one. */
-  #foreign(action: Action, current: Held): string | undefined {
-    if (action.kind === "domain")
-      return current.isDomain ? undefined : `${action.id} is a project in this Keystone, and no domain`;
-    if (current.isDomain) return `${action.id} is a domain in this Keystone, and no project`;
-    if (current.domainId !== domainOf(action.set))
-      return `${action.id} is a project of another domain in this Keystone, ${current.domainId}`;
-    return undefined;
-  }
-
-  async #create(action: Action, current: Held | undefined): Promise<Applied> {
-    if (current !== undefined) {
-      const foreign = this.#foreign(action, current);
-      return foreign === undefined ? "stale" : this.#refuseForeign(action, foreign);
-    }
-    const { name, description, enabled, tags, domain_id, parent_id } = action.fields;
-    const common = {
-      id: action.id,
-      name: String(name),
-      description: description as string | null,
-      enabled: enabled === true,
-    };
+  /** Asks without reading first: who has the ID already, Keystone says by a conflict, and never makes it twice. */
+  async #create(action: Action): Promise<Applied> {
     await this.#intend(action);
-    const write = { requestId: this.#options.newRequestId() };
-    if (action.kind === "domain") {
-      const made = await this.#options.api.createDomain(common, write);
-      await this.#made(action, {
-        values: { name: made.name, description: made.description, enabled: made.enabled, tags: [] },
-        parentId: null,
-      });
+    try {
+      const made = await this.#send(action);
+      this.#unanswered = 0;
+      await this.#settle(action.id, rowMade(action, made));
       return "done";
+    } catch (error) {
+      if (!(error instanceof KeystoneError) || error.code !== "CONFLICT") throw error;
+      return this.#notMade(action, error);
     }
-    const made = await this.#options.api.createProject(
-      { ...common, domainId: String(domain_id), parentId: String(parent_id), tags: tags as string[] },
-      write,
-    );
-    await this.#made(action, { values: valuesOf(made), parentId: made.parentId });
-    return "done";
   }
 
-  async #made(action: Action, made: { values: Values; parentId: string | null }): Promise<void> {
-    const row: Seen = {
-      set: action.set,
-      kind: action.kind,
-      present: true,
-      ...made,
-      confirmedAt: null,
-      before: null,
-      ours: true,
-      tombstone: null,
-    };
-    await this.#settle(action.id, row);
+  /** Somebody has its ID already, or its name, or Keystone refuses it for another reason. */
+  async #notMade(action: Action, error: KeystoneError): Promise<Applied> {
+    const { api, memory } = this.#options;
+    const current = error.code === "CONFLICT" ? await api.getProject(action.id) : undefined;
+    if (current === undefined) return this.#refused(action, error);
+    await memory.write({ intents: this.#answered(action.id), why: error.message });
+    const why = foreign(action, current);
+    return why === undefined ? "stale" : this.#refuseForeign(action, why);
+  }
+
+  async #send(action: Action): Promise<Made> {
+    const { api } = this.#options;
+    const write = { requestId: this.#options.newRequestId() };
+    const { domainId, parentId, tags, ...common } = creationOf(action);
+    if (action.kind === "domain") return { ...(await api.createDomain(common, write)), tags: [], parentId: null };
+    return createProject(api, { ...common, domainId, parentId, tags }, { insert: action.insert === true, write });
   }
 
   async #update(action: Action, found: { row: Seen; current: Held; mark: number }): Promise<Applied> {
@@ -197,12 +235,17 @@ export class Applier {
     const patch: Fields =
       current.enabled || action.fields.enabled !== undefined ? action.fields : { ...action.fields, enabled: false };
     await this.#intend({ ...action, fields: patch }); // All that is sent: it may land when the project is enabled again.
-    const write = { requestId: this.#options.newRequestId() };
+    const expect = Object.fromEntries(
+      VALUE_FIELDS.filter((field) => field in patch).map((field) => [field, current[field]]),
+    );
+    const write = { requestId: this.#options.newRequestId(), expect };
     const { api } = this.#options;
     const after: Partial<Values> =
       action.kind === "domain"
         ? await api.updateDomain(action.id, patch as DomainPatch, write)
         : await api.updateProject(action.id, patch as ProjectPatch, write);
+    this.#options.unfit?.answered(action, after);
+    this.#unanswered = 0;
     const values: Record<string, FieldValue> = { ...row.values };
     for (const field of Object.keys(action.fields))
       values[field] = (after as Record<string, FieldValue>)[field] ?? (action.fields[field] as FieldValue);
@@ -227,14 +270,18 @@ export class Applier {
     if (!row.ours) return this.#refuse(action, "this node neither made nor captured it: it is not deleted");
     await this.#intend(action);
     await this.#options.api.deleteProject(action.id, { requestId: this.#options.newRequestId() });
-    await this.#settle(action.id, { ...row, present: false, confirmedAt: null, before: null });
+    this.#unanswered = 0;
+    await this.#settle(action.id, rowDeleted(row));
     return "done";
   }
 
   async #intend(action: Action): Promise<void> {
+    await this.#options.memory.write({ intents: new Map([[action.id, this.#intentOf(action)]]) });
+  }
+
+  #intentOf({ id, action, fields }: Action): Intent {
     const { memory, now } = this.#options;
-    const write = { action: action.action, fields: action.fields, sinceMs: now() };
-    await memory.write({ intents: new Map([[action.id, intentWith(write, memory.intents.get(action.id))]]) });
+    return intentWith({ action, fields, sinceMs: now() }, memory.intents.get(id));
   }
 
   async #settle(id: string, row: Seen): Promise<void> {
@@ -247,28 +294,77 @@ export class Applier {
   }
 
   #refuseForeign(action: Action, why: string): Applied {
-    if (!this.#stuck.has(keyOf(action))) this.#options.onForeign?.(action, why);
+    if (!this.stuck.has(action)) this.#options.onForeign?.(action, why);
     return this.#refuse(action, why);
   }
 
   #refuse(action: Action, why: string): Applied {
-    this.#stick(action, why, true);
+    this.#stick(action, why, { isConflict: true });
     return "stuck";
   }
 
-  #stick(action: Action, why: string, isConflict: boolean): void {
-    const { set, id } = action;
-    const key = keyOf(action);
-    const tries = (this.#stuck.get(key)?.tries ?? 0) + 1;
-    const waitMs = Math.min(STUCK_RETRY_MIN_MS * 2 ** (tries - 1), STUCK_RETRY_MAX_MS);
+  #stick(action: Action, why: string, how: { readonly isConflict?: boolean; readonly isFinal?: boolean } = {}): void {
+    const { tries, id } = this.stuck.stick(action, why, how);
     if (tries === 1) this.#options.log.warn({ id, why }, "a change is stuck");
-    this.#stuck.set(key, { set, id, why, tries, nextMs: (this.#options.now() + waitMs) as UnixMs, isConflict });
   }
 }
 
-/** One ID may stand in several sets: what is stuck in one must not stop the other. */
-function keyOf({ set, id }: Action): string {
-  return `${set} ${id}`;
+function creationOf({ id, fields }: Action): ProjectCreation & { readonly id: string } {
+  return {
+    id,
+    name: String(fields.name),
+    description: fields.description as string | null,
+    enabled: fields.enabled === true,
+    domainId: String(fields.domain_id),
+    parentId: String(fields.parent_id),
+    tags: fields.tags as string[],
+  };
+}
+
+type Made = Values & { readonly parentId: string | null };
+
+/** Why this object is not the one that the action means; undefined if it is. An ID is no secret: anybody may name one. */
+function foreign(action: Action, current: Held): string | undefined {
+  if (action.kind === "domain")
+    return current.isDomain ? undefined : `${action.id} is a project in this Keystone, and no domain`;
+  if (current.isDomain) return `${action.id} is a domain in this Keystone, and no project`;
+  if (current.domainId !== domainOf(action.set))
+    return `${action.id} is a project of another domain in this Keystone, ${current.domainId}`;
+  return undefined;
+}
+
+function rowMade(action: Action, made: Made): Seen {
+  const { name, description, enabled, tags, parentId } = made;
+  return {
+    set: action.set,
+    kind: action.kind,
+    present: true,
+    values: { name, description, enabled, tags },
+    parentId,
+    confirmedAt: null,
+    before: null,
+    ours: true,
+    tombstone: null,
+  };
+}
+
+function rowDeleted(row: Seen): Seen {
+  return { ...row, present: false, confirmedAt: null, before: null };
+}
+
+/** What a write that nobody answered came to, by what is there now: the row of what was done, or that it wasn't, or other. */
+function rowFound(action: Action, found: Held | undefined, row: Seen | undefined): Seen | "stale" | "unknown" {
+  if (action.action === "delete") return found === undefined && row !== undefined ? rowDeleted(row) : "unknown";
+  if (found === undefined) return action.action === "create" ? "unknown" : "stale";
+  if (foreign(action, found) !== undefined) return "stale";
+  const meant = VALUE_FIELDS.filter((field) => action.fields[field] !== undefined);
+  const isThere = meant.every((field) => isSameValue(field, action.fields[field], found[field]));
+  if (action.action === "create") return isThere ? rowMade(action, found) : "stale";
+  if (row === undefined) return "stale";
+  if (!isThere)
+    return meant.every((field) => isSameValue(field, row.values[field], found[field])) ? "unknown" : "stale";
+  const values = { ...row.values, ...Object.fromEntries(meant.map((field) => [field, found[field]])) };
+  return { ...row, values, ...unconfirmed(row) };
 }
 
 function domainOf(set: SetName): string | undefined {

@@ -5,8 +5,10 @@ import type { CaptureMode, Vouched } from "../core/capture-draft.ts";
 import { guardLimits } from "../core/guard-limits.ts";
 import { intentAt } from "../core/intents.ts";
 import type { Hold, Seen } from "../core/keystone-view.ts";
+import { type Replaced, replacedByHealing } from "../core/replaced.ts";
 import type { Write } from "../core/replica.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
+import { withReplaced } from "./replaced-list.ts";
 import type { Scan } from "./scan.ts";
 
 /** The kinds of hold that a scan raises, and the next one takes back. */
@@ -36,6 +38,7 @@ export async function captureScan(
   const writes: Write[] = [];
   const seen = new Map<string, Seen>();
   const holds: Hold[] = [];
+  const replaced: Replaced[] = [];
   for (const { domain, held, gone } of scan.domains) {
     const authority = keeper.replica.authority(domain.set);
     // As they are now: what was granted while the scan ran must not have an edit made since put back.
@@ -56,6 +59,7 @@ export async function captureScan(
       ...(options.drift === undefined ? {} : { drift: options.drift }),
     });
     writes.push(...captured.writes);
+    if (mode === "heal") replaced.push(...replacedByHealing({ domain, held, seen: memory.seenIn(domain.set) }));
     holds.push(...captured.holds);
     // What looks like this cloud's own may only lack its record while a session brings half of something, or a revoke is half known.
     const isKnown = options.mayPlan() && options.hasPulled() && keeper.replica.isSettled(domain.set);
@@ -70,9 +74,11 @@ export async function captureScan(
     const left = intentAt(intent, nowMs);
     return left === intent ? [] : [[id, left] as const];
   });
-  const change = { seen, intents: new Map(overdue) };
+  const list = withReplaced(memory.replaced, replaced, nowMs);
+  const isListed = list === memory.replaced;
+  const change = { seen, intents: new Map(overdue), ...(isListed ? {} : { replaced: list }) };
   if (writes.length > 0) await keeper.write(writes, (signed) => memory.batch(change, signed));
-  else if (seen.size + overdue.length > 0) await keeper.note(memory.batch(change));
+  else if (seen.size + overdue.length > 0 || !isListed) await keeper.note(memory.batch(change));
   memory.believe(change);
   for (const { set, kind, id, fields } of writes) log.info({ set, kind, id, fields: Object.keys(fields) }, "captured");
   const signed = new Set(writes.filter(({ kind }) => kind !== "local").map(({ id }) => id));

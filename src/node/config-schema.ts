@@ -88,6 +88,20 @@ export type AuthConfig = z.infer<typeof auth>;
 
 const loginDomains = `must be a list of 1 to ${LOGIN_DOMAINS_MAX} domain IDs (not names), each once`;
 
+const databaseUrl =
+  "needs either url, as in keystone.conf under [database] connection, or urlFile, a file that holds it";
+/** Keystone's own database: read in the API's place, and where create says so, new projects inserted. */
+const database = z
+  .strictObject({
+    url: text.exactOptional(),
+    urlFile: text.exactOptional(),
+    scan: z.boolean().exactOptional(),
+    create: z.boolean().exactOptional(),
+  })
+  .refine(({ url, urlFile }) => (url === undefined) !== (urlFile === undefined), databaseUrl);
+/** `scan` is true and `create` false where they are left out. */
+export type DatabaseConfig = z.infer<typeof database>;
+
 /** A cloud of clouds.yaml, or the same keys here: never a mixture, so that one place says who logs in where. */
 const keystoneKeys = z.strictObject({
   cloud: text.exactOptional(),
@@ -102,17 +116,18 @@ const keystoneKeys = z.strictObject({
     .max(LOGIN_DOMAINS_MAX, loginDomains)
     .refine((ids) => new Set(ids).size === ids.length, loginDomains)
     .exactOptional(),
+  database: database.exactOptional(),
 });
 
 /** How to reach this cloud's Keystone. `domains`: to log in to each of these, and to see nothing else. */
-export type KeystoneConfig = { readonly domains?: readonly string[] } & (
+export type KeystoneConfig = { readonly domains?: readonly string[]; readonly database?: DatabaseConfig } & (
   | { readonly cloud: string; readonly cloudsYaml?: string }
   | { readonly auth: AuthConfig; readonly region?: string; readonly cacert?: string; readonly verify?: boolean }
 );
 
 const keystone = keystoneKeys.transform((keys, context): KeystoneConfig => {
-  const { cloud, cloudsYaml, auth, domains, ...rest } = keys;
-  const seen = domains === undefined ? {} : { domains };
+  const { cloud, cloudsYaml, auth, domains, database, ...rest } = keys;
+  const seen = { ...(domains === undefined ? {} : { domains }), ...(database === undefined ? {} : { database }) };
   if (cloud !== undefined && auth === undefined && Object.keys(rest).length === 0)
     return cloudsYaml === undefined ? { cloud, ...seen } : { cloud, cloudsYaml, ...seen };
   if (auth !== undefined && cloud === undefined && cloudsYaml === undefined) return { auth, ...rest, ...seen };
@@ -227,6 +242,7 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["keystone", Object.keys(keystoneKeys.shape)],
   ["keystone.auth", Object.keys(auth.shape)],
   ["notifications", Object.keys(notificationKeys.shape)],
+  ["keystone.database", Object.keys(database.shape)],
   ["accept", Object.keys(acceptRule.shape)],
   ["guards", Object.keys(guards.shape)],
   ["audit", Object.keys(audit.shape)],

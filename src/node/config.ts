@@ -65,7 +65,14 @@ export async function loadConfig(dataDir: string): Promise<Config> {
   if (notifications?.cacert !== undefined)
     await checkReadable(file, { key: "notifications.cacert", path: resolve(dataDir, notifications.cacert) });
   const holdsUrl = notifications !== undefined && "url" in notifications;
-  if ("auth" in config.keystone || holdsUrl || config.audit?.broker !== undefined) await checkMode(file);
+  await checkDatabase(file, config.keystone);
+  if (
+    "auth" in config.keystone ||
+    holdsUrl ||
+    config.keystone.database?.url !== undefined ||
+    config.audit?.broker !== undefined
+  )
+    await checkMode(file);
   return config;
 }
 
@@ -114,7 +121,12 @@ function lineOf({ linePos }: YAMLParseError): string {
 }
 
 /** Relative paths start at the data directory, so that the node finds them wherever it is started. */
-function absolutePaths(keystone: KeystoneConfig, dataDir: string): KeystoneConfig {
+function absolutePaths(config: KeystoneConfig, dataDir: string): KeystoneConfig {
+  const { urlFile } = config.database ?? {};
+  const keystone =
+    urlFile === undefined
+      ? config
+      : { ...config, database: { ...config.database, urlFile: resolve(dataDir, urlFile) } };
   if ("cloud" in keystone)
     return keystone.cloudsYaml === undefined
       ? keystone
@@ -140,6 +152,21 @@ async function checkReadable(file: string, { key, path }: { key: string; path: s
     const at = { code: "CONFIG_NO_FILE", file, key, cause } as const;
     throw new ConfigError(at, `can't read ${path}: ${reason(cause)}`);
   }
+}
+
+/** A file of its own for the database's URL guards the password in it as this file would. */
+async function checkDatabase(file: string, { database }: KeystoneConfig): Promise<void> {
+  const path = database?.urlFile;
+  if (path === undefined) return;
+  const at = { file, key: "keystone.database.urlFile" } as const;
+  const { mode } = await stat(path).catch((cause: unknown) => {
+    throw new ConfigError({ code: "CONFIG_NO_FILE", ...at, cause }, `can't read ${path}: ${reason(cause)}`);
+  });
+  if ((mode & 0o077) !== 0)
+    throw new ConfigError(
+      { code: "CONFIG_MODE", ...at },
+      `${path} holds a password and others may read it: run chmod 600 ${path}`,
+    );
 }
 
 async function checkMode(file: string): Promise<void> {

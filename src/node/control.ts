@@ -3,6 +3,7 @@
 // are read together; those of an owner's verbs stand in control-domains.ts.
 import type { AgreementMode } from "../core/keystone-view.ts";
 import type { Scope } from "../core/kinds.ts";
+import type { CreationWay, ScanWay } from "../keystone/api.ts";
 import type {
   AcceptOptions,
   LetGoView,
@@ -12,6 +13,7 @@ import type {
   SignerView,
   StampView,
 } from "./control-domains.ts";
+import type { HoldControl } from "./control-holds.ts";
 import type { MembershipControl } from "./control-membership.ts";
 
 export type KeystoneState =
@@ -104,9 +106,15 @@ export type StatusView = {
     readonly pending: number;
     readonly stuck: number;
     readonly held: number;
+    /** Values in this Keystone that the last bad day replaced, until somebody read the list: keymesh hold show replaced. */
+    readonly replaced: number;
     readonly lastScanMs: number | null;
     /** Agreed domains that the node's login does not see: nothing is read or written there. */
     readonly unseen: readonly { readonly id: string; readonly name: string; readonly why: string }[];
+    /** The ways to create with a chosen ID, and for one that doesn't work what is missing; empty before the first look. */
+    readonly creates: readonly CreationWay[];
+    /** By what whole lists are read, and why not by the database if that was wanted. */
+    readonly scans: ScanWay;
     /** Past states worth knowing, newest first: what happened, when, and how it ended. */
     readonly events: readonly { readonly atMs: number; readonly state: KeystoneState; readonly what: string }[];
     readonly notifications: NotificationsView;
@@ -322,6 +330,8 @@ export type ExplainView = {
     readonly off: boolean;
     readonly optedOut: boolean;
   }[];
+  /** Values that stood here when this Keystone was put back, and that the mesh's replaced. */
+  readonly replaced: readonly { readonly field: string; readonly found: unknown; readonly atMs: number }[];
 };
 /** A word on a field that is not its value. `reason` is stable, `why` says it in words. */
 export type RivalView = {
@@ -340,16 +350,6 @@ export type PlanView = {
   readonly fields: { readonly [field: string]: unknown };
   readonly because: string;
 };
-export type HoldView = {
-  readonly id: string;
-  readonly kind: string;
-  readonly what: string;
-  readonly why: string;
-  readonly count: number;
-  readonly since: number;
-  readonly objects: readonly string[];
-};
-
 /** Why the node refused a verb: one line that names the thing and the fix. */
 export class ControlError extends Error {
   override readonly name = "ControlError";
@@ -361,7 +361,7 @@ export class ControlError extends Error {
 }
 
 /** The verbs of a running node. Each either does the whole of it, durably, or throws a ControlError and has done nothing. */
-export interface Control extends MembershipControl {
+export interface Control extends MembershipControl, HoldControl {
   status(): Promise<StatusView>;
   /** Joins through a member's address that ends in /p2p/PEERID. Answers once the mesh is known, or says why not (yet). */
   join(options: { address: string }): Promise<{ id: string; name: string; members: number }>;
@@ -404,9 +404,4 @@ export interface Control extends MembershipControl {
   projects(options: { domain?: string }): Promise<ProjectView[]>;
   explain(options: { id: string }): Promise<ExplainView>;
   plan(): Promise<PlanView[]>;
-  holds(): Promise<HoldView[]>;
-  decideHold(options: {
-    id: string;
-    decision: "approve" | "reject";
-  }): Promise<{ id: string; decision: "approve" | "reject" }>;
 }

@@ -64,6 +64,9 @@ export class ExplainDesk {
       state: standing?.state ?? "pending",
       why: trouble ?? standing?.why ?? fallback,
       local: this.#localWords(set.name, id),
+      replaced: this.#node.memory.replaced.values.flatMap(({ id: about, field, found, atMs }) =>
+        about === id ? [{ field, found, atMs }] : [],
+      ),
     };
   }
 

@@ -1,6 +1,7 @@
 // The Keystone loop: scan, capture, confirm, plan, apply; one thing at a time, so that a scan never races a write of ours.
-// It wakes by timer for a scan, and by a change of the replica for a plan. What Keystone refuses is shown and retried,
-// and a Keystone that is down only makes it wait: nothing here ends the node.
+// It wakes by timer for a scan, by Keystone's events for a look at what they name, and by a change of the replica for a plan.
+// What Keystone refuses is shown and retried, and a Keystone that is down only makes it wait: nothing here ends the node.
+// Long, because all of it shares one clockwork: what is due next, and what waits for what.
 import type { DomainView } from "../core/keystone-view.ts";
 import {
   CONFIRM_REST_MAX_MS,
@@ -16,13 +17,15 @@ import {
 import type { Plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { SetName } from "../core/set-name.ts";
-import { type DriverState, KeystoneError } from "../keystone/api.ts";
+import { type CreationWay, type DriverState, KeystoneError, type ScanWay } from "../keystone/api.ts";
+import type { ApplyProgress } from "./action-pool.ts";
 import type { ApplierOptions } from "./apply.ts";
 import { CanaryKeeper } from "./canary-keeper.ts";
 import { captureScan } from "./capture-run.ts";
 import { ClockOffError } from "./clock-watch.ts";
 import { Confirmation } from "./confirmation.ts";
 import type { KeystoneState, NotificationsView } from "./control.ts";
+import { creationWays } from "./creation-ways.ts";
 import { agreedDomains } from "./domain-views.ts";
 import { EventDesk, type Look } from "./event-desk.ts";
 import { type Looked, Looker, vouchedBy } from "./looker.ts";
@@ -59,6 +62,8 @@ export class KeystoneLoop {
   #provenForMs: number | null = null;
   /** The first change after a pause is planned at once; where changes stream in, one plan serves many of them. */
   #nextPlanMs = 0;
+  /** When what is stuck may be tried again. */
+  #retryMs = Number.POSITIVE_INFINITY;
   #unseen: readonly UnseenDomain[] = [];
   #lastScanMs: number | null = null;
   #hasScanned = false;
@@ -139,6 +144,16 @@ export class KeystoneLoop {
     return unseen === null ? (driver ?? state) : [unseen, driver, state].filter((one) => one !== null).join("; ");
   }
 
+  /** The ways to create with a chosen ID, as they were last tried. */
+  get creates(): readonly CreationWay[] {
+    return this.#driver === undefined ? [] : creationWays(this.#driver);
+  }
+
+  /** By what whole lists are read now. */
+  get scans(): ScanWay {
+    return this.#options.api.scanWay?.() ?? { by: "api", detail: null };
+  }
+
   /** Agreed domains that our login didn't see when it last looked. */
   get unseen(): readonly UnseenDomain[] {
     return this.#unseen;
@@ -161,6 +176,11 @@ export class KeystoneLoop {
 
   get stuckCount(): number {
     return this.#runner.stuckCount;
+  }
+
+  /** How far a plan is that is being carried out; null while none is. */
+  get progress(): ApplyProgress | null {
+    return this.#runner.progress;
   }
 
   /** The plan as it stands, under every agreement, `observe` too. */
@@ -193,9 +213,10 @@ export class KeystoneLoop {
 
   async #sleep(): Promise<void> {
     const { uptimeMs } = this.#options;
+    const isWell = () => this.#trouble === undefined;
+    const dueMs = () => Math.min(this.#nextScanMs, this.#retryMs, isWell() ? this.#confirmAtMs : this.#nextScanMs);
     const isIdle = () => !this.#isStopped && !this.#isLookDue;
     const wasIdle = isIdle();
-    const dueMs = () => Math.min(this.#nextScanMs, this.#trouble === undefined ? this.#confirmAtMs : this.#nextScanMs);
     while (isIdle() && !this.#isPlanWanted && uptimeMs() < dueMs()) await this.#until(dueMs());
     while (isIdle() && uptimeMs() < Math.min(this.#nextPlanMs, dueMs()))
       await this.#until(Math.min(this.#nextPlanMs, dueMs()));
@@ -238,6 +259,7 @@ export class KeystoneLoop {
     if (failures === 1)
       this.#options.log.warn({ code: error.code, why: error.message }, "Keystone can't be used: trying again");
     this.#trouble = { state, why: error.message, failures };
+    this.#retryMs = Number.POSITIVE_INFINITY; // Keystone itself is waited for.
     // A wrong password tried too often locks the account: wait longer each time.
     this.#nextScanMs =
       this.#options.uptimeMs() + Math.min(this.#options.scanIntervalMs * 2 ** (failures - 1), RETRY_MAX_MS);
@@ -369,6 +391,7 @@ export class KeystoneLoop {
   /** True if nothing is left to do but what Keystone refuses. */
   async #planCycle(): Promise<boolean> {
     this.#isPoked = false;
+    this.#retryMs = Number.POSITIVE_INFINITY;
     const { state } = this.#options.memory.state;
     if (state === "contested" || state === "canaryMissing" || !this.#options.mayPlan()) return false;
     if (HEALING.has(state) && !this.#options.hasPulled()) return false;
@@ -377,9 +400,13 @@ export class KeystoneLoop {
     await this.#options.followCuts?.();
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
+      mayInsert: this.#driver?.ways?.some(({ way, works }) => way === "database" && works) === true,
       isStopped: () => this.#isStopped,
     });
-    const tookMs = this.#options.uptimeMs() - startedMs;
+    const { retryMs } = this.#runner;
+    this.#retryMs =
+      retryMs === undefined ? Number.POSITIVE_INFINITY : this.#options.uptimeMs() + retryMs - this.#options.now();
+    const tookMs = this.#runner.planningMs; // What was written took its time of Keystone, not of this core.
     this.#nextPlanMs = startedMs + Math.max(PLAN_SPACING_MS, tookMs * PLAN_DUTY_FACTOR);
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
     // Not again where that scan would only find the same: what stays stale after one is kept back for an operator, or for

@@ -9,7 +9,9 @@ import type { SetName } from "../core/set-name.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { ReplicaStore, StoreBatch, StoredValue, ValueWrite } from "../store/store.ts";
 import type { AuditPart, AuditSink, HoldAct } from "./audit-log.ts";
+import type { Away } from "./away-watch.ts";
 import type { KeystoneState } from "./control.ts";
+import { NOTHING_REPLACED, type ReplacedList } from "./replaced-list.ts";
 
 /** States that outlive a restart: in all but `ok` nothing is captured as an edit. */
 export type LastingState = "ok" | "restored" | "wiped" | "nodeRestored" | "canaryMissing" | "contested";
@@ -23,6 +25,8 @@ export type HeldHold = Hold & {
   readonly sinceMs: UnixMs;
   readonly decision: Decision | null;
   readonly decided: readonly string[];
+  /** It came after a time in which this node heard nobody, and is decided together with all else that did. */
+  readonly away?: Away;
 };
 
 /** Whether an operator is asked: no decision covers what came after it. */
@@ -37,6 +41,7 @@ type Memo = {
   holds: Map<string, HeldHold>;
   canary: CanaryMemory | undefined;
   state: StateMemory;
+  replaced: ReplacedList;
   former: ReadonlySet<PeerId>;
 };
 /** Rows to write; null forgets. */
@@ -45,6 +50,7 @@ export type MemoryChange = {
   readonly intents?: ReadonlyMap<string, Intent | null>;
   readonly canary?: CanaryMemory;
   readonly state?: StateMemory;
+  readonly replaced?: ReplacedList;
   /** For the audit, where intents end: in Keystone's own words why a write was refused, and how it was made. */
   readonly why?: string;
   readonly by?: "database";
@@ -52,6 +58,7 @@ export type MemoryChange = {
 
 /** Where the store keeps the peer IDs that this node had before, the latest first. */
 export const FORMER_PEERS = "former-peers";
+const REPLACED = "replaced";
 const EVENTS_MAX = 20; // Enough for an operator to see what a bad day was made of.
 
 export class KeystoneMemory {
@@ -82,6 +89,7 @@ export class KeystoneMemory {
       sinceMs: 0 as UnixMs,
       events: [],
     };
+    const replaced = ((await store.meta(REPLACED)) as ReplacedList | undefined) ?? NOTHING_REPLACED;
     const former = ((await store.meta(FORMER_PEERS)) ?? []) as readonly PeerId[];
     const memo: Memo = {
       seen: await area("seen"),
@@ -89,6 +97,7 @@ export class KeystoneMemory {
       holds: await area("holds"),
       canary,
       state,
+      replaced,
       former: new Set(former),
     };
     return new KeystoneMemory(store, memo, audit);
@@ -112,6 +121,11 @@ export class KeystoneMemory {
 
   get state(): StateMemory {
     return this.#memo.state;
+  }
+
+  /** What the last bad day's healing wrote over. */
+  get replaced(): ReplacedList {
+    return this.#memo.replaced;
   }
 
   /** Peer IDs that this node had before: their canary and their words are this cloud's own. The latest first. */
@@ -146,6 +160,7 @@ export class KeystoneMemory {
     meta.push(...(audited?.rows ?? []));
     if (change.canary !== undefined) meta.push(["canary", change.canary]);
     if (change.state !== undefined) meta.push(["keystone-state", change.state as unknown as StoredValue]);
+    if (change.replaced !== undefined) meta.push([REPLACED, change.replaced as unknown as StoredValue]);
     return { seen: writesOf(change.seen), intents: writesOf(change.intents), meta };
   }
 
@@ -158,6 +173,7 @@ export class KeystoneMemory {
     for (const [id, intent] of change.intents ?? []) assign(this.#memo.intents, id, intent);
     if (change.canary !== undefined) this.#memo.canary = change.canary;
     if (change.state !== undefined) this.#memo.state = change.state;
+    if (change.replaced !== undefined) this.#memo.replaced = change.replaced;
   }
 
   async write(change: MemoryChange): Promise<void> {
@@ -169,8 +185,11 @@ export class KeystoneMemory {
     return { state, sinceMs: event.atMs, events: [event, ...this.#memo.state.events].slice(0, EVENTS_MAX) };
   }
 
-  /** Keeps the holds of these kinds as they are now: new ones get a date, those that ended are forgotten, with their decision. */
-  async keepHolds(holds: readonly Hold[], kinds: ReadonlySet<string>, nowMs: UnixMs): Promise<HeldHold[]> {
+  /**
+   * Keeps the holds of these kinds as they are now: new ones get a date, those that ended are forgotten, with their
+   * decision. `away`: what comes or grows now is news of an absence.
+   */
+  async keepHolds(holds: readonly Hold[], kinds: ReadonlySet<string>, nowMs: UnixMs, away?: Away): Promise<HeldHold[]> {
     const current = new Map(holds.slice(0, HOLDS_MAX).map((hold) => [hold.id, hold]));
     const writes: ValueWrite[] = [];
     const fresh: HeldHold[] = [];
@@ -189,6 +208,7 @@ export class KeystoneMemory {
         sinceMs: known?.sinceMs ?? nowMs,
         decision: known?.decision ?? null,
         decided: known?.decided ?? [],
+        ...awayOf(known, away),
       };
       this.#memo.holds.set(id, kept);
       writes.push([id, kept as unknown as StoredValue]);
@@ -203,7 +223,8 @@ export class KeystoneMemory {
   async decide(id: string, decision: Decision): Promise<HeldHold | undefined> {
     const hold = this.#memo.holds.get(id);
     if (hold === undefined) return undefined;
-    const decided: HeldHold = { ...hold, decision, decided: hold.objects };
+    const { away: _away, ...alone } = hold; // What comes to it from now on is not of that absence.
+    const decided: HeldHold = { ...alone, decision, decided: hold.objects };
     const action = decision === "approve" ? "approved" : "rejected";
     await this.#writeHolds([[id, decided as unknown as StoredValue]], [{ action, hold: decided }]);
     this.#memo.holds.set(id, decided);
@@ -215,6 +236,11 @@ export class KeystoneMemory {
     await this.#store.write({ holds, meta: audited?.rows ?? [] });
     audited?.done();
   }
+}
+
+function awayOf(known: HeldHold | undefined, away: Away | undefined): Pick<HeldHold, "away"> {
+  const since = known?.away ?? away;
+  return since === undefined ? {} : { away: since };
 }
 
 function writesOf(rows: ReadonlyMap<string, Seen | Intent | null> | undefined): ValueWrite[] {

@@ -8,6 +8,7 @@ import type { Rejection } from "../core/rejection.ts";
 import type { UnixMs } from "../core/stamp.ts";
 import type { KeystoneApi } from "../keystone/api.ts";
 import type { NotificationSource } from "../keystone/notifications.ts";
+import type { Away } from "./away-watch.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
 import type { ReplicaKeeper } from "./replica-keeper.ts";
 import type { World } from "./world.ts";
@@ -37,6 +38,8 @@ export type KeystoneLoopOptions = {
   nameOf(peerId: PeerId): string;
   /** Whether a plan may be made now: not while an anti-entropy session is bringing half of something. */
   mayPlan(): boolean;
+  /** The absence of this node that what comes now is news of; undefined if there was none lately. */
+  awayAt?(nowMs: UnixMs): Away | undefined;
   /** Whether this cloud blocked a peer: nothing is planned from the sets that it owns. */
   isBlocked?(peerId: PeerId): boolean;
   /** Counts against the origin what a Keystone is kept from. */

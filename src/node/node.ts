@@ -17,6 +17,7 @@ import type { ReplicaStore } from "../store/store.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { causesOf } from "./audit-causes.ts";
 import type { AuditLog } from "./audit-log.ts";
+import { AwayWatch } from "./away-watch.ts";
 import { Blocks } from "./blocks.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import type { Config } from "./config.ts";
@@ -270,6 +271,7 @@ export class Node {
   async #enter(keeper: ReplicaKeeper, meshId: MeshId): Promise<Membered> {
     const { config, world, log } = this.options;
     const refuse = (rejections: readonly Rejection[], relay: PeerId) => this.refusals.take(rejections, relay);
+    const away = await AwayWatch.load({ store: this.store, log, nowMs: world.now() });
     const antiEntropy = new AntiEntropy({
       keeper,
       mesh: this.mesh,
@@ -281,6 +283,7 @@ export class Node {
       after: world.after,
       refuse,
       onEnd: () => loop.poke(),
+      onWhole: () => away.heard(world.now()),
     });
     const rules = new StandingRules({
       rules: config.accept ?? [],
@@ -310,6 +313,7 @@ export class Node {
       nameOf: (peerId) => this.nameOf(peerId),
       isBlocked: (peerId) => this.blocks.has(peerId),
       refuse: (rejection) => this.refusals.take([rejection], rejection.origin),
+      awayAt: (nowMs) => away.at(nowMs),
       acceptByRule: () => rules.apply(),
       followCuts: () => cuts.follow(),
       // A cloud that left, or was retired, is its own again: nothing is written there any more.

@@ -7,7 +7,6 @@ import type {
   Control,
   DomainView,
   ExplainView,
-  HoldView,
   MemberView,
   PendingView,
   PlanView,
@@ -18,6 +17,7 @@ import type {
 } from "./control.ts";
 import { NOTIFICATIONS_OFF } from "./control.ts";
 import type { LetGoView, RevokeRequest, RevokeView, ShareOptions, SignerView } from "./control-domains.ts";
+import type { HoldDetailView, HoldView } from "./control-holds.ts";
 import type { MembershipControl } from "./control-membership.ts";
 import { DomainDesk } from "./domain-desk.ts";
 import { ExplainDesk } from "./explain-desk.ts";
@@ -94,8 +94,11 @@ export class Operator implements Control {
         held: [...memory.holds.values()]
           .filter(isWaiting)
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),
+        replaced: memory.replaced.total,
         lastScanMs: membered?.loop.lastScanMs ?? null,
         unseen: membered?.loop.unseen ?? [],
+        creates: membered?.loop.creates ?? [],
+        scans: membered?.loop.scans ?? { by: "api", detail: null },
         events: memory.state.events,
         notifications: membered?.loop.notifications ?? NOTIFICATIONS_OFF,
       },
@@ -241,6 +244,10 @@ export class Operator implements Control {
 
   holds(): Promise<HoldView[]> {
     return this.#holds.list();
+  }
+
+  showHold(options: { id: string }): Promise<HoldDetailView> {
+    return this.#holds.show(options);
   }
 
   decideHold(options: {

@@ -1,19 +1,24 @@
-// Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now.
+// Plans every agreed domain and carries the plans out, again and again until nothing is left that can be done now. Many
+// changes are under way at once: see action-pool.ts.
+import type { Conflict } from "../core/conflict.ts";
 import { guardLimits } from "../core/guard-limits.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
-import { PLAN_PASSES_MAX } from "../core/limits.ts";
+import { APPLY_SLICE_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
 import { type KeystoneId, type SetName, setOwner } from "../core/set-name.ts";
+import type { UnixMs } from "../core/stamp.ts";
 import { firstSaid } from "../core/written-for.ts";
+import { ActionPool, type ApplyProgress } from "./action-pool.ts";
 import { Applier, type ApplierOptions } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
 import { unseenPlan } from "./sight.ts";
+import { UnfitMemory } from "./unfit-memory.ts";
 
 const PLAN_HOLDS: ReadonlySet<string> = new Set(["deletes", "renames", "recreations"]);
 const KINDS_OF_HOLD: ReadonlySet<string> = new Set([...PLAN_HOLDS, ...SETTLE_HOLDS]);
@@ -33,8 +38,14 @@ export type PlanHooks = Pick<ApplierOptions, "eventMark" | "onWrote"> & { isUnse
 export class PlanRunner {
   readonly #options: KeystoneLoopOptions;
   readonly #applier: Applier;
+  readonly #pool: ActionPool;
   readonly #gate: SettleGate;
+  readonly #unfit: UnfitMemory;
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
+  #conflicts: ReadonlyMap<SetName, readonly Conflict[]> = new Map();
+  #mayInsert = false;
+  #retryMs: UnixMs | undefined;
+  #planningMs = 0;
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
   #taken: ReadonlySet<string> = new Set();
 
@@ -43,7 +54,14 @@ export class PlanRunner {
   constructor(options: KeystoneLoopOptions, hooks: PlanHooks = {}) {
     this.#options = options;
     this.#isUnseen = hooks.isUnseen ?? (() => false);
-    this.#applier = new Applier({ ...options, ...hooks, onForeign: (action, why) => this.#countForeign(action, why) });
+    this.#unfit = new UnfitMemory(() => options.now());
+    this.#applier = new Applier({
+      ...options,
+      ...hooks,
+      unfit: this.#unfit,
+      onForeign: (action, why) => this.#countForeign(action, why),
+    });
+    this.#pool = new ActionPool(this.#applier, options.memory);
     this.#gate = new SettleGate(options);
   }
 
@@ -51,13 +69,37 @@ export class PlanRunner {
   standings(): ReadonlyMap<SetName, ReadonlyMap<string, Standing>> {
     const merged = new Map<SetName, Map<string, Standing>>();
     for (const [set, standings] of this.#standings) merged.set(set, new Map(standings));
-    for (const { set, id, why, isConflict } of this.#applier.stuck)
+    for (const { set, id, why } of this.#pool.barred)
+      if (merged.get(set)?.get(id)?.state === "pending") merged.get(set)?.set(id, { state: "pending", why });
+    for (const { set, id, why, isConflict } of this.#applier.stuck.list())
       merged.get(set)?.set(id, { state: isConflict ? "conflict" : "stuck", why });
     return merged;
   }
 
+  /** What can't be as the mesh says, by set, as of the last plan. */
+  get conflicts(): ReadonlyMap<SetName, readonly Conflict[]> {
+    return this.#conflicts;
+  }
+
   get stuckCount(): number {
-    return this.#applier.stuck.length;
+    // What was left out for want of an answer is tried again, as what is stuck is.
+    const unfit = [...this.#conflicts.values()].flat().filter(({ kind }) => kind === "unfit");
+    return this.#applier.stuck.list().length + unfit.length;
+  }
+
+  /** The changes of the plan that is being carried out; null while none is. */
+  get progress(): ApplyProgress | null {
+    return this.#pool.progress;
+  }
+
+  /** When the first stuck change may be tried again, in milliseconds since the epoch. */
+  get retryMs(): UnixMs | undefined {
+    return this.#retryMs;
+  }
+
+  /** Milliseconds that the last run planned, without what it wrote. */
+  get planningMs(): number {
+    return this.#planningMs;
   }
 
   /** The plan as it stands, under every agreement, `observe` too. */
@@ -65,15 +107,27 @@ export class PlanRunner {
     return agreedDomains(this.#options.keeper.replica).map((domain) => ({ domain, plan: this.#planOf(domain) }));
   }
 
-  /** Plans and applies. `mayCreate` is false where Keystone can't take our IDs; `isStopped` ends it between two actions. */
-  async run({ mayCreate, isStopped }: { mayCreate: boolean; isStopped: () => boolean }): Promise<PlanRun> {
-    const { keeper, memory, now, log } = this.#options;
-    let isStale = false;
+  /**
+   * Plans and applies. `mayCreate` is false where Keystone can't take our IDs, `mayInsert` true where its database takes
+   * many at once; `isStopped` ends it between two actions.
+   */
+  async run(how: {
+    readonly mayCreate: boolean;
+    readonly mayInsert: boolean;
+    readonly isStopped: () => boolean;
+  }): Promise<PlanRun> {
+    const { keeper, memory, now, log, uptimeMs } = this.#options;
+    const startedMs = uptimeMs();
+    const isOver = () => how.isStopped() || uptimeMs() - startedMs >= APPLY_SLICE_MS;
+    this.#planningMs = 0;
+    this.#mayInsert = how.mayInsert;
     let written = 0;
-    for (let pass = 0; pass < PLAN_PASSES_MAX && !isStopped(); pass += 1) {
+    for (let pass = 0; pass < PLAN_PASSES_MAX && !isOver(); pass += 1) {
+      const plannedAtMs = uptimeMs();
       const plans = await this.#plansWithTombstones();
       this.#countTakers(plans);
-      for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now()))
+      const away = this.#options.awayAt?.(now());
+      for (const { what, id } of await memory.keepHolds(this.#holdsOf(plans), KINDS_OF_HOLD, now(), away))
         log.warn({ hold: id, what }, "held for an operator");
       // Under `initial` what was placed must be written down before anything more is done, and a clock may forbid that.
       const maySign = keeper.maySignUnasked;
@@ -85,23 +139,14 @@ export class PlanRunner {
       const actions = plans
         .filter(({ domain }) => WRITING.has(domain.mode) && (domain.mode === "mirror" || maySign))
         .flatMap(({ plan: { actions } }) => actions);
-      this.#applier.prune(actions);
-      let done = 0;
-      const skipped = new Set<string>();
-      for (const action of actions) {
-        if (isStopped()) break;
-        if (skipped.has(action.id) || !this.#applier.isDue(action)) continue;
-        if (action.action === "create" && !mayCreate) continue;
-        const applied = await this.#applier.apply(action);
-        isStale ||= applied === "stale";
-        if (applied === "done") done += 1;
-        else skipped.add(action.id);
-        // A child that may still come needs its parents enabled: their disable waits for the next plan.
-        if (applied === "stale" && action.action === "create") this.#skipAbove(action, skipped);
-      }
+      this.#applier.stuck.prune(actions);
+      this.#planningMs += uptimeMs() - plannedAtMs;
+      const { done, isStale } = await this.#pool.carryOut(actions, { ...how, isOver });
+      this.#retryMs = this.#applier.stuck.nextMs(actions);
       if (isStale) return "stale";
       written += done;
-      if (done === 0 && actions.every((action) => this.#applier.isHopeless(action)))
+      if (done === 0 && isOver()) break;
+      if (done === 0 && actions.every((action) => this.#applier.stuck.isHopeless(action)))
         return written > 0 ? "written" : isWaiting ? "waiting" : "settled";
       if (done === 0) return "waiting";
     }
@@ -126,6 +171,7 @@ export class PlanRunner {
     if (placed.length > 0 && maySign) await keeper.write(placed);
     if (rows.size + (maySign ? placed.length : 0) > 0) plans = this.plans();
     this.#standings = new Map(plans.map(({ domain, plan: { standings } }) => [domain.set, standings]));
+    this.#conflicts = new Map(plans.map(({ domain, plan: { conflicts } }) => [domain.set, conflicts]));
     return plans;
   }
 
@@ -153,14 +199,6 @@ export class PlanRunner {
     this.#taken = taken;
   }
 
-  #skipAbove({ fields, set }: Action, skipped: Set<string>): void {
-    const { seen } = this.#options.memory;
-    for (let id = String(fields.parent_id); seen.get(id)?.set === set && !skipped.has(id); ) {
-      skipped.add(id);
-      id = seen.get(id)?.parentId ?? "";
-    }
-  }
-
   /** Under `initial` what is placed is this cloud's own from now on. */
   #placedWord({ set, domainId }: DomainView, id: string): Write {
     const about = id === domainId ? undefined : (id as KeystoneId);
@@ -186,6 +224,8 @@ export class PlanRunner {
       limits: guardLimits(guards, domain.domainId),
       known: memory.holds,
       nameOf,
+      unfit: this.#unfit,
+      mayInsert: this.#mayInsert,
       ...(drift === undefined ? {} : { drift }),
     });
     if (this.#isUnseen(domain.domainId)) return unseenPlan(planned);

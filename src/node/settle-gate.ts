@@ -6,7 +6,7 @@ import { newestTaken } from "../core/authority.ts";
 import { holdId, unsettledHold } from "../core/capture-holds.ts";
 import { type DomainView, decisionFor, type Hold } from "../core/keystone-view.ts";
 import { SETTLE_WAIT_MAX_MS } from "../core/limits.ts";
-import type { Plan } from "../core/plan.ts";
+import { NOTHING, type Plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { SetName } from "../core/set-name.ts";
 import type { Instant, UnixMs } from "../core/stamp.ts";
@@ -45,14 +45,7 @@ export class SettleGate {
     const kept = [...this.#options.memory.holds.values()].filter(
       ({ kind, id }) => planHolds.has(kind) && id.startsWith(holdId(kind, domain.domainId)),
     );
-    return {
-      actions: [],
-      standings: new Map([...domain.projects.keys()].map((id) => [id, WAITING])),
-      holds: kept,
-      tombstones: new Map(),
-      takers: [],
-      placed: [],
-    };
+    return { ...NOTHING, standings: new Map([...domain.projects.keys()].map((id) => [id, WAITING])), holds: kept };
   }
 
   /** The hold of a domain that is unsettled: once it has waited long, and from then on, approved or not. */

@@ -6,6 +6,7 @@ import type { Hold } from "../core/keystone-view.ts";
 import type { CanaryKeeper } from "./canary-keeper.ts";
 import type { LastingState } from "./keystone-memory.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
+import { NOTHING_REPLACED } from "./replaced-list.ts";
 import type { Scan } from "./scan.ts";
 import { HEALED, HEALING, WHAT_HAPPENED } from "./state-words.ts";
 
@@ -53,7 +54,12 @@ export class StateKeeper {
   async enter(state: LastingState, what: string): Promise<void> {
     const { memory, now, log } = this.#options;
     log.warn({ state, what }, "Keystone state");
-    await memory.write({ state: memory.stateAfter(state, { atMs: now(), state, what }) });
+    // A new bad day begins a list of its own.
+    const isNew = HEALING.has(state) && memory.state.state === "ok" && memory.replaced.total > 0;
+    await memory.write({
+      state: memory.stateAfter(state, { atMs: now(), state, what }),
+      ...(isNew ? { replaced: NOTHING_REPLACED } : {}),
+    });
   }
 
   #healing(): CaptureMode | "stop" {

@@ -1,6 +1,14 @@
 // A Keystone in memory, for the simulator and for unit tests: KeystoneApi with Keystone's own rules, faults on demand,
 // and the backdoors that a test needs. Time and chance are the caller's: a seed replays it exactly.
-import type { DomainObject, KeystoneApi, KeystoneScope, ProjectObject, WriteOptions } from "../../src/keystone/api.ts";
+import { isSameValue, VALUE_FIELDS } from "../../src/core/keystone-view.ts";
+import type {
+  DomainObject,
+  KeystoneApi,
+  KeystoneScope,
+  ProjectObject,
+  UpdateOptions,
+  WriteOptions,
+} from "../../src/keystone/api.ts";
 import {
   checkBody,
   checkCreate,
@@ -40,10 +48,13 @@ export type ModelSnapshot = { readonly rows: Rows };
 export type ModelOptions = {
   /** 32 fresh lower-case hex digits. */
   readonly newId: () => string;
-  readonly sleep?: (ms: number) => Promise<void>;
+  /** Waits; "stopped" if Keystone was stopped meanwhile, with all that it was at. */
+  readonly sleep?: (ms: number) => Promise<"stopped" | undefined>;
   readonly database?: Database;
   /** Whether the driver plugin is at work. Default: true. */
   readonly driver?: boolean;
+  /** Whether that plugin compares before it sets. Default: as `driver`. */
+  readonly compareAndSet?: boolean;
 };
 export type ModelKeystone = KeystoneApi & {
   /** What an operator does by hand: the same rules, no faults. */
@@ -89,13 +100,15 @@ export function createModelKeystone(options: ModelOptions): ModelKeystone {
     newId: options.newId,
     database: options.database ?? "sqlite",
     driver: options.driver ?? true,
+    compareAndSet: options.compareAndSet ?? options.driver ?? true,
   };
   const late: (() => void)[] = [];
   const carryOut: CarryOut = async (call, action) => {
     const fault = model.down ? { fault: "unreachable" as const } : model.faults(call);
     if (fault === undefined) return action();
     if (fault.fault === "slow") {
-      await options.sleep?.(fault.ms);
+      const isStopped = (await options.sleep?.(fault.ms)) === "stopped";
+      if (isStopped) throw fail(call.write ? "UNKNOWN_OUTCOME" : "UNREACHABLE", call.method, "no answer");
       return action();
     }
     if (fault.fault === "unreachable" || !call.write) throw fail("UNREACHABLE", call.method, "no answer");
@@ -141,6 +154,7 @@ type State = {
   readonly newId: () => string;
   readonly database: Database;
   readonly driver: boolean;
+  readonly compareAndSet: boolean;
 };
 /** The domains of a login for some; undefined for one that sees all. */
 type Visible = readonly string[] | undefined;
@@ -173,6 +187,7 @@ function api(state: State, carryOut: CarryOut, visible: () => Visible): Keystone
     checkDriver: () =>
       read("checkDriver", undefined, () => ({
         explicitIds: state.driver,
+        compareAndSet: state.compareAndSet,
         detail: state.driver ? "the driver plugin is at work" : "Keystone would choose IDs of its own",
       })),
     listProjects: (domainId) =>
@@ -273,11 +288,15 @@ type Update = {
   readonly patch: Write & { readonly enabled?: boolean; readonly extra?: Readonly<Record<string, unknown>> };
 };
 
-function update(state: State, { operation, id, patch }: Update, options: WriteOptions | undefined): ProjectObject {
+function update(state: State, { operation, id, patch }: Update, options: UpdateOptions | undefined): ProjectObject {
   checkBody(operation, patch);
   const row = state.rows.get(id);
   if (row === undefined) throw fail("NOT_FOUND", operation, `could not find ${id}`);
   checkUpdate(operation, state.rows, row, patch.enabled);
+  for (const field of VALUE_FIELDS)
+    if (state.compareAndSet && options?.expect !== undefined && field in options.expect)
+      if (!isSameValue(field, options.expect[field], row[field]))
+        throw fail("CHANGED_MEANWHILE", operation, `keymesh_expect: ${field} of ${id} is another`);
   const { name = row.name, tags = row.tags, extra, ...fields } = patch;
   const changed = {
     ...row,

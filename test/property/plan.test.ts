@@ -60,7 +60,8 @@ async function tell(
   return cloud;
 }
 
-const rest = async (cloud: Cloud) => void (await cloud.settle({ approve: true }));
+// What got no answer again and again may be a value that this Keystone can't hold: minutes pass until it is tried again.
+const rest = async (cloud: Cloud) => void (await cloud.settle({ approve: true, turnsMax: 1_000 }));
 
 async function rows(cloud: Cloud): Promise<Map<string, ProjectObject>> {
   return new Map((await cloud.model.admin.listProjects(DOMAIN)).map((row) => [row.id, row]));

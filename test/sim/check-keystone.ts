@@ -119,7 +119,9 @@ export class KeystoneCheck {
 
   #mayEnable(cloud: SimCloud, key: RecordKey): boolean {
     const values = this.#values(cloud, key, "enabled");
-    return values.length === 0 || values.includes(true);
+    // Said by nobody it is enabled, also where the one who said otherwise lost that word (seed 2353).
+    const isUnsaid = values.length === 0 || this.#simulation.checks.replicaOf(cloud).wasUnsaid(key, "enabled", PLAN_MS);
+    return isUnsaid || values.includes(true);
   }
 
   #values(cloud: SimCloud, key: RecordKey, field: string): FieldValue[] {

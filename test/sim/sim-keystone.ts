@@ -83,8 +83,13 @@ export class SimKeystone {
     this.#parts = parts;
     this.model = createModelKeystone({
       newId: () => parts.chance.hex(32),
-      sleep: (ms) => parts.timeline.wait(ms, "Keystone slow"),
+      sleep: async (ms) => {
+        const before = this.#restores;
+        await parts.timeline.wait(ms, "Keystone slow");
+        return this.#restores === before ? undefined : "stopped";
+      },
       database: parts.database ?? "sqlite",
+      compareAndSet: parts.database === "mariadb", // Older plugins don't: both kinds are out there.
     });
     this.model.faults = (call) => this.#fault(call);
     this.#rows = this.model.snapshot().rows;
@@ -118,14 +123,16 @@ export class SimKeystone {
   }
 
   #changes = 0;
+  #restores = 0;
   readonly #taken = new WeakMap<ReadonlyMap<string, ProjectObject>, number>();
 
   /**
-   * What was under way has landed by then, and lands no later. What was decided by a read before it may come after it, as
+   * What was under way has landed by then, or ends with the Keystone that is stopped for it (seed 2892). What was decided by a read before it may come after it, as
    * a raise of the canary does (seed 123).
    */
   restore(rows: ReadonlyMap<string, ProjectObject>): void {
     this.landLate();
+    this.#restores += 1;
     this.#stoppedUntilMs = this.#parts.timeline.nowMs + this.#parts.chance.pick(RESTORE_STOPS_MS);
     this.model.restore({ rows });
     this.#look("restore", this.#taken.get(rows));

@@ -1,4 +1,6 @@
-"""[resource] driver = keymesh: the stock SQL driver, and POST /v3/projects honours explicit_project_id.
+"""[resource] driver = keymesh: the stock SQL driver, and two keys that a project's body may hold.
+
+POST /v3/projects honours explicit_project_id, PATCH /v3/projects/ID honours keymesh_expect.
 
 A project has the same ID in every cloud, but Keystone's API gives each new project a random one. A driver
 is the one thing that an operator can name in keystone.conf and that stands inside the process, so loading
@@ -12,12 +14,16 @@ from typing import Any
 
 from keystone.api import projects
 from keystone.common import policies
+from keystone.common import sql as common_sql
 import keystone.conf
 from keystone import exception
 from keystone.resource.backends import sql
+from keystone.resource.backends import sql_model
 from oslo_policy import policy
 
 KEY = 'explicit_project_id'
+EXPECT = 'keymesh_expect'
+EXPECTED_FIELDS = ('name', 'description', 'enabled', 'tags')
 ID_FORMAT = re.compile(r'[0-9a-f]{32}')
 RULE = policy.RuleDefault(
     name='keymesh:explicit_project_id',
@@ -33,11 +39,54 @@ _enforcer.register_default(RULE)
 
 
 class Resource(sql.Resource):
-    """The stock driver; making one installs the hook."""
+    """The stock driver; making one installs the hook, and updates compare before they set."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         install_hook()
+
+    def create_project(self, project_id: str, project: dict[str, Any]) -> dict[str, Any]:
+        # There is nothing to compare with, and Keystone would store the key in the project's `extra`, for ever.
+        return super().create_project(project_id, {key: project[key] for key in project if key != EXPECT})
+
+    @common_sql.handle_conflicts(conflict_type='project')
+    def update_project(self, project_id: str, project: dict[str, Any]) -> dict[str, Any]:
+        """Updates a project; with keymesh_expect only if its fields still have these values, else 409.
+
+        Every update locks the row first, without the key too: two that change tags alone would not meet at
+        the row otherwise. The lock is an UPDATE of nothing, because SQLite ignores SELECT ... FOR UPDATE,
+        and it comes before the first read, so that what is compared is what the other writer left.
+        """
+        changes = {key: value for key, value in project.items() if key != EXPECT}
+        with common_sql.session_for_write() as session:
+            table = sql_model.Project
+            session.query(table).filter_by(id=project_id).update(
+                {table.id: table.id}, synchronize_session=False)
+            if EXPECT in project:
+                compare(project_id, project[EXPECT], self._get_project(session, project_id).to_dict())
+            # The stock driver's own session_for_write joins this transaction.
+            return super().update_project(project_id, changes)
+
+
+def compare(project_id: str, expected: Any, held: dict[str, Any]) -> None:
+    """Raises a conflict unless a project holds what is expected of it."""
+    if not isinstance(expected, dict) or not set(expected) <= set(EXPECTED_FIELDS):
+        raise exception.ValidationError(
+            message='%s must be an object of %s.' % (EXPECT, ', '.join(EXPECTED_FIELDS)))
+    for field, value in expected.items():
+        if not is_same(field, value, held.get(field)):
+            raise exception.Conflict(type='project', details='%s: %s of %s is not what was expected' % (
+                EXPECT, field, project_id))
+
+
+def is_same(field: str, expected: Any, held: Any) -> bool:
+    """Compares as a client sees it: NULL for disabled, tags in any order."""
+    if field == 'enabled':
+        return expected is bool(held)
+    if field == 'tags':
+        is_list = isinstance(expected, list) and all(isinstance(tag, str) for tag in expected)
+        return is_list and sorted(expected) == sorted(held or [])
+    return expected == held
 
 
 def find_hook_class() -> type:
@@ -74,7 +123,8 @@ def install_hook() -> None:
         # Null is refused as well: who sends the key must never end up with a random ID.
         if not isinstance(ref[KEY], str) or not ID_FORMAT.fullmatch(ref[KEY]):
             raise exception.ValidationError(
-                message='%s must be 32 lower-case hexadecimal digits.' % KEY)
+                # Names the other key too: by that a client sees that this plugin knows it.
+                message='%s must be 32 lower-case hexadecimal digits. Updates may hold %s.' % (KEY, EXPECT))
         # Without the key: Keystone stores what it does not know in the project's `extra`, for ever.
         chosen = {key: value for key, value in ref.items() if key != KEY}
         chosen['id'] = ref[KEY]

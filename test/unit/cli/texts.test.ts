@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { domainsText } from "../../../src/cli/domain.ts";
-import { holdsText } from "../../../src/cli/hold.ts";
+import { holdsText, holdText } from "../../../src/cli/hold.ts";
 import { membersText, pendingText } from "../../../src/cli/member.ts";
 import { planText } from "../../../src/cli/plan.ts";
 import { projectsText } from "../../../src/cli/project.ts";
@@ -32,6 +32,7 @@ describe("what people read", () => {
     expect(text).toContain("restored, scanned 64 s ago; 1 pending, 0 stuck, 2 held (keymesh hold list)");
     expect(text).toContain("it is being healed from the mesh");
     expect(text).toContain("canary went from 7 to 5");
+    expect(text).toContain("3 values that stood here when it was put back were replaced by the mesh's");
     expect(text).toContain(`cloud-b ${PEER_B}, 60 s ago`);
   });
 
@@ -43,6 +44,19 @@ describe("what people read", () => {
     expect(statusText(STATUS, NOW_MS)).toContain("mirror, switched off, 1 project off, 2 opted out");
     const [web = ""] = PROJECTS.map(({ id }) => id).slice(1);
     expect(explainText(await fakeControl().explain({ id: web }))).toMatch(/cloud-b \S+ +switched off$/m);
+  });
+
+  it("tells what would happen to each object of a hold, who asked and when", async () => {
+    const text = holdText(await fakeControl().showHold({ id: "h1" }), NOW_MS);
+    expect(text).toMatch(
+      /^h1 \(renames, 2 objects, since 64 s ago\)\n {2}2 projects have names that others took first$/m,
+    );
+    expect(text).toMatch(
+      / 1{32} {2}research {2}is renamed here: name .* -> "web~11111111" .* 1970-01-01T00:00:02.000Z$/m,
+    );
+    expect(text).toContain("and 1 more");
+    expect(text).toContain("keymesh hold approve h1, or keymesh hold reject h1");
+    expect(text).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
   });
 
   it("explains each field: who said it, for whom, what is here instead, and whose words lost", async () => {
@@ -99,6 +113,7 @@ describe("what people read", () => {
       claims: [{ set: HOSTILE_NAME, owner: HOSTILE_NAME, ownerName: HOSTILE_NAME }],
       keystone: { [HOSTILE_NAME]: HOSTILE_NAME },
       local: [],
+      replaced: [{ field: HOSTILE_NAME, found: HOSTILE_NAME, atMs: 1 }],
     };
     const texts = [
       statusText(hostile, NOW_MS),

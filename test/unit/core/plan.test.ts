@@ -112,6 +112,36 @@ describe("creating", () => {
     expect(steps({ mesh, here })).toEqual([]);
   });
 
+  it("puts rows under a disabled parent where the database takes them, as deep as Keystone allows", () => {
+    const off = { enabled: false };
+    const mesh = { [A]: project("a", off), [B]: project("b", under(A)), [C]: project("c", under(B)) };
+    const one = { mesh, here: { [A]: OFF_A }, input: { mayInsert: true } };
+    expect(planOf(one).actions).toMatchObject([
+      { action: "create", id: B, insert: true, fields: { enabled: false } },
+      { action: "create", id: C, insert: true, fields: { enabled: false } },
+    ]);
+    const chain = ["5", "6", "7", "8", "9", "a"].map(idOf);
+    const deep = Object.fromEntries(
+      chain.map((id, at) => [id, project(`p${at}`, at === 0 ? off : under(chain[at - 1] as string))]),
+    );
+    const top = { [chain[0] as string]: row("p0", off) };
+    expect(planOf({ mesh: deep, here: top, input: { mayInsert: true } }).actions.map(({ id }) => id)).toEqual(
+      chain.slice(1, 5),
+    );
+    const inDomain = { [DOMAIN]: { ...DOMAIN_ROW, values: { ...DOMAIN_ROW.values, enabled: false } } };
+    const domain = { domain: record({ fields: { name: "shared", description: "", enabled: false } }) };
+    expect(
+      planOf({ mesh: { [A]: project("a") }, here: inDomain, domain, input: { mayInsert: true } }).actions,
+    ).toMatchObject([{ id: A, insert: true, fields: { enabled: true } }]);
+  });
+
+  it("says which child can never come, because its parent was deleted", () => {
+    const mesh = { [A]: deleted("a"), [B]: project("b", under(A)) };
+    expect(steps({ mesh })).toEqual([]);
+    expect(standing({ mesh }, B)).toMatchObject({ state: "conflict", why: expect.stringContaining("was deleted") });
+    expect(planOf({ mesh }).conflicts).toMatchObject([{ id: B, kind: "parent", others: [A] }]);
+  });
+
   it("goes on with such a subtree after a crash in its middle", () => {
     const mesh = { [A]: project("a", { enabled: false }), [B]: project("b", under(A)) };
     expect(steps({ mesh, here: { [A]: ROW_A } })).toEqual([

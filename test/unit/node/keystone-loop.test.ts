@@ -64,6 +64,31 @@ describe("a Keystone that was put back to an older copy", () => {
     await restored(cloud, backup);
   });
 
+  it("lists what stood there and was written over, an edit after the restore among it, until the next bad day", async () => {
+    const cloud = await settled();
+    await cloud.hear([say(ANNA, { id: A, at: 5, fields: { description: "said" } })]);
+    await cloud.settle();
+    const backup = cloud.model.snapshot();
+    await moveOn(cloud);
+    cloud.model.restore(backup);
+    await cloud.model.admin.updateProject(A, { description: "edited after the restore" });
+    await cloud.settle();
+    const { total, values } = cloud.memory.replaced;
+    expect([total, values.map(({ id, field, found, becomes }) => [id, field, found, becomes])]).toEqual([
+      2,
+      [
+        [A, "name", "web", "renamed"],
+        [A, "description", "edited after the restore", "said"],
+      ],
+    ]);
+    expect(cloud.signed()).toEqual([]);
+    await cloud.restart();
+    expect(cloud.memory.replaced.total).toBe(2);
+    cloud.model.restore(backup);
+    await cloud.settle();
+    expect(cloud.memory.replaced.values.map(({ field, found }) => [field, found])).toEqual([["name", "web"]]);
+  });
+
   it("is told from an edit by the canary though the node was down", async () => {
     const cloud = await settled();
     const backup = cloud.model.snapshot();
