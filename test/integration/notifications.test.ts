@@ -46,6 +46,16 @@ async function flows(cloud: Cloud): Promise<void> {
   });
 }
 
+/** What was captured so far is confirmed: else its absence after a crash is held for an operator, rightly. */
+async function confirmed(cloud: Cloud): Promise<void> {
+  const canary = async () => JSON.stringify((await cloud.admin.ask("GET", "/projects?name=keymesh-canary")).body);
+  await until("the canary rests", async () => {
+    const before = await canary();
+    await sleep(SCAN_MS);
+    return before === (await canary());
+  });
+}
+
 beforeAll(async () => {
   broker = await startBroker({ count: 2, basic: ["k2"] });
   federation = await startFederation({ count: 2, broker });
@@ -141,6 +151,7 @@ describe("while the broker is away, or the node", () => {
     const kept = await a.admin.create({ name: "kept", domainId: federation.domainId });
     const gone = await a.admin.create({ name: "gone", domainId: federation.domainId });
     for (const one of [kept, gone]) await has(b, one.id, one.name);
+    await confirmed(a);
     await a.kill("SIGKILL");
     await a.admin.patch(kept.id, { name: "kept, renamed" });
     await a.admin.delete(gone.id);
