@@ -6,6 +6,7 @@ import { addHold } from "./hold.ts";
 import { addIdentity } from "./identity.ts";
 import { addInit } from "./init.ts";
 import { addJoin } from "./join.ts";
+import { addKeystone } from "./keystone.ts";
 import { addMember } from "./member.ts";
 import { addMesh } from "./mesh.ts";
 import { addMetrics } from "./metrics.ts";
@@ -30,6 +31,7 @@ const VERBS: readonly AddVerb[] = [
   addProject,
   addPlan,
   addHold,
+  addKeystone,
   addAudit,
   addStatus,
   addMetrics,
@@ -67,6 +69,7 @@ function createProgram({ shell, json }: { shell: Shell; json: boolean }, verbs: 
 }
 
 const HELP = `
+All verbs but init, run, keystone and identity export or import ask the running node, over a socket in its data directory.
 All verbs but init, run, audit and identity export or import ask the running node, over a socket in its data directory.
 Exit codes: 0 done, 1 refused or failed, 2 called wrongly.
 

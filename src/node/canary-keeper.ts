@@ -18,15 +18,6 @@ const DEFAULT_DOMAIN = "default";
 const CANARY_DESCRIPTION =
   "keymesh's mark in this Keystone: tells a restored backup from an operator's edit. Leave it as it is.";
 
-/**
- * Whether a project is the canary. Where our login sees some domains only it stands in one of them, perhaps a shared one
- * (ADR 0016): it is no part of what is shared. By its name too where the mesh knows of none, because a crash may come
- * between its making and our memory.
- */
-export function isCanary({ id, name }: Pick<ProjectObject, "id" | "name">, memory: KeystoneMemory): boolean {
-  return id === memory.canary?.projectId || (name === CANARY_NAME && !memory.seen.has(id));
-}
-
 export class CanaryKeeper {
   readonly #api: KeystoneApi;
   readonly #memory: KeystoneMemory;

@@ -5,8 +5,9 @@ import type { CanaryFound } from "../core/canary.ts";
 import { type DomainView, type Held, isSameValues, type Seen, valuesOf } from "../core/keystone-view.ts";
 import { KEYSTONE_CONNECTIONS_MAX } from "../core/limits.ts";
 import { type KeystoneApi, KeystoneError, type ProjectObject } from "../keystone/api.ts";
-import { type CanaryKeeper, isCanary } from "./canary-keeper.ts";
+import type { CanaryKeeper } from "./canary-keeper.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
+import { isOwnTool } from "./own-projects.ts";
 import { lookFor, type UnseenDomain } from "./sight.ts";
 
 export type DomainScan = {
@@ -51,7 +52,7 @@ async function scanDomain(
   const itself = await api.getProject(domain.domainId);
   if (itself?.isDomain) held.set(itself.id, itself);
   for (const project of itself === undefined ? [] : await api.listProjects(domain.domainId))
-    if (project.domainId === domain.domainId && !isCanary(project, memory)) held.set(project.id, project);
+    if (project.domainId === domain.domainId && !isOwnTool(project, memory)) held.set(project.id, project);
   const missing = [...memory.seenIn(domain.set)].filter(([id, row]) => row.present && !held.has(id)).map(([id]) => id);
   const gone = new Set<string>();
   // A list can miss what is there: only a read of its own tells that something is gone.
@@ -88,7 +89,7 @@ export async function scanObjects(
     const gone = new Set<string>();
     for (const [id, object] of found) {
       if (object === undefined && rows.get(id)?.present === true) gone.add(id);
-      if (object === undefined || isCanary(object, memory)) continue;
+      if (object === undefined || isOwnTool(object, memory)) continue;
       if (object.isDomain ? id === domain.domainId : object.domainId === domain.domainId) held.set(id, object);
     }
     return held.size + gone.size === 0 ? [] : [{ domain, held, gone }];
