@@ -2,6 +2,7 @@
 import { scopesOf } from "../core/authority.ts";
 import { capture } from "../core/capture.ts";
 import type { CaptureMode, Vouched } from "../core/capture-draft.ts";
+import { type EditConflict, withEdits } from "../core/edit-conflict.ts";
 import { guardLimits } from "../core/guard-limits.ts";
 import { intentAt } from "../core/intents.ts";
 import type { Hold, Seen } from "../core/keystone-view.ts";
@@ -38,6 +39,7 @@ export async function captureScan(
   const writes: Write[] = [];
   const seen = new Map<string, Seen>();
   const holds: Hold[] = [];
+  const edits: EditConflict[] = [];
   const replaced: Replaced[] = [];
   for (const { domain, held, gone } of scan.domains) {
     const authority = keeper.replica.authority(domain.set);
@@ -65,7 +67,10 @@ export async function captureScan(
     // What looks like this cloud's own may only lack its record while a session brings half of something, or a revoke is half known.
     const isKnown = options.mayPlan() && options.hasPulled() && keeper.replica.isSettled(domain.set);
     for (const [id, row] of captured.seen) if (isKnown || row.isOwn !== true) seen.set(id, row);
-    for (const { id, what } of captured.notes) log.info({ id, what }, "noted");
+    for (const { id, what, edit } of captured.notes) {
+      log.info({ id, what }, "noted");
+      if (edit !== undefined) edits.push({ ...edit, set: domain.set, atMs: now() });
+    }
   }
   // What can't be signed now must not pass for seen, nor lose the intents it is judged by: the next scan finds all again.
   const raise = () => (isLook ? holds : keepHolds(holds, options));
@@ -75,9 +80,10 @@ export async function captureScan(
     const left = intentAt(intent, nowMs);
     return left === intent ? [] : [[id, left] as const];
   });
+  const more = edits.length === 0 ? {} : { edits: withEdits(memory.edits, edits) };
   const list = withReplaced(memory.replaced, replaced, nowMs);
   const isListed = list === memory.replaced;
-  const change = { seen, intents: new Map(overdue), ...(isListed ? {} : { replaced: list }) };
+  const change = { seen, intents: new Map(overdue), ...(isListed ? {} : { replaced: list }), ...more };
   if (writes.length > 0) await keeper.write(writes, (signed) => memory.batch(change, signed));
   else if (seen.size + overdue.length > 0 || !isListed) await keeper.note(memory.batch(change));
   memory.believe(change);
