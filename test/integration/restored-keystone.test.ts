@@ -21,6 +21,7 @@ import {
 } from "../fixtures/bad-days.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { type Cloud, useFederation } from "../fixtures/federation.ts";
+import { KeystoneAdmin } from "../fixtures/keystone-admin.ts";
 
 const federation = useFederation({ count: 3 });
 const SHARED = "is_domain = 0 and name <> 'admin'";
@@ -230,8 +231,8 @@ describe("a Keystone that is put back while people work", () => {
 
   soak("once more while it is being healed is healed all the same", async () => {
     const { a, b, c, domainId } = world();
-    const [project] = await settled([a, b, c], domainId);
-    const id = project?.id ?? "";
+    const { id } = await a.admin.create({ domainId, name: "put back twice", description: "old" });
+    await settled([a, b, c], domainId);
     const copy = await a.copyDatabase();
     await a.admin.patch(id, { description: "newer than the copy" });
     await a.admin.create({ domainId, name: "newer than the copy" });
@@ -247,14 +248,15 @@ describe("a Keystone that is put back while people work", () => {
 
   soak("together with its node's store is healed from the others", async () => {
     const { a, b, c, domainId } = world();
-    const [project] = await settled([a, b, c], domainId);
+    const { id } = await a.admin.create({ domainId, name: "in both copies" });
+    await settled([a, b, c], domainId);
     await a.kill("SIGTERM");
     const store = join(a.data, "store");
     await cp(store, `${store}.both`, { recursive: true });
     await a.start();
     await scans(a);
     const copy = await a.copyDatabase();
-    await a.admin.patch(project?.id ?? "", { name: "renamed after both copies" });
+    await a.admin.patch(id, { name: "renamed after both copies" });
     await a.admin.create({ domainId, name: "made after both copies" });
     await settled([a, b, c], domainId);
     const wanted = await b.admin.list(domainId);
@@ -286,14 +288,17 @@ describe("a Keystone that is put back while people work", () => {
 
 describe("a clone of another cloud", () => {
   it("is written to by nobody until an operator decides, and is then brought to what the mesh says", async () => {
-    const { a, b, domainId } = world();
-    await settled([a, b], domainId);
+    const { a, b: cloned, domainId } = world();
+    await settled([a, cloned], domainId);
     const clone = await a.copyDatabase();
-    giveLogins(clone, await b.copyDatabase());
-    await b.putBackDatabase(clone);
+    giveLogins(clone, await cloned.copyDatabase());
+    await cloned.putBackDatabase(clone);
+    // The clone knows its users by other IDs: to whom it doesn't know it answers 404, whatever is asked.
+    const b = { ...cloned, admin: new KeystoneAdmin(cloned.keystone) };
     await eventually(async () => expect((await b.control.status()).keystone).toMatchObject({ state: "contested" }));
     const made = await a.admin.create({ domainId, name: "made beside a clone" });
     await scans(b);
+    expect(await b.admin.get(domainId)).toMatchObject({ name: "shared" });
     expect(await b.admin.get(made.id)).toBeUndefined();
     const told = holdsText(await b.control.holds(), Date.now());
     expect(told).toContain("the canary in this Keystone was signed by a: two nodes on one Keystone, or a cloned cloud");
