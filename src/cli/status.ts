@@ -121,10 +121,16 @@ function workRow({ work }: StatusView, nowMs: number): [string, ...string[]][] {
 
 /** Only what needs somebody: that all is written is nothing to tell. */
 function auditRow({ audit }: StatusView): [string, ...string[]][] {
-  if (audit === null || (audit.why === null && audit.lost === 0)) return [];
-  const lost = audit.lost === 0 ? [] : [`${counted(audit.lost, "event")} lost: too many waited`];
-  const why = audit.why === null ? [] : [`${audit.file} ${audit.why}; ${counted(audit.waiting, "event")} wait`];
-  return [["audit", ...why, ...lost]];
+  if (audit === null) return [];
+  const trouble = (whose: string, { waiting, lost, why }: { waiting: number; lost: number; why: string | null }) => [
+    ...(why === null ? [] : [`${whose} ${why}; ${counted(waiting, "event")} wait`]),
+    ...(lost === 0 ? [] : [`${whose} ${counted(lost, "event")} lost: too many waited`]),
+  ];
+  const lines = [
+    ...trouble(`${audit.file}:`, audit),
+    ...(audit.broker === null ? [] : trouble("the broker is not told:", audit.broker)),
+  ];
+  return lines.length === 0 ? [] : [["audit", ...lines]];
 }
 
 function blockedRow({ blocked }: StatusView, nowMs: number): [string, ...string[]][] {

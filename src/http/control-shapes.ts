@@ -18,6 +18,7 @@ import type {
 import { NOTIFICATIONS_OFF } from "../node/control.ts";
 import type { LetGoView, RevokeView, SignerView } from "../node/control-domains.ts";
 import { rotationView } from "./rotation-shapes.ts";
+import { auditView, rejectionView } from "./trail-shapes.ts";
 
 const text = z.string();
 const count = z.number();
@@ -68,18 +69,6 @@ export const switchView: z.ZodType<SwitchView> = z.looseObject({
   enabled: z.boolean(),
   off: z.boolean(),
   optedOut: z.boolean(),
-});
-
-const rejectionView = z.looseObject({
-  peerId: text,
-  name: text.default(""), // A node of before tells the peer ID, the code and the count.
-  code: text,
-  why: text.default(""),
-  count,
-  firstMs: count.default(0),
-  lastMs: count.default(0),
-  detail: text.default(""),
-  via: text.default(""),
 });
 
 export const statusView: z.ZodType<StatusView> = z.looseObject({
@@ -151,7 +140,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
   rejections: z.array(rejectionView),
   struck: z.array(z.looseObject({ peerId: text, name: text, untilMs: count })).default([]), // A node of before tells neither.
   knocks: z.array(z.looseObject({ peerId: text, count, lastMs: count })).default([]),
-  audit: z.looseObject({ file: text, waiting: count, lost: count, why: text.nullable() }).nullable().default(null),
+  audit: auditView.nullable().default(null),
 });
 
 export const memberView: z.ZodType<MemberView> = z.looseObject({

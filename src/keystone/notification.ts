@@ -3,6 +3,7 @@
 // all of it is checked, and an event is never more than a hint to look and a word on who asked.
 import { z } from "zod";
 import { NOTIFICATION_BYTES_MAX } from "../core/limits.ts";
+import { PUBLISHER_PREFIX } from "./event-publisher.ts";
 import { oneLine } from "./one-line.ts";
 
 /** A change in Keystone, as it tells it after it was done. */
@@ -25,7 +26,7 @@ export type ReadNotification =
 
 const word = z.string().max(256);
 const outerSchema = z.looseObject({ "oslo.message": z.string() });
-const innerSchema = z.looseObject({ event_type: word, payload: z.unknown() });
+const innerSchema = z.looseObject({ event_type: word, publisher_id: word.nullish(), payload: z.unknown() });
 const payloadSchema = z.looseObject({
   resource_info: word.nullish(),
   target: z.looseObject({ id: word.nullish() }).nullish(),
@@ -52,6 +53,8 @@ export function readNotification(content: Uint8Array): ReadNotification {
   if (!outer.success) return bad("it is no message of oslo's second format");
   const inner = innerSchema.safeParse(parseJson(outer.data["oslo.message"]));
   if (!inner.success) return bad("its body has no event_type");
+  // A node tells of what it put into the database: nobody's edit, and no word on who made one.
+  if (inner.data.publisher_id?.startsWith(PUBLISHER_PREFIX) === true) return { is: "other" };
   const [, kind, change] = FOLLOWED.exec(inner.data.event_type) ?? [];
   if ((kind !== "project" && kind !== "domain") || !isChange(change)) return { is: "other" };
   const payload = payloadSchema.safeParse(inner.data.payload);

@@ -5,6 +5,7 @@ import type { Entry } from "../core/entry.ts";
 import { AUDIT_GATHER_MS, AUDIT_RETRY_MS, AUDIT_WAITING_MAX, AUDIT_WRITE_BYTES_MAX } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerId } from "../core/peer-id.ts";
+import type { PublisherState } from "../keystone/event-publisher.ts";
 import type { ReplicaStore, StoredValue, ValueWrite } from "../store/store.ts";
 import type { Cause, Written } from "./audit-causes.ts";
 import { type AuditNames, type CadfEvent, cadfEvent } from "./audit-event.ts";
@@ -51,7 +52,11 @@ export type AuditLogOptions = {
   readonly log: Log;
   readonly world: Pick<World, "now" | "after">;
   readonly self: PeerId;
-  readonly listeners?: readonly AuditListener[];
+  readonly listener?: AuditListener;
+  /** Who is told beside the file, and how that goes. */
+  readonly broker?: { readonly state: PublisherState };
+  /** Events that may wait; AUDIT_WAITING_MAX by default. */
+  readonly waitingMax?: number;
 };
 /** What the node knows that a note needs. */
 export type AuditContext = Pick<AuditNames, "nameOf"> & { causesOf(written: Written): Cause };
@@ -67,6 +72,7 @@ const NO_CONTEXT: AuditContext = {
 export class AuditLog implements AuditSink {
   readonly #options: AuditLogOptions;
   readonly #repeats: AuditRepeats;
+  readonly #waitingMax: number;
   #context = NO_CONTEXT;
   #waiting: Waiting[] = [];
   #made = 0;
@@ -80,6 +86,7 @@ export class AuditLog implements AuditSink {
   private constructor(options: AuditLogOptions) {
     this.#options = options;
     this.#repeats = new AuditRepeats(options.world);
+    this.#waitingMax = options.waitingMax ?? AUDIT_WAITING_MAX;
   }
 
   /** Takes up what an earlier run noted and did not get to write. Errors: StoreError. */
@@ -108,7 +115,13 @@ export class AuditLog implements AuditSink {
   }
 
   view(): AuditView {
-    return { file: this.#options.path, waiting: this.#waiting.length, lost: this.#lost, why: this.#why };
+    return {
+      file: this.#options.path,
+      waiting: this.#waiting.length,
+      lost: this.#lost,
+      why: this.#why,
+      broker: this.#options.broker?.state ?? null,
+    };
   }
 
   ofChange(change: MemoryChange, before: MemoryBefore, signed: readonly Entry[]): AuditPart {
@@ -184,7 +197,7 @@ export class AuditLog implements AuditSink {
   /** Rows for a batch. Where too many wait already, the change goes on without. */
   #part(drafts: readonly NoteDraft[]): AuditPart {
     if (drafts.length === 0) return { rows: [], done: () => undefined };
-    const room = Math.max(0, AUDIT_WAITING_MAX - this.#waiting.length);
+    const room = Math.max(0, this.#waitingMax - this.#waiting.length);
     const made = drafts.slice(0, room).map((draft): Waiting & { readonly row: string } => {
       const note = noteOf(draft);
       this.#made += 1;
@@ -201,9 +214,9 @@ export class AuditLog implements AuditSink {
   }
 
   #add(waiting: readonly Waiting[]): void {
-    const room = Math.max(0, AUDIT_WAITING_MAX - this.#waiting.length);
+    const room = Math.max(0, this.#waitingMax - this.#waiting.length);
     for (const one of waiting)
-      if (one.row !== undefined || this.#waiting.length < AUDIT_WAITING_MAX) this.#waiting.push(one);
+      if (one.row !== undefined || this.#waiting.length < this.#waitingMax) this.#waiting.push(one);
     this.#lose(Math.max(0, waiting.filter(({ row }) => row === undefined).length - room));
     if (this.#waiting.length > 0) this.#schedule(AUDIT_GATHER_MS);
   }
@@ -243,7 +256,7 @@ export class AuditLog implements AuditSink {
       if (this.#why !== null) log.info({ waiting: this.#waiting.length }, "the audit is written again");
       this.#why = null;
       const written = this.#waiting.splice(0, lines.length);
-      for (const [index, { note }] of written.entries()) this.#tellListeners(events[index], note);
+      for (const [index, { note }] of written.entries()) this.#tellListener(events[index], note);
       if (!(await this.#forget(written))) return;
     }
   }
@@ -261,8 +274,8 @@ export class AuditLog implements AuditSink {
     return { lines, events };
   }
 
-  #tellListeners(event: CadfEvent | undefined, note: AuditNote): void {
-    if (event !== undefined) for (const listener of this.#options.listeners ?? []) listener(event, note);
+  #tellListener(event: CadfEvent | undefined, note: AuditNote): void {
+    if (event !== undefined) this.#options.listener?.(event, note);
   }
 
   #tellLoss(): void {

@@ -90,14 +90,7 @@ export function closedWrites(change: MemoryChange, before: MemoryBefore, nowMs: 
     const row = change.seen?.get(id);
     for (const write of open.filter((one) => !left.some((other) => isSameWrite(one, other)))) {
       const isOverdue = write.sinceMs + WRITE_LANDS_MAX_MS < nowMs;
-      const shown = row ?? (row === null ? undefined : was);
-      const outcome = isOverdue
-        ? holds(shown, write)
-          ? "success"
-          : "failure"
-        : row === undefined || row === null
-          ? "failure"
-          : "success";
+      const outcome = isOverdue ? landed(row ?? was, write) : row === undefined || row === null ? "failure" : "success";
       const unanswered = isOverdue ? { why: "Keystone never answered: told by what it holds now" } : {};
       const said = change.why === undefined ? {} : { why: change.why };
       closed.push({ id, write, before: was, after: row ?? undefined, outcome, ...unanswered, ...said });
@@ -110,12 +103,15 @@ function isSameWrite(a: SentWrite, b: SentWrite): boolean {
   return a.sinceMs === b.sinceMs && a.action === b.action && JSON.stringify(a.fields) === JSON.stringify(b.fields);
 }
 
-function holds(row: Seen | undefined, { action, fields }: SentWrite): boolean {
-  if (action === "delete") return row?.present !== true;
-  if (row?.present !== true) return false;
-  return Object.entries(row.values).every(
-    ([field, value]) => fields[field] === undefined || isSameValue(field, fields[field], value),
-  );
+/** What Keystone's last look tells of a write that nobody answered. `unknown` where it was overtaken, or never came. */
+function landed(row: Seen | undefined, { action, fields }: SentWrite): AuditOutcome {
+  if (row === undefined) return "unknown";
+  if (action === "create") return "success"; // It was here once, by an ID that was ours to choose.
+  if (action === "delete") return row.present ? "unknown" : "success";
+  const values: { readonly [field: string]: FieldValue } = { ...row.values };
+  return Object.entries(fields).every(([field, value]) => isSameValue(field, value, values[field]))
+    ? "success"
+    : "unknown";
 }
 
 /** The notes of entries that this node signed for what it found in its Keystone. */

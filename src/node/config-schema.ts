@@ -204,18 +204,13 @@ const guards = z.strictObject({
 
 const log = z.strictObject({ level: z.enum(LOG_LEVELS) });
 
-/** Where events go beside the file: the exchange on which Keystone tells of its own. */
-const auditBroker = z.strictObject({
-  url: z.url({ protocol: /^amqps?$/, error: "must be a URL such as amqp://keymesh:PASSWORD@rabbit.example.org:5672/" }),
-  exchange: text.exactOptional(),
-});
 const audit = z.strictObject({
   fileBytes: whole(AUDIT_FILE_BYTES_MIN, AUDIT_FILE_BYTES_MAX, "bytes").exactOptional(),
   files: whole(1, AUDIT_FILES_MAX, "files").exactOptional(),
-  broker: auditBroker.exactOptional(),
+  broker: z.boolean().exactOptional(),
 });
 
-/** How much the audit keeps, and who else is told. */
+/** How much the audit keeps, and whether the broker that `notifications` names is told too. */
 export type AuditConfig = z.infer<typeof audit>;
 
 export const configSchema = z.strictObject({
@@ -246,6 +241,5 @@ export const KNOWN_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["accept", Object.keys(acceptRule.shape)],
   ["guards", Object.keys(guards.shape)],
   ["audit", Object.keys(audit.shape)],
-  ["audit.broker", Object.keys(auditBroker.shape)],
   ["log", Object.keys(log.shape)],
 ]);

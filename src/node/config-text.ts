@@ -147,19 +147,21 @@ function rulesText(): string {
 #     domains: "*" # or a list of IDs or names; IDs are safer, for the owner chooses the name
 #     mode: observe # or mirror, or initial
 
-# What happened to projects here, and who wanted it (keymesh audit tail): bytes of a file, and files kept. With a broker
-# the events go there too, where Keystone tells of its own changes; this file must then be 0600.
-# audit:
-#   fileBytes: ${AUDIT_FILE_BYTES}
-#   files: ${AUDIT_FILES}
-#   broker:
-#     url: amqp://keymesh:PASSWORD@rabbit.example.org:5672/
-#     exchange: keystone
+${auditText()}
 
 # How much to log: fatal, error, warn, info or debug.
 # log:
 #   level: info
 `;
+}
+
+function auditText(): string {
+  return `# What happened to projects here, and who wanted it (keymesh audit tail): bytes of a file, and files kept. With broker the
+# events go to the cloud's own broker too (see notifications), where Keystone tells of its own changes.
+# audit:
+#   fileBytes: ${AUDIT_FILE_BYTES}
+#   files: ${AUDIT_FILES}
+#   broker: false`;
 }
 
 function keystoneText(cloud: string | undefined, cloudsYaml: string | undefined): string {

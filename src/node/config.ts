@@ -64,15 +64,14 @@ export async function loadConfig(dataDir: string): Promise<Config> {
   await checkPaths(file, config.keystone);
   if (notifications?.cacert !== undefined)
     await checkReadable(file, { key: "notifications.cacert", path: resolve(dataDir, notifications.cacert) });
+  if (config.audit?.broker === true && notifications === undefined)
+    throw new ConfigError(
+      { code: "CONFIG_BAD_VALUE", file, key: "audit.broker" },
+      "needs notifications, which say where the broker is",
+    );
   const holdsUrl = notifications !== undefined && "url" in notifications;
   await checkDatabase(file, config.keystone);
-  if (
-    "auth" in config.keystone ||
-    holdsUrl ||
-    config.keystone.database?.url !== undefined ||
-    config.audit?.broker !== undefined
-  )
-    await checkMode(file);
+  if ("auth" in config.keystone || holdsUrl || config.keystone.database?.url !== undefined) await checkMode(file);
   return config;
 }
 

@@ -155,6 +155,8 @@ export type AuditView = {
   readonly lost: number;
   /** What is wrong; null if nothing is. */
   readonly why: string | null;
+  /** The same of the cloud's broker; null where it is not told. */
+  readonly broker: { readonly waiting: number; readonly lost: number; readonly why: string | null } | null;
 };
 /** What of one peer was refused for one reason, since this node's start. Times are Unix milliseconds. */
 export type RejectionView = {

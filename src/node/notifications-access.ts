@@ -2,15 +2,28 @@
 // its own that only we may read, or in keymesh.yaml, which must then be so itself.
 import { readFile, stat } from "node:fs/promises";
 import type { Log } from "../core/log.ts";
-import { Notifications } from "../keystone/notifications.ts";
+import { Notifications, type NotificationsOptions } from "../keystone/notifications.ts";
 import { brokerUrlProblem } from "./broker-url.ts";
 import { ConfigError } from "./config-error.ts";
 import type { NotificationsConfig } from "./config-schema.ts";
 import { reason } from "./errno.ts";
 import type { World } from "./world.ts";
 
+export type BrokerAccess = Pick<NotificationsOptions, "url" | "exchange" | "topic" | "durable" | "ca">;
+
 /** Bytes of a URL file: a URL has a few hundred. */
 const URL_FILE_BYTES_MAX = 4096;
+
+/** Where Keystone tells of its changes. Errors: ConfigError, for `file` or what it names. */
+export async function brokerAccess(config: NotificationsConfig, file: string): Promise<BrokerAccess> {
+  return {
+    url: "url" in config ? config.url : await readUrl(config.urlFile, file),
+    exchange: config.exchange ?? "keystone",
+    topic: config.topic ?? "notifications",
+    durable: config.durable ?? false,
+    ...(config.cacert === undefined ? {} : { ca: await readFile(config.cacert, "utf8") }),
+  };
+}
 
 /** Undefined where the config names none. Connects to nothing yet. Errors: ConfigError, for `file` or what it names. */
 export async function openNotifications(
@@ -21,16 +34,10 @@ export async function openNotifications(
   },
   { file, ...queue }: { readonly file: string; readonly queue: string; readonly isTransient?: boolean },
 ): Promise<Notifications | undefined> {
-  const { world, log } = options;
-  const config = options.config.notifications;
-  if (config === undefined) return undefined;
-  const url = "url" in config ? config.url : await readUrl(config.urlFile, file);
+  const { world, log, config } = options;
+  if (config.notifications === undefined) return undefined;
   return new Notifications({
-    url,
-    exchange: config.exchange ?? "keystone",
-    topic: config.topic ?? "notifications",
-    durable: config.durable ?? false,
-    ...(config.cacert === undefined ? {} : { ca: await readFile(config.cacert, "utf8") }),
+    ...(await brokerAccess(config.notifications, file)),
     ...queue,
     log,
     now: world.now,

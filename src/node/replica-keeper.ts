@@ -1,5 +1,5 @@
 // Keeps the replica durable: entries are verified, joined, written and synced, and only then told to anybody.
-// The one place where entries come in, whether signed here, gossiped or pulled.
+// The one place where entries come in, whether signed here, gossiped or pulled: long, because all of them go one way.
 import { type MeshId, openStored, type Signer, type WireEntry, wireOf } from "../core/codec.ts";
 import type { Entry, EntryHash, RecordKey } from "../core/entry.ts";
 import { DRIFT_MAX_MS } from "../core/limits.ts";

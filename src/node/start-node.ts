@@ -1,11 +1,9 @@
 // Starts a node on a data directory: opens what it needs, in an order in which a failure leaves nothing open.
 
-import { AUDIT_FILE_BYTES, AUDIT_FILES } from "../core/limits.ts";
 import { openIdentity } from "../mesh/identity.ts";
 import { createMesh } from "../mesh/mesh.ts";
 import { openLevelStore } from "../store/open-store.ts";
-import { AuditFile, auditPath } from "./audit-file.ts";
-import { AuditLog } from "./audit-log.ts";
+import { openAudit } from "./audit-access.ts";
 import type { Control } from "./control.ts";
 import { dataPaths } from "./data-directory.ts";
 import { identityFor, rotationKeys } from "./identity-keys.ts";
@@ -40,15 +38,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     queue: `keymesh.${identity.peerId}`,
     file: paths.config,
   }).catch(closed);
-  const { fileBytes = AUDIT_FILE_BYTES, files = AUDIT_FILES } = options.config.audit ?? {};
-  const audit = await AuditLog.open({
-    file: new AuditFile(paths.audit, { fileBytes, files }),
-    path: auditPath(paths.audit, 0),
-    store,
-    log: options.log,
-    world: options.world,
-    self: identity.peerId,
-  });
+  const audit = await openAudit(options, { paths, store, peerId: identity.peerId }).catch(closed);
   const wanted = Promise.withResolvers<void>();
   const heap = new HeapWatch(options.world.after);
   const node = new Node(options, {
@@ -58,7 +48,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     ...(notifications === undefined ? {} : { notifications }),
     openMesh: createMesh,
     verify: verifyOnThreads,
-    audit,
+    audit: audit.log,
     noteEntries: (count) => heap.note(count),
     rotation: { keys: rotationKeys(paths), restart: wanted.resolve },
   });

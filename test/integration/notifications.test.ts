@@ -33,7 +33,7 @@ const flows = (cloud: Cloud) => until(`events flow at ${cloud.name}`, async () =
 
 beforeAll(async () => {
   broker = await startBroker({ count: 2, basic: ["k2"] });
-  federation = await startFederation({ count: 2, broker });
+  federation = await startFederation({ count: 2, broker, config: { audit: { broker: true } } });
   [a, b] = [federation.cloud(0), federation.cloud(1)];
   await a.control.grant({ domain: federation.domainId, peerId: b.peerId, scopes: ["create", "update", "delete"] });
 }, 400_000);
@@ -96,6 +96,39 @@ describe("while notifications flow", () => {
     await connection.close();
     await until("all are counted", async () => count(await told(a), "bad") === count(before, "bad") + 3);
     expect((await told(a)).state).toBe("connected");
+  });
+});
+
+describe("the audit", () => {
+  it("tells the file and the broker whose change it was, and Keystone's own words are Keystone's alone", async () => {
+    const connection = await connect(await broker.url("k2"));
+    const channel = await connection.createChannel();
+    const { queue } = await channel.assertQueue("", { exclusive: true });
+    await channel.bindQueue(queue, "keystone", "notifications.info");
+    const heard: { readonly event_type: string; readonly publisher_id: string; readonly payload: object }[] = [];
+    await channel.consume(queue, (message) => {
+      const envelope = JSON.parse(String(message?.content)) as { "oslo.message": string };
+      heard.push(JSON.parse(envelope["oslo.message"]));
+    });
+    const { id } = await a.admin.create({ name: "audited", domainId: federation.domainId });
+    await has(b, id, "audited");
+    const of = (by: string) =>
+      heard.filter(({ publisher_id, payload }) => publisher_id === by && JSON.stringify(payload).includes(id));
+    await until("the broker was told", async () => of("keymesh.b").length > 0);
+    expect(of("keymesh.b").map(({ event_type }) => event_type)).toEqual(["keymesh.project.created"]);
+    expect(of("keymesh.b")[0]?.payload).toMatchObject({
+      resource_info: id,
+      outcome: "success",
+      initiator: { id: a.peerId, name: "a" },
+      observer: { id: b.peerId, name: "b" },
+      target: { id, name: "audited", domain: federation.domainId },
+    });
+    expect(heard.filter(({ event_type }) => event_type === "identity.project.created")).toHaveLength(1);
+    await connection.close();
+    expect(await b.cli("audit", "tail", "-n", "1", "--project", id)).toMatchObject({ action: "created.project" });
+    const captured = await a.cli("audit", "tail", "-n", "1", "--project", id);
+    expect(captured).toMatchObject({ initiator: { id: a.peerId }, observer: { id: a.peerId }, outcome: "success" });
+    expect(await a.cli("status")).toMatchObject({ audit: { lost: 0, why: null, broker: { lost: 0, why: null } } });
   });
 });
 

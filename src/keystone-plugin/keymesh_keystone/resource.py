@@ -8,6 +8,7 @@ this one puts a hook where the API chooses the ID. Everything before and after i
 limits, cache, notifications) stays Keystone's own. An ID that were swapped further down, inside
 create_project, would be cached and announced wrongly.
 """
+import http.client
 import inspect
 import re
 from typing import Any
@@ -36,6 +37,14 @@ _enforcer = policy.Enforcer(keystone.conf.CONF)
 _enforcer.suppress_deprecation_warnings = True  # Keystone gives them already.
 _enforcer.register_defaults(policies.base.list_rules())  # For rules that say rule:admin_required.
 _enforcer.register_default(RULE)
+
+
+class ChangedMeanwhile(exception.Error):
+    """No exception.Conflict, which Keystone takes for a taken name, and answers in words of that."""
+
+    message_format = 'Nothing was changed. %(expect)s: %(field)s of %(id)s is not what was expected.'
+    code = int(http.client.CONFLICT)
+    title = http.client.responses[http.client.CONFLICT]
 
 
 class Resource(sql.Resource):
@@ -75,8 +84,7 @@ def compare(project_id: str, expected: Any, held: dict[str, Any]) -> None:
             message='%s must be an object of %s.' % (EXPECT, ', '.join(EXPECTED_FIELDS)))
     for field, value in expected.items():
         if not is_same(field, value, held.get(field)):
-            raise exception.Conflict(type='project', details='%s: %s of %s is not what was expected' % (
-                EXPECT, field, project_id))
+            raise ChangedMeanwhile(expect=EXPECT, field=field, id=project_id)
 
 
 def is_same(field: str, expected: Any, held: Any) -> bool:
