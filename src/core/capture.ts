@@ -5,6 +5,7 @@
 import { type Captured, type CaptureInput, type Draft, say } from "./capture-draft.ts";
 import { differencesHold, holdId, unconfirmedHold } from "./capture-holds.ts";
 import { captureMissing } from "./capture-missing.ts";
+import { shortJson } from "./edit-conflict.ts";
 import type { FieldValue } from "./entry.ts";
 import { sentWrites } from "./intents.ts";
 import {
@@ -126,7 +127,8 @@ function captureChanged(input: CaptureInput, change: Change, draft: Draft): void
   }
   if (decision === undefined && edits.length > 0 && input.mode === "hold")
     return void draft.differing.push(change.held.id);
-  const undone = decision === undefined ? edits.filter((field) => looksUndone(field, change)) : [];
+  const isToggled = input.mode === "capture" && input.vouched?.toggled.has(change.held.id) === true;
+  const undone = decision === undefined && !isToggled ? edits.filter((field) => looksUndone(field, change)) : [];
   if (undone.length > 0) draft.unconfirmed.push(change.held.id);
   // What was changed beside it is an edit all the same: a restore may be followed by one before anybody looks.
   const held = withRowValues(change, undone);
@@ -205,6 +207,7 @@ function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft
     const rival = record?.get(field)?.entry.stamp.origin ?? "?";
     draft.notes.push({
       id: held.id,
+      edit: { id: held.id, field, ours: shortJson(value), rival, theirs: shortJson(wanted) },
       what: `${field} was changed here to ${JSON.stringify(held[field])} and by ${rival} to ${JSON.stringify(wanted)}: the later stamp stands`,
     });
   }

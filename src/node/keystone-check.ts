@@ -143,7 +143,8 @@ async function checkDriver(
   });
   const ways = value?.ways ?? [];
   if (value === undefined || value.explicitIds) return { finding, ways };
-  const fix = "install the plugin as its README says, or let our user choose IDs: keymesh keystone policy";
+  const fix =
+    "install the plugin as its README says, or let our user choose IDs: keymesh keystone policy; or let rows be inserted: keystone.database with create: true";
   return { finding: { ...finding, is: "missing", fix }, ways };
 }
 

@@ -63,6 +63,23 @@ describe("loadConfig", () => {
     });
   });
 
+  it("takes Keystone's database by its URL, or by a file that only its user may read", async () => {
+    const file = join(data, "database-url");
+    await writeFile(file, "mysql://keymesh:s3cret@127.0.0.1/keystone", { mode: 0o600 });
+    const text = "name: a\nkeystone: { cloud: a, database: { urlFile: database-url, create: true } }\n";
+    expect((await load(text)).keystone).toEqual({ cloud: "a", database: { urlFile: file, create: true } });
+    await chmod(file, 0o640);
+    expect(await problem(text)).toMatchObject({ code: "CONFIG_MODE", key: "keystone.database.urlFile" });
+    await rm(file);
+    expect(await problem(text)).toMatchObject({ code: "CONFIG_NO_FILE" });
+    const url = "name: a\nkeystone: { cloud: a, database: { url: mysql://k:s3cret@h/k, scan: false } }\n";
+    expect((await load(url)).keystone.database).toEqual({ url: "mysql://k:s3cret@h/k", scan: false });
+    expect(await problem(url, 0o644)).toMatchObject({ code: "CONFIG_MODE" });
+    for (const keys of ["{}", "{ url: a, urlFile: b }"])
+      expect((await problem(`name: a\nkeystone: { cloud: a, database: ${keys} }\n`)).message).toContain("either url");
+    expect((await problem("name: a\nkeystone: { cloud: a, database: { urlfile: x } }\n")).message).toContain("urlFile");
+  });
+
   it("takes an auth block of clouds.yaml from a file that only its user may read", async () => {
     expect((await load(AUTH)).keystone).toEqual({
       auth: {
@@ -119,6 +136,21 @@ describe("loadConfig", () => {
     [`${MINIMAL}guards: { deletesMax: 3 }`, "CONFIG_UNKNOWN_KEY", "guards.deletesMax", "deletesPerDayMax?"],
     [`${MINIMAL}guards: { sharePercentMax: 101 }`, "CONFIG_BAD_VALUE", "guards.sharePercentMax", "from 0 to 100"],
     [`${MINIMAL}guards: { domains: { web: {} } }`, "CONFIG_BAD_VALUE", "guards.domains", "no domain ID"],
+    [`${MINIMAL}notifications: {}`, "CONFIG_BAD_VALUE", "notifications", "either url or urlFile"],
+    [
+      `${MINIMAL}notifications: { url: "http://k:12345@broker" }`,
+      "CONFIG_BAD_VALUE",
+      "notifications.url",
+      "amqp://user:password@",
+    ],
+    [`${MINIMAL}notifications: { url: "amqp://k:12345%@b/v" }`, "CONFIG_BAD_VALUE", "notifications.url", "as %25"],
+    [
+      `${MINIMAL}notifications: { url: "amqp://a,b:12345/v" }`,
+      "CONFIG_BAD_VALUE",
+      "notifications.url",
+      "must name one host",
+    ],
+    [`${MINIMAL}notifications: { urlFile: u, topics: x }`, "CONFIG_UNKNOWN_KEY", "notifications.topics", "topic?"],
     [`${MINIMAL}accept: all`, "CONFIG_BAD_VALUE", "accept", "must be a list, not text"],
     [
       `${MINIMAL}accept: [{ owner: me, domains: "*", mode: mirror }]`,
