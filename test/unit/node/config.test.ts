@@ -6,6 +6,8 @@ import { DELETE_GRACE_MS, SCAN_INTERVAL_MS } from "../../../src/core/limits.ts";
 import { LISTEN_DEFAULT, loadConfig } from "../../../src/node/config.ts";
 import { ConfigError } from "../../../src/node/config-error.ts";
 import { configText, writeConfig } from "../../../src/node/config-text.ts";
+import { credentialsOf } from "../../../src/node/keystone-access.ts";
+import { fakeShell } from "../../fixtures/fake-shell.ts";
 
 let data: string;
 beforeEach(async () => {
@@ -41,6 +43,14 @@ async function problem(text: string, mode = 0o600): Promise<ConfigError> {
 }
 
 describe("loadConfig", () => {
+  it("takes the domains that the login is for, and logs in to each of them alone", async () => {
+    const ids = ["default", "ab".repeat(16)];
+    const { keystone } = await load(`${AUTH}  domains: [${ids.join(", ")}]\n`);
+    expect(keystone.domains).toEqual(ids);
+    const { scope } = credentialsOf(keystone, fakeShell().shell.world);
+    expect(scope).toEqual({ is: "domains", domains: ids.map((id) => ({ id })) });
+  });
+
   it("fills in the defaults", async () => {
     expect(await load(MINIMAL)).toMatchObject({
       name: "cloud-a",
@@ -107,6 +117,14 @@ describe("loadConfig", () => {
     ["name: 7\nkeystone: { cloud: a }", "CONFIG_BAD_VALUE", "name", "must be text, not a number"],
     ["name: a\nkeystone: a", "CONFIG_BAD_VALUE", "keystone", "must be a block of keys, not text"],
     ["name: a\nkeystone: {}", "CONFIG_BAD_VALUE", "keystone", "needs either cloud"],
+    ["name: a\nkeystone: { cloud: a, domains: [] }", "CONFIG_BAD_VALUE", "keystone.domains", "1 to 100 domain IDs"],
+    ["name: a\nkeystone: { cloud: a, domains: [web] }", "CONFIG_BAD_VALUE", "keystone.domains[0]", "(not names)"],
+    [
+      "name: a\nkeystone: { cloud: a, domains: [default, default] }",
+      "CONFIG_BAD_VALUE",
+      "keystone.domains",
+      "each once",
+    ],
     [`${AUTH}  cloud: a`, "CONFIG_BAD_VALUE", "keystone", "needs either cloud"],
     [`${MINIMAL}scanIntervalMs: soon`, "CONFIG_BAD_VALUE", "scanIntervalMs", "whole number of milliseconds"],
     [`${MINIMAL}scanIntervalMs: 1`, "CONFIG_BAD_VALUE", "scanIntervalMs", "from 100 to"],
