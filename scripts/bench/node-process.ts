@@ -30,8 +30,8 @@ const VERSION = "bench";
 /** As in a mesh in daily use: sessions go on beside the gossip. */
 const SYNC_INTERVAL_MS = 30_000;
 
-/** Milliseconds between two counts of the projects that are placed: a count of 10,000 takes less than one. */
-const PLACED_LOOK_MS = 25;
+/** Milliseconds between two counts of the projects that are placed: a count of 10,000 takes about one. */
+const PLACED_LOOK_MS = 100;
 
 const world: World = {
   now: () => Date.now() as UnixMs,

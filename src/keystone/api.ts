@@ -138,10 +138,12 @@ export interface KeystoneApi {
    * what Keystone then holds, or why this one was refused, in codes as for `createProject`; a refused one stops no other
    * but its own children. Parents stand in Keystone or in the batch, in any order. Unlike `createProject` it takes a
    * child of a disabled parent. Keystone sends no notification of it, so no request ID comes back.
-   * At most CREATE_BATCH_MAX at once. Errors: UNREACHABLE if the database can't be used, and nothing was made;
+   * At most CREATE_BATCH_MAX at once. Errors: WRONG_ID if the database can't be used, and nothing was made: the driver plugin may still do;
    * UNKNOWN_OUTCOME in the answers where a commit was not confirmed.
    */
   createProjects?(creations: readonly ProjectCreation[]): Promise<readonly (ProjectObject | KeystoneError)[]>;
+  /** The ways of the last `checkDriver`, with what became of them since; absent where there is the driver plugin only. */
+  creationWays?(): readonly CreationWay[];
   /** By what `listProjects` reads now; absent where there is the API only. */
   scanWay?(): ScanWay;
   createDomain(creation: DomainCreation, options?: WriteOptions): Promise<DomainObject>;

@@ -24,6 +24,7 @@ const OPERATION = "INSERT INTO project";
 export function withDatabase<Api extends KeystoneApi>(api: Api, use: DatabaseUse): Api {
   const proof = new DatabaseProof(api, use);
   let driverWorks = false;
+  let ways: readonly CreationWay[] = [];
   const creates = new DatabaseCreation(use, proof);
   const scans: Partial<KeystoneApi> = {
     scanWay: () => ({ by: proof.trouble === undefined ? "database" : "api", detail: proof.trouble?.message ?? null }),
@@ -65,7 +66,13 @@ export function withDatabase<Api extends KeystoneApi>(api: Api, use: DatabaseUse
         : byDatabase.works
           ? byDatabase.detail
           : `${driver.detail}; or by the database: ${byDatabase.detail}`;
-      return { explicitIds: works, detail, ways: [byDriver, byDatabase] };
+      ways = [byDriver, byDatabase];
+      return { explicitIds: works, detail, ways };
+    },
+    creationWays: () => {
+      const { failure } = creates;
+      if (failure === undefined) return ways;
+      return ways.map((one) => (one.way === "database" ? { ...one, works: false, detail: failure } : one));
     },
   };
 }
@@ -75,6 +82,7 @@ class DatabaseProof {
   readonly #api: KeystoneApi;
   readonly #use: DatabaseUse;
   #provenUntilMs: number | undefined;
+  #proving: Promise<void> | undefined;
   #trouble: { readonly message: string; readonly untilMs: number } | undefined;
   /** What Keystone last answered to a write of ours, by domain: a database that is behind holds something else. */
   readonly #written = new Map<string, ProjectObject>();
@@ -115,10 +123,17 @@ class DatabaseProof {
     this.#trouble = { message: error.message, untilMs: this.#use.uptimeMs() + DATABASE_RETRY_MS };
   }
 
-  /** Errors: DATABASE_FOREIGN if the API lists other projects than the database; what either throws. */
+  /** Those that ask at once share one comparison. Errors: DATABASE_FOREIGN if the API lists other projects than the database; what either throws. */
   async prove(): Promise<void> {
+    if (this.#provenUntilMs !== undefined && this.#use.uptimeMs() < this.#provenUntilMs) return;
+    this.#proving ??= this.#compare().finally(() => {
+      this.#proving = undefined;
+    });
+    await this.#proving;
+  }
+
+  async #compare(): Promise<void> {
     const { database, uptimeMs } = this.#use;
-    if (this.#provenUntilMs !== undefined && uptimeMs() < this.#provenUntilMs) return;
     const scope = await this.#api.scope();
     const domainId = scope.is === "all" ? EVERYWHERE : (scope.domains[0]?.id ?? EVERYWHERE);
     let difference: string | undefined;
@@ -156,10 +171,16 @@ class DatabaseProof {
 class DatabaseCreation {
   readonly #use: DatabaseUse;
   readonly #proof: DatabaseProof;
+  #failed: { readonly message: string; readonly untilMs: number } | undefined;
 
   constructor(use: DatabaseUse, proof: DatabaseProof) {
     this.#use = use;
     this.#proof = proof;
+  }
+
+  /** Why the last insert failed in the database itself, for as long as it is not worth another try. */
+  get failure(): string | undefined {
+    return this.#failed !== undefined && this.#use.uptimeMs() < this.#failed.untilMs ? this.#failed.message : undefined;
   }
 
   async check(): Promise<CreationWay> {
@@ -212,6 +233,7 @@ class DatabaseCreation {
       return await act(this.#use.database);
     } catch (cause) {
       if (!(cause instanceof DatabaseError)) throw cause;
+      this.#failed = { message: cause.message, untilMs: this.#use.uptimeMs() + DATABASE_RETRY_MS };
       const code = cause.code === "DATABASE_UNKNOWN_OUTCOME" ? "UNKNOWN_OUTCOME" : "WRONG_ID";
       throw new KeystoneError(code, `can't create by the database: ${cause.message}`, { operation: OPERATION, cause });
     }

@@ -147,7 +147,8 @@ export class KeystoneLoop {
 
   /** The ways to create with a chosen ID, as they were last tried. */
   get creates(): readonly CreationWay[] {
-    return this.#driver === undefined ? [] : creationWays(this.#driver);
+    if (this.#driver === undefined) return [];
+    return this.#options.api.creationWays?.() ?? creationWays(this.#driver);
   }
 
   /** By what whole lists are read now. */
@@ -406,7 +407,7 @@ export class KeystoneLoop {
     await this.#options.followCuts?.();
     const run = await this.#runner.run({
       mayCreate: this.#driver?.explicitIds === true, // `why` says what is missing.
-      mayInsert: this.#driver?.ways?.some(({ way, works }) => way === "database" && works) === true,
+      mayInsert: this.creates.some(({ way, works }) => way === "database" && works),
       isStopped: () => this.#isStopped,
     });
     const { retryMs } = this.#runner;

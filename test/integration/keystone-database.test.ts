@@ -252,6 +252,33 @@ describe.each(KINDS)("a Keystone on %s", (kind) => {
     expect(codes(await waiting)).toEqual(["made"]);
   });
 
+  it.skipIf(kind === "sqlite")("needs no right but to read three tables, and to insert into two", async () => {
+    const password = newId();
+    const user = kind === "mariadb" ? "'narrow'@'%'" : "narrow";
+    const made = kind === "mariadb" ? `IDENTIFIED BY '${password}'` : `PASSWORD '${password}'`;
+    await sql.run(`CREATE USER ${user} ${made}`);
+    for (const table of ["project", "project_tag", "project_option"])
+      await sql.run(`GRANT SELECT ON ${table} TO ${user}`);
+    const narrow = await openKeystoneDatabase(url.replace(/\/\/[^@]*@/, `//narrow:${password}@`), sleep);
+    await narrow.tryRead();
+    const domainId = await newDomain();
+    await expect(narrow.tryInsert(newId())).rejects.toMatchObject({ code: "DATABASE_DENIED" });
+    const shut = beside(narrow);
+    expect((await shut.checkDriver()).ways?.[1]).toMatchObject({
+      works: false,
+      detail: expect.stringMatching(/denied/),
+    });
+    for (const table of ["project", "project_tag"]) await sql.run(`GRANT INSERT ON ${table} TO ${user}`);
+    await narrow.tryInsert(newId());
+    expect(codes(await beside(narrow).createProjects?.([project(domainId, { tags: ["t"] })]))).toEqual(["made"]);
+    expect((await beside(narrow).listProjects(domainId)).length).toBe(1);
+    await sql.run(`REVOKE SELECT ON project_option FROM ${user}`);
+    await expect(narrow.tryRead()).rejects.toMatchObject({
+      code: "DATABASE_SCHEMA",
+      message: expect.stringMatching(/project_option, or our user may not read it/),
+    });
+  });
+
   it("leaves nothing of its probe behind", async () => {
     const count = () => sql.rows("SELECT count(*) FROM project UNION ALL SELECT count(*) FROM project_tag");
     const before = await count();

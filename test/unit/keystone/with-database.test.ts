@@ -90,6 +90,12 @@ describe("lists", () => {
     expect(asked).toEqual(["default", "default"]);
   });
 
+  it("that are asked for at once share one comparison", async () => {
+    const both = beside();
+    await Promise.all([both.listProjects(DOMAIN), both.listProjects(DOMAIN), both.createProjects?.([project()])]);
+    expect(asked).toEqual(["default"]);
+  });
+
   it("are the API's while the database can't be used, and for a while after", async () => {
     const both = beside();
     fault = new DatabaseError("DATABASE_UNREACHABLE", "no way there");
@@ -197,7 +203,12 @@ describe("creation", () => {
 
   it("throws where nothing was made, so that the API may be asked instead", async () => {
     const both = beside();
+    await both.checkDriver();
+    expect(both.creationWays?.().map(({ works }) => works)).toEqual([true, true]);
     fault = new DatabaseError("DATABASE_BUSY", "locked");
     await expect(both.createProjects?.([project()])).rejects.toMatchObject({ code: "WRONG_ID" });
+    expect(both.creationWays?.()[1]).toEqual({ way: "database", works: false, detail: "locked" });
+    nowMs += DATABASE_RETRY_MS;
+    expect(both.creationWays?.()[1]?.works).toBe(true); // Worth another try.
   });
 });
