@@ -60,8 +60,12 @@ export type ProjectPatch = {
 };
 export type DomainPatch = { readonly name?: string; readonly description?: string | null; readonly enabled?: boolean };
 
-/** A mark for one write, `req-<uuid4>`: comes back in Keystone's notification as `global_request_id`. Others are dropped by Keystone. */
-export type WriteOptions = { readonly requestId?: string };
+export type WriteOptions = {
+  /** A mark for one write, `req-<uuid4>`: comes back in Keystone's notification as `global_request_id`. Others are dropped by Keystone. */
+  readonly requestId?: string;
+  /** Called where a creation was put into Keystone's database instead, of which Keystone tells nobody. */
+  onInserted?(): void;
+};
 /** What the project must hold for an update to be done. Heeded only by a Keystone that can (`DriverState.compareAndSet`). */
 export type UpdateOptions = WriteOptions & { readonly expect?: Omit<ProjectPatch, "extra"> };
 

@@ -3,7 +3,14 @@
 // Keystone's own and not behind, and whatever fails in it is left to the API again, which `scanWay` and `ways` tell.
 import type { NewProject } from "../core/creation-rules.ts";
 import { CREATE_BATCH_MAX, DATABASE_PROOF_MS, DATABASE_RETRY_MS } from "../core/limits.ts";
-import { type CreationWay, type KeystoneApi, KeystoneError, type ProjectCreation, type ProjectObject } from "./api.ts";
+import {
+  type CreationWay,
+  type KeystoneApi,
+  KeystoneError,
+  type ProjectCreation,
+  type ProjectObject,
+  type WriteOptions,
+} from "./api.ts";
 import { DatabaseError } from "./database/database-error.ts";
 import type { KeystoneDatabase } from "./database/keystone-database.ts";
 
@@ -35,7 +42,7 @@ export function withDatabase<Api extends KeystoneApi>(api: Api, use: DatabaseUse
     createProjects: (creations) => creates.projects(creations),
     createProject: async (creation, write) => {
       if (creation.id === undefined || creation.extra !== undefined) return api.createProject(creation, write);
-      if (!driverWorks) return creates.one(creation);
+      if (!driverWorks) return told(creates.one(creation), write);
       try {
         return await api.createProject(creation, write);
       } catch (error) {
@@ -43,13 +50,13 @@ export function withDatabase<Api extends KeystoneApi>(api: Api, use: DatabaseUse
         if (!(error instanceof KeystoneError) || error.code !== "BAD_REQUEST" || creation.enabled) throw error;
         const parent = await api.getProject(creation.parentId);
         if (parent === undefined || parent.isDomain || parent.enabled) throw error;
-        return creates.one(creation);
+        return told(creates.one(creation), write);
       }
     },
     createDomain: (creation, write) =>
       driverWorks || creation.id === undefined
         ? api.createDomain(creation, write)
-        : creates.domain({ ...creation, id: creation.id }),
+        : told(creates.domain({ ...creation, id: creation.id }), write),
   };
   return {
     ...api,
@@ -75,6 +82,13 @@ export function withDatabase<Api extends KeystoneApi>(api: Api, use: DatabaseUse
       return ways.map((one) => (one.way === "database" ? { ...one, works: false, detail: failure } : one));
     },
   };
+}
+
+/** Says that a row was put in, once it was. */
+async function told<Made>(inserting: Promise<Made>, write: WriteOptions | undefined): Promise<Made> {
+  const made = await inserting;
+  write?.onInserted?.();
+  return made;
 }
 
 /** Whether the database may be believed, and reads by it while it may. */

@@ -18,6 +18,7 @@ import {
   KeystoneError,
   type ProjectCreation,
   type ProjectPatch,
+  type WriteOptions,
 } from "../keystone/api.ts";
 import { createProject } from "./create-project.ts";
 import type { KeystoneMemory } from "./keystone-memory.ts";
@@ -203,9 +204,14 @@ export class Applier {
   async #create(action: Action): Promise<Applied> {
     await this.#intend(action);
     try {
-      const made = await this.#send(action);
+      const told = { isInserted: false };
+      const onInserted = () => {
+        told.isInserted = true;
+      };
+      const made = await this.#send(action, { requestId: this.#options.newRequestId(), onInserted });
       this.#unanswered = 0;
-      await this.#settle(action.id, rowMade(action, made));
+      const change = { seen: new Map([[action.id, rowMade(action, made)]]), intents: this.#answered(action.id) };
+      await this.#options.memory.write(told.isInserted ? { ...change, by: "database" } : change);
       return "done";
     } catch (error) {
       if (!(error instanceof KeystoneError) || error.code !== "CONFLICT") throw error;
@@ -223,9 +229,8 @@ export class Applier {
     return why === undefined ? "stale" : this.#refuseForeign(action, why);
   }
 
-  async #send(action: Action): Promise<Made> {
+  async #send(action: Action, write: WriteOptions): Promise<Made> {
     const { api } = this.#options;
-    const write = { requestId: this.#options.newRequestId() };
     const { domainId, parentId, tags, ...common } = creationOf(action);
     if (action.kind === "domain") return { ...(await api.createDomain(common, write)), tags: [], parentId: null };
     return createProject(api, { ...common, domainId, parentId, tags }, { insert: action.insert === true, write });

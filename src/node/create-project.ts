@@ -21,5 +21,6 @@ export async function createProject(
     throw new KeystoneError("FORBIDDEN", "its parent is disabled, and Keystone's database takes no rows from us now", {
       operation,
     });
+  write?.onInserted?.();
   return made;
 }

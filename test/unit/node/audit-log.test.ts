@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { SCOPES } from "../../../src/core/kinds.ts";
 import { AUDIT_GATHER_MS, AUDIT_REPEAT_MS, AUDIT_RETRY_MS, WRITE_LANDS_MAX_MS } from "../../../src/core/limits.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";
-import { KeystoneError } from "../../../src/keystone/api.ts";
+import { KeystoneError, type ProjectCreation, type WriteOptions } from "../../../src/keystone/api.ts";
 import type { CadfEvent } from "../../../src/node/audit-event.ts";
 import { openStore } from "../../../src/store/level-store.ts";
 import type { ReplicaStore } from "../../../src/store/store.ts";
@@ -138,6 +138,31 @@ describe("what is captured", () => {
     const entry = cloud.signed().find(({ fields }) => fields.description === "edited");
     expect(events[1]).toMatchObject({ initiator: { id: SELF.peerId }, target: { name: "by hand" } });
     expect(events[1]?.reason.reasonCode).toBe(entry?.hash);
+  });
+});
+
+describe("a project that is put into Keystone's database", () => {
+  it("is told as inserted, whether alone or with others, so that the broker is told for Keystone", async () => {
+    const { cloud, audit } = await openCloud();
+    const create = cloud.model.createProject;
+    Object.assign(cloud.model, {
+      createProject: async (made: ProjectCreation, options?: WriteOptions) => {
+        const project = await create(made, options);
+        if (made.id === B) options?.onInserted?.();
+        return project;
+      },
+    });
+    await cloud.hear([
+      say(ANNA, { id: A, at: 1, fields: creation("web") }),
+      say(ANNA, { id: B, at: 2, fields: creation("db") }),
+    ]);
+    await cloud.settle();
+    await cloud.audit?.stop();
+    const ways = audit.events.filter(({ target }) => target.id === A || target.id === B);
+    expect(ways.map((event) => `${event.target.id.slice(0, 1)} ${attached(event, "way")}`).toSorted()).toEqual([
+      "1 applied",
+      "2 inserted",
+    ]);
   });
 });
 
