@@ -2,6 +2,7 @@
 // It wakes by timer for a scan, by Keystone's events for a look at what they name, and by a change of the replica for a plan.
 // What Keystone refuses is shown and retried, and a Keystone that is down only makes it wait: nothing here ends the node.
 // Long, because all of it shares one clockwork: what is due next, and what waits for what.
+import type { Conflict } from "../core/conflict.ts";
 import type { DomainView } from "../core/keystone-view.ts";
 import {
   CONFIRM_REST_MAX_MS,
@@ -172,6 +173,11 @@ export class KeystoneLoop {
   /** Every record's state here, by set, with what is stuck in Keystone's own words. */
   standings(): ReadonlyMap<SetName, ReadonlyMap<string, Standing>> {
     return this.#runner.standings();
+  }
+
+  /** What can't be as the mesh says, by set, as of the last plan. */
+  conflicts(): ReadonlyMap<SetName, readonly Conflict[]> {
+    return this.#runner.conflicts;
   }
 
   get stuckCount(): number {
