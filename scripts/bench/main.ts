@@ -1,6 +1,7 @@
-// Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree |
-// propagate (real Keystones and RabbitMQ; --runs=N changes) | scan | onboard. The last two start a real Keystone
-// (scripts/keystones), on --database=sqlite | mariadb | postgresql.
+// Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree | scan |
+// onboard | propagate.
+// The last three start real Keystones (scripts/keystones), on --database=sqlite | mariadb | postgresql.
+// propagate starts a RabbitMQ too; --runs=N changes.
 // Options: --json, --runs=N, --records=N[,N], --entries=N, --processes=N, --batch=N, --rate=N (writes a second),
 // --settle=N (milliseconds before memory is read), --by=database,driver (onboard).
 // Tables say what was measured and on what; --json prints one line per case instead, for other programs.

@@ -22,6 +22,8 @@ export type CaptureRun = {
   readonly signed: ReadonlySet<string>;
   /** How many objects are not as they were seen before, signed for or not. */
   readonly changed: number;
+  /** Something is to be signed, and our clock forbids it now: it is to be found again. */
+  readonly isWaiting: boolean;
 };
 export type CaptureOptions = KeystoneLoopOptions & {
   readonly vouched?: Vouched;
@@ -74,7 +76,8 @@ export async function captureScan(
   }
   // What can't be signed now must not pass for seen, nor lose the intents it is judged by: the next scan finds all again.
   const raise = () => (isLook ? holds : keepHolds(holds, options));
-  if (writes.length > 0 && !keeper.maySignUnasked) return { holds: await raise(), signed: new Set(), changed: 0 };
+  if (writes.length > 0 && !keeper.maySignUnasked)
+    return { holds: await raise(), signed: new Set(), changed: 0, isWaiting: true };
   const nowMs = now();
   const overdue = [...memory.intents].flatMap(([id, intent]) => {
     const left = intentAt(intent, nowMs);
@@ -89,7 +92,7 @@ export async function captureScan(
   memory.believe(change);
   for (const { set, kind, id, fields } of writes) log.info({ set, kind, id, fields: Object.keys(fields) }, "captured");
   const signed = new Set(writes.filter(({ kind }) => kind !== "local").map(({ id }) => id));
-  return { holds: await raise(), signed, changed: seen.size };
+  return { holds: await raise(), signed, changed: seen.size, isWaiting: false };
 }
 
 /** What a notification vouched for was captured just now, and is the mesh's word from here on. */

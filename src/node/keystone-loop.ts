@@ -279,6 +279,11 @@ export class KeystoneLoop {
     return isRare ? Math.max(scanIntervalMs, SCAN_INTERVAL_NOTIFIED_MS) : scanIntervalMs;
   }
 
+  /** When a scan is due that must not wait for long, and must not come again and again either. */
+  get #oftenMs(): number {
+    return Math.max(this.#nextOftenMs, this.#options.uptimeMs() + this.#options.scanIntervalMs);
+  }
+
   #scanOften(): void {
     if (this.#trouble !== undefined) return; // Its tries are spaced.
     this.#nextScanMs = Math.min(this.#nextScanMs, this.#nextOftenMs);
@@ -299,6 +304,7 @@ export class KeystoneLoop {
       this.#nextScanMs = 0;
       return;
     }
+    if (looked === "later") this.#nextScanMs = Math.min(this.#nextScanMs, this.#oftenMs);
     this.#isPoked ||= looked === "changed"; // Drift is put back without an entry that would ask for a plan.
     if (looked === "changed") this.#confirmSoon();
   }
@@ -357,7 +363,8 @@ export class KeystoneLoop {
     // Of a domain that is new here no event told: it was shared or accepted just now.
     const followed = scan.domains.filter(({ domain }) => memory.seenIn(domain.set).size > 0);
     const vouched = vouchedBy(looks, { hasBase: this.#hasBase });
-    const { holds, signed } = await captureScan(scan, mode, { ...this.#options, vouched });
+    const { holds, signed, isWaiting } = await captureScan(scan, mode, { ...this.#options, vouched });
+    if (isWaiting) this.#nextScanMs = Math.min(this.#nextScanMs, this.#nextOftenMs);
     this.#hasBase = mode === "heal";
     if (mode === "capture") {
       const known = new Set(followed.flatMap(({ held, gone }) => [...held.keys(), ...gone]));

@@ -14,8 +14,11 @@ import { type DomainScan, scanObjects } from "./scan.ts";
 import { lookFor } from "./sight.ts";
 import { followTransfers } from "./transfer-follow.ts";
 
-/** `same`: nothing that concerns the mesh. `changed`: it was captured. `scan`: only a whole scan can tell. */
-export type Looked = "same" | "changed" | "scan";
+/**
+ * `same`: nothing that concerns the mesh. `changed`: it was captured. `scan`: only a whole scan can tell. `later`: nothing may
+ * be signed now.
+ */
+export type Looked = "same" | "changed" | "scan" | "later";
 
 export class Looker {
   readonly #options: KeystoneLoopOptions;
@@ -44,12 +47,13 @@ export class Looker {
     // A first canary is a scan's to make; a raise that we don't know to have landed, its to adopt.
     if (judgeCanary({ found, memory: canary, self: signer.peerId, former, remaining: 1 }) !== "ok") return "scan";
     if (this.#areTooManyGone(domains)) return "scan";
-    const { holds, signed, changed } = await captureScan({ domains }, "capture", {
+    const { holds, signed, changed, isWaiting } = await captureScan({ domains }, "capture", {
       ...this.#options,
       isLook: true,
       vouched: vouchedBy(looks, { hasBase: true }),
     });
     for (const look of looks) if (signed.has(look.id)) this.#desk.noteCaptured(look);
+    if (isWaiting) return "later";
     return holds.length > 0 ? "scan" : changed > 0 ? "changed" : "same";
   }
 

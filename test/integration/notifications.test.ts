@@ -7,7 +7,7 @@ import { eventually } from "../fixtures/eventually.ts";
 import { type Cloud, type Federation, startFederation } from "../fixtures/federation.ts";
 import { type Broker, startBroker } from "../fixtures/rabbitmq.ts";
 
-const ROUNDS = Number(process.env.KEYMESH_NOTIFICATION_ROUNDS ?? 5);
+const ROUNDS = Number(process.env.KEYMESH_NOTIFICATION_ROUNDS ?? 3);
 /**
  * What an event may take on average to become an entry: 100 ms where nothing else runs. In CI much does, so that it counts in
  * reads of one object, of which it needs two: what one takes here and now.
@@ -15,13 +15,13 @@ const ROUNDS = Number(process.env.KEYMESH_NOTIFICATION_ROUNDS ?? 5);
 const CAPTURE_MS_MAX = 100;
 const CAPTURE_READS_MAX = 25;
 /** More than a scan's interval by the federation's config, and what one takes. */
-const SCAN_MS = 2_000;
+const SCAN_MS = 1_200;
 
 let broker: Broker;
 let federation: Federation;
 let a: Cloud;
 let b: Cloud;
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 120_000 + ROUNDS * 20_000 });
 
 const told = async ({ control }: Cloud) => (await control.status()).keystone.notifications;
 const scannedMs = async ({ control }: Cloud) => (await control.status()).keystone.lastScanMs;

@@ -158,6 +158,20 @@ describe("an event of somebody else's change", () => {
   });
 });
 
+describe("an event while this node's clock is off", () => {
+  it("is signed for by a scan as soon as the clock allows it", async () => {
+    const cloud = await flowing();
+    cloud.offMs = 90_000;
+    await cloud.model.admin.updateProject(A, { name: "web 2" });
+    await cloud.look();
+    expect(signed(cloud)).toEqual([]);
+    cloud.offMs = undefined;
+    await cloud.turn();
+    await cloud.turn();
+    expect(signed(cloud)).toEqual([["1", { name: "web 2" }]]);
+  });
+});
+
 describe("an event of our own write", () => {
   it("asks for no read", async () => {
     const cloud = await flowing();
