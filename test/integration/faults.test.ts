@@ -112,66 +112,86 @@ function points(steps: number, few: number): number[] {
 describe("a create, a rename and a delete under way", () => {
   let steps = 0;
 
-  test("take some steps, where nothing goes wrong", async () => {
-    const trial = await prepare();
-    const report = await rest();
-    await expectRight(trial, report);
-    steps = report.steps;
-    expect(steps).toBeGreaterThan(15);
-  }, TIMEOUT_MS);
-
-  test("end right wherever the node is killed", async () => {
-    const sides = ["before", "amid", "after"] as const;
-    let killed = 0;
-    for (const [count, atStep] of points(steps, 3).entries()) {
-      for (const side of IS_SOAK ? sides : [sides[count % 3] ?? "amid"]) {
-        const trial = await prepare();
-        const { signal } = await run({ is: "kill", side, atStep });
-        if (signal === "SIGKILL") killed += 1;
-        await expectRight(trial, await rest());
-      }
-    }
-    expect(killed).toBeGreaterThan(2);
-  }, TIMEOUT_MS);
-
-  test("end right where the node's token is revoked", async () => {
-    for (const atStep of points(steps, 1)) {
+  test(
+    "take some steps, where nothing goes wrong",
+    async () => {
       const trial = await prepare();
-      const { report, text } = await run({ is: "revoke", atStep });
-      expect(text).toMatch(/DELETE .* 204|answered 401/);
-      if (report === undefined) throw new Error(text);
+      const report = await rest();
       await expectRight(trial, report);
-    }
-  }, TIMEOUT_MS);
+      steps = report.steps;
+      expect(steps).toBeGreaterThan(15);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("end right where Keystone is killed in the middle, and comes back", async () => {
-    const trial = await prepare();
-    const { ended } = start(null);
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    await keystones.stop("k1", "kill");
-    await keystones.start("k1");
-    const { report, text } = await ended;
-    await expectRight(trial, report ?? (await rest()));
-    expect(text).toBe("");
-  }, TIMEOUT_MS);
+  test(
+    "end right wherever the node is killed",
+    async () => {
+      const sides = ["before", "amid", "after"] as const;
+      let killed = 0;
+      for (const [count, atStep] of points(steps, 3).entries()) {
+        for (const side of IS_SOAK ? sides : [sides[count % 3] ?? "amid"]) {
+          const trial = await prepare();
+          const { signal } = await run({ is: "kill", side, atStep });
+          if (signal === "SIGKILL") killed += 1;
+          await expectRight(trial, await rest());
+        }
+      }
+      expect(killed).toBeGreaterThan(2);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "end right where the node's token is revoked",
+    async () => {
+      for (const atStep of points(steps, 1)) {
+        const trial = await prepare();
+        const { report, text } = await run({ is: "revoke", atStep });
+        expect(text).toMatch(/DELETE .* 204|answered 401/);
+        if (report === undefined) throw new Error(text);
+        await expectRight(trial, report);
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "end right where Keystone is killed in the middle, and comes back",
+    async () => {
+      const trial = await prepare();
+      const { ended } = start(null);
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      await keystones.stop("k1", "kill");
+      await keystones.start("k1");
+      const { report, text } = await ended;
+      await expectRight(trial, report ?? (await rest()));
+      expect(text).toBe("");
+    },
+    TIMEOUT_MS,
+  );
 
   const edits: readonly (readonly [string, (id: string) => { readonly [field: string]: string }])[] = [
     ["another field", () => ({ description: "by hand" })],
     ["the same field", (id) => ({ name: `hand-${id}` })],
   ];
-  test.each(edits)("keep what an admin does in a gap to %s", async (_, patchOf) => {
-    for (const atStep of points(steps, 1)) {
-      const trial = await prepare();
-      const patch = patchOf(trial.renamed);
-      const fault: Fault = { is: "edit", id: trial.renamed, patch };
-      const { report, text } = await run({ ...fault, atStep });
-      if (report === undefined) throw new Error(text);
-      expect((await inKeystone()).get(trial.renamed)).toMatchObject(patch);
-      expect(report.records[trial.renamed]).toMatchObject(patch);
-      // From then on the mesh says the same: for the next trial.
-      said.push({ id: trial.renamed, fields: patch });
-      const rows = await inKeystone();
-      expect([rows.has(trial.made), rows.has(trial.deleted)]).toEqual([true, false]);
-    }
-  }, TIMEOUT_MS);
+  test.each(edits)(
+    "keep what an admin does in a gap to %s",
+    async (_, patchOf) => {
+      for (const atStep of points(steps, 1)) {
+        const trial = await prepare();
+        const patch = patchOf(trial.renamed);
+        const fault: Fault = { is: "edit", id: trial.renamed, patch };
+        const { report, text } = await run({ ...fault, atStep });
+        if (report === undefined) throw new Error(text);
+        expect((await inKeystone()).get(trial.renamed)).toMatchObject(patch);
+        expect(report.records[trial.renamed]).toMatchObject(patch);
+        // From then on the mesh says the same: for the next trial.
+        said.push({ id: trial.renamed, fields: patch });
+        const rows = await inKeystone();
+        expect([rows.has(trial.made), rows.has(trial.deleted)]).toEqual([true, false]);
+      }
+    },
+    TIMEOUT_MS,
+  );
 });
