@@ -1,13 +1,16 @@
-// Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree.
+// Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree | scan | onboard.
+// The last two start a real Keystone (scripts/keystones), on --database=sqlite | mariadb | postgresql.
 // Options: --json, --runs=N, --records=N[,N], --entries=N, --processes=N, --batch=N, --rate=N (writes a second),
-// --settle=N (milliseconds before memory is read).
+// --settle=N (milliseconds before memory is read), --by=database,driver (onboard).
 // Tables say what was measured and on what; --json prints one line per case instead, for other programs.
 import { parseArgs } from "node:util";
 import { join } from "./join.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
+import { ONBOARD_WAYS, type OnboardBy, onboard } from "./onboard.ts";
 import { reconcile } from "./reconcile.ts";
 import { Report } from "./report.ts";
+import { scan } from "./scan.ts";
 import { throughput } from "./throughput.ts";
 import { tree } from "./tree.ts";
 
@@ -22,6 +25,8 @@ const { values, positionals } = parseArgs({
     batch: { type: "string", default: "100" },
     rate: { type: "string", default: "100" },
     settle: { type: "string", default: "5000" },
+    database: { type: "string", default: "sqlite" },
+    by: { type: "string", default: "database,driver" },
   },
 });
 
@@ -30,6 +35,11 @@ function numbersOf(text: string): number[] {
   const numbers = text.split(",").map(Number);
   if (numbers.some((number) => !Number.isSafeInteger(number) || number <= 0)) usage(`no number above 0: ${text}`);
   return numbers;
+}
+
+function waysOf(text: string): readonly OnboardBy[] {
+  const ways = ONBOARD_WAYS.filter((way) => text.split(",").includes(way));
+  return ways.length > 0 ? ways : usage(`no way to create: ${text}`);
 }
 
 function numberOf(text: string | undefined, otherwise: number): number {
@@ -67,6 +77,14 @@ const BENCHES: Readonly<Record<string, () => Promise<void> | void>> = {
       runs: numberOf(values.runs, 3),
       settleMs: numberOf(values.settle, 5_000),
     }),
+  scan: () =>
+    scan(report, {
+      projects: numberOf(values.records, 50_000),
+      runs: numberOf(values.runs, 5),
+      database: values.database,
+    }),
+  onboard: () =>
+    onboard(report, { projects: numberOf(values.records, 10_000), database: values.database, by: waysOf(values.by) }),
   tree: () => tree(report, { records: numbersOf(values.records ?? "100000,1000000") }),
 };
 

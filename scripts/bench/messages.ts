@@ -1,9 +1,11 @@
 // What the benchmark says to a node's process, and what it answers. Each request is answered by one message of its
 // number; times are milliseconds of the machine's monotonic clock, which all of its processes share.
 import { hrtime } from "node:process";
+import type { KeystoneConfig } from "../../src/node/config-schema.ts";
 
 export type Request =
-  | { readonly is: "start"; readonly dataDir: string; readonly name: string }
+  /** `keystone`: a real one; without it the tests' model. */
+  | { readonly is: "start"; readonly dataDir: string; readonly name: string; readonly keystone?: KeystoneConfig }
   | { readonly is: "found" }
   | { readonly is: "admit"; readonly peerId: string }
   | { readonly is: "join"; readonly address: string }
@@ -15,6 +17,8 @@ export type Request =
   | { readonly is: "pace"; readonly entries: number; readonly perSecond: number }
   /** Resolves when so many entries of projects have become durable here since the last `forget`. */
   | { readonly is: "await"; readonly entries: number }
+  /** Accepts the shared domain, and resolves when so many of its projects are in this node's Keystone. */
+  | { readonly is: "place"; readonly entries: number }
   | { readonly is: "forget" }
   | { readonly is: "count" }
   /** Times the verifying of so many entries held here, one after the other. */
@@ -39,6 +43,7 @@ export type Asked<Is extends Request["is"]> = {
   readonly admit: null;
   readonly join: { readonly startMs: number };
   readonly share: null;
+  readonly place: { readonly startMs: number; readonly endMs: number; readonly cpuMs: number };
   readonly forget: null;
   readonly stop: null;
 }[Is];

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { KeystoneConfig } from "../../src/node/config-schema.ts";
 import { type Asked, monotonicMs, type Reply, type Request } from "./messages.ts";
 import { median } from "./report.ts";
 
@@ -51,8 +52,8 @@ export class BenchNode {
     return waiting.promise.finally(() => clearTimeout(overdue)) as Promise<Asked<Is>>;
   }
 
-  async start(dataDir: string, name: string): Promise<this> {
-    ({ peerId: this.peerId, address: this.address } = await this.ask({ is: "start", dataDir, name }));
+  async start(of: { dataDir: string; name: string; keystone?: KeystoneConfig }): Promise<this> {
+    ({ peerId: this.peerId, address: this.address } = await this.ask({ is: "start", ...of }));
     return this;
   }
 
@@ -79,10 +80,11 @@ export class Nodes {
   readonly folder = mkdtempSync(join(tmpdir(), "keymesh-bench-"));
   readonly #all: BenchNode[] = [];
 
-  async start(name: string): Promise<BenchNode> {
+  /** Beside the tests' model of Keystone, unless a real one is given. */
+  async start(name: string, keystone?: KeystoneConfig): Promise<BenchNode> {
     const node = new BenchNode();
     this.#all.push(node);
-    return node.start(join(this.folder, name), name);
+    return node.start({ dataDir: join(this.folder, name), name, ...(keystone === undefined ? {} : { keystone }) });
   }
 
   /** A mesh of so many nodes, all connected with all; the first founded it and owns the shared domain. */

@@ -1,8 +1,9 @@
 // Runs the parts that scripts/test names, one after the other, and counts their tests. What is counted comes from
-// vitest's JSON report, so it is what ran; a part that ran no test at all has failed.
-import { spawnSync } from "node:child_process";
+// vitest's JSON report, so it is what ran; a part that ran no test at all has failed. The integration tests mostly wait for
+// each other's processes, so the simulator, which only computes, runs beside them on what they leave of the cores.
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
@@ -16,6 +17,9 @@ const ONE_CHECK = new Map([
 ]);
 /** Folders of test/; `tidy` stands for the files in test/ itself. Integration comes last: it takes longest. */
 const FOLDERS = ["tidy", "unit", "property", "golden", "contract", "scenario", "sim", "integration"];
+/** A part that runs while another does, behind everybody else, and is shown once it is done. */
+const BESIDE = { part: "sim", while: "integration" };
+const BEHIND = 10; // As `nice` counts.
 const PARTS = [...ONE_CHECK.keys(), ...FOLDERS.filter(hasTests)];
 
 const reportSchema = z.object({
@@ -28,37 +32,48 @@ if (unknown.length > 0) {
   console.error(`test: no such part: ${unknown.join(", ")}. Parts: ${PARTS.join(", ")}`);
   process.exit(2);
 }
-conclude(PARTS.filter((part) => wanted.length === 0 || wanted.includes(part)).map(runPart));
+conclude(await runParts(PARTS.filter((part) => wanted.length === 0 || wanted.includes(part))));
 
-function runPart(part: string): Row {
-  process.stdout.write(`\n=== ${part}\n`);
+async function runParts(parts: readonly string[]): Promise<Row[]> {
+  const isBeside = parts.includes(BESIDE.part) && parts.includes(BESIDE.while);
+  const rows: Row[] = [];
+  for (const part of parts) {
+    if (isBeside && part === BESIDE.part) continue;
+    const beside = isBeside && part === BESIDE.while ? runPart(BESIDE.part, "behind") : undefined;
+    rows.push(await runPart(part));
+    if (beside !== undefined) rows.push(await beside);
+  }
+  return rows;
+}
+
+async function runPart(part: string, how: "shown" | "behind" = "shown"): Promise<Row> {
+  const title = `\n=== ${part}\n`;
+  if (how === "shown") process.stdout.write(title);
   const startedMs = performance.now();
   const check = ONE_CHECK.get(part);
-  const counts = check === undefined ? testFolder(part) : countsOf(succeeds(check) ? [] : ["failed"], 1);
+  const { counts, output } = check === undefined ? await testFolder(part, how) : await runCheck(check);
+  if (how === "behind") process.stdout.write(`${title}${output}`);
   return { part, ...counts, seconds: (performance.now() - startedMs) / 1_000 };
 }
 
-function testFolder(part: string): Counts {
+async function runCheck(check: readonly string[]): Promise<{ counts: Counts; output: string }> {
+  const { ok, output } = await run(check, "shown");
+  return { counts: countsOf(ok ? [] : ["failed"], 1), output };
+}
+
+async function testFolder(part: string, how: "shown" | "behind"): Promise<{ counts: Counts; output: string }> {
   const reports = mkdtempSync(join(tmpdir(), "keymesh-test-"));
   try {
     const report = join(reports, "report.json");
     const project = part === "integration" ? "integration" : "unit";
     const filter = part === "tidy" ? "test/tidy" : `test/${part}/`;
-    const output = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const ok = succeeds([
-      "vitest",
-      "run",
-      "--config",
-      "test/vitest.config.ts",
-      filter,
-      "--project",
-      project,
-      ...output,
-    ]);
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const vitest = ["vitest", "run", "--config", "test/vitest.config.ts", filter, "--project", project, ...reporters];
+    const { ok, output } = await run(vitest, how);
     const statuses = existsSync(report) ? statusesIn(readFileSync(report, "utf8")) : [];
     const isUnexplained = !ok && !statuses.includes("failed"); // An error outside of any test.
-    if (statuses.length > 0 && !isUnexplained) return countsOf(statuses);
-    return countsOf([...statuses, "failed"]);
+    const counts = countsOf(statuses.length > 0 && !isUnexplained ? statuses : [...statuses, "failed"]);
+    return { counts, output };
   } finally {
     rmSync(reports, { recursive: true });
   }
@@ -78,12 +93,20 @@ function countsOf(statuses: readonly string[], passedIfNone = 0): Counts {
   return { passed, failed, skipped: statuses.length === 0 ? 0 : statuses.length - passed - failed };
 }
 
-function succeeds([tool = "", ...args]: readonly string[]): boolean {
-  const { status, error } = spawnSync(process.execPath, [join("node_modules", ".bin", tool), ...args], {
-    stdio: "inherit",
+/** Runs a tool of ours to its end. `behind`: after everybody else, and what it prints is answered instead of shown. */
+async function run(
+  [tool = "", ...args]: readonly string[],
+  how: "shown" | "behind",
+): Promise<{ ok: boolean; output: string }> {
+  const said: string[] = [];
+  const child: ChildProcess = spawn(process.execPath, [join("node_modules", ".bin", tool), ...args], {
+    stdio: how === "shown" ? "inherit" : ["ignore", "pipe", "pipe"],
   });
-  if (error !== undefined) console.error(`test: ${tool} could not be run: ${error.message}`);
-  return status === 0;
+  if (how === "behind" && child.pid !== undefined) setPriority(child.pid, BEHIND);
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (text) => said.push(text));
+  const ended = await new Promise<number | null | Error>((resolve) => child.on("close", resolve).on("error", resolve));
+  if (ended instanceof Error) console.error(`test: ${tool} could not be run: ${ended.message}`);
+  return { ok: ended === 0, output: said.join("") };
 }
 
 function hasTests(part: string): boolean {

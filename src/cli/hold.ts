@@ -77,27 +77,30 @@ export function holdsText(holds: readonly HoldView[], nowMs: number): string {
 }
 
 export function holdText(shown: HoldDetailView, nowMs: number): string {
-  const { id, items, leftOut, trouble } = shown;
+  const { id, kind, items, leftOut, trouble } = shown;
+  const isDone = kind === "replaced";
   const rows = items.map((item) => [
     item.name ?? "-",
     item.id,
     item.domain ?? item.domainId ?? "-",
     becomes(item),
-    item.byName ?? "somebody here",
+    item.byName ?? (isDone ? "the old copy, or somebody here" : "somebody here"),
     new Date(item.atMs).toISOString(),
   ]);
   const parts = [
     `${line`${id}`} (${headOf(shown, nowMs)})\n${storyOf(shown)}`,
-    rows.length === 0 ? "" : table(["NAME", "ID", "DOMAIN", "IF YOU APPROVE", "BY", "WHEN"], rows),
+    rows.length === 0 ? "" : table(["NAME", "ID", "DOMAIN", isDone ? "WHAT" : "IF YOU APPROVE", "BY", "WHEN"], rows),
     leftOut === 0 ? "" : `and ${leftOut} more`,
     trouble === null ? "" : line`${trouble}`,
-    line`To decide: keymesh hold approve ${id}, or keymesh hold reject ${id}`,
+    isDone
+      ? line`To forget this list: keymesh hold approve ${id}`
+      : line`To decide: keymesh hold approve ${id}, or keymesh hold reject ${id}`,
   ];
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
 function headOf({ kind, count, since }: HoldView, nowMs: number): string {
-  return line`${kind}, ${counted(count, "object")}, since ${ago(since, nowMs)}`;
+  return line`${counted(count, kind === "replaced" ? "value" : "object")}, since ${ago(since, nowMs)}`;
 }
 
 function storyOf({ what, why }: HoldView): string {

@@ -1,8 +1,9 @@
 // keymesh keystone: what this cloud's Keystone must allow, and whether it does. Needs no running node.
 import { type Command, InvalidArgumentError } from "commander";
 import { LOGIN_DOMAINS_MAX } from "../core/limits.ts";
-import { POLICY_RELEASES, POLICY_ROLE, policyFile, policyRules } from "../keystone/policy-file.ts";
+import type { Log } from "../core/log.ts";
 import type { Finding } from "../node/keystone-check.ts";
+import { POLICY_RELEASES, POLICY_ROLE, policyFile, policyRules } from "../node/policy-file.ts";
 import { type Place, placeOf, show } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import { sheet } from "./table.ts";
@@ -55,11 +56,22 @@ export function addKeystone(program: Command, shell: Shell): void {
     });
 }
 
+/** What would be logged stands in the findings. */
+const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  fatal: () => undefined,
+  child: () => SILENT,
+};
+
 async function checkHere(place: Place): Promise<void> {
   // Loaded here: every other verb starts sooner without the HTTP client.
-  const [{ loadConfig }, { openKeystone }, { checkKeystone }] = await Promise.all([
+  const [{ loadConfig }, { openKeystone }, { openNotifications }, { checkKeystone }] = await Promise.all([
     import("../node/config.ts"),
     import("../node/keystone-access.ts"),
+    import("../node/notifications-access.ts"),
     import("../node/keystone-check.ts"),
   ]);
   const { world } = place.shell;
@@ -67,7 +79,14 @@ async function checkHere(place: Place): Promise<void> {
   const api = await openKeystone(config.keystone, world);
   try {
     const newId = () => Buffer.from(world.randomBytes(16)).toString("hex");
-    const findings = await checkKeystone({ api, newId });
+    const queue = { queue: `keymesh-check.${newId()}`, isTransient: true, file: place.paths.config };
+    const notifications = await openNotifications({ config, world, log: SILENT }, queue);
+    const { scan = true, create = false } = config.keystone.database ?? {};
+    const findings = await checkKeystone({
+      ...{ api, newId, after: world.after },
+      ...(notifications === undefined ? {} : { notifications }),
+      ...(config.keystone.database === undefined ? {} : { database: { scan, create } }),
+    });
     show(place, findings, findingsText);
     const missing = findings.filter((one) => one.is === "missing").length;
     if (missing > 0)

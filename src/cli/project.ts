@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { ProjectView } from "../node/control.ts";
 import { askNode, placeOf } from "./place.ts";
+import { addProjectConflicts } from "./project-conflicts.ts";
 import { addProjectExplain } from "./project-explain.ts";
 import { addProjectLocal } from "./project-local.ts";
 import { treeOrder } from "./project-tree.ts";
@@ -25,6 +26,7 @@ export function addProject(program: Command, shell: Shell): void {
     );
   addProjectLocal(project, shell);
   addProjectExplain(project, shell);
+  addProjectConflicts(project, shell);
 }
 
 export function projectsText(projects: readonly ProjectView[]): string {

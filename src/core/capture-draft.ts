@@ -1,4 +1,5 @@
 // What capture is given, and what it fills while it goes through a scan.
+import type { EditConflict } from "./edit-conflict.ts";
 import type { FieldValue } from "./entry.ts";
 import type { GuardLimits } from "./guard-limits.ts";
 import type { Decisions, DomainView, DriftMode, Held, Hold, Intent, Seen } from "./keystone-view.ts";
@@ -47,7 +48,12 @@ export type CaptureInput = {
   readonly drift?: DriftMode;
 };
 
-export type Note = { readonly id: string; readonly what: string };
+export type Note = {
+  readonly id: string;
+  readonly what: string;
+  /** Another changed the same field since the last look. */
+  readonly edit?: Omit<EditConflict, "set" | "atMs">;
+};
 export type Captured = {
   readonly writes: readonly Write[];
   /** Rows to write before anything else is done with this scan. */

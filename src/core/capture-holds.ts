@@ -39,7 +39,7 @@ export function unconfirmedHold(domain: DomainView, objects: readonly string[]):
     id: holdId("unconfirmed", domain.domainId),
     kind: "unconfirmed",
     what: `${counted(objects.length, "change")} in ${domainWords(domain)} ${objects.length === 1 ? "looks" : "look"} undone, just after ${objects.length === 1 ? "it was" : "they were"} made`,
-    why: "either somebody undid them by hand, or Keystone was put back to a copy from just before: approve if somebody undid them, so that the mesh follows, reject to put the mesh's values back here",
+    why: "either somebody undid this by hand, or Keystone was put back to a copy from just before: approve if somebody undid it, so that the mesh follows, reject to put the mesh's values back here",
     objects,
   };
 }

@@ -5,6 +5,7 @@
 import { type Captured, type CaptureInput, type Draft, say } from "./capture-draft.ts";
 import { differencesHold, holdId, unconfirmedHold } from "./capture-holds.ts";
 import { captureMissing } from "./capture-missing.ts";
+import { shortJson } from "./edit-conflict.ts";
 import type { FieldValue } from "./entry.ts";
 import { sentWrites } from "./intents.ts";
 import {
@@ -205,6 +206,7 @@ function captureEdits(input: CaptureInput, { held, row, changed }: Change, draft
     const rival = record?.get(field)?.entry.stamp.origin ?? "?";
     draft.notes.push({
       id: held.id,
+      edit: { id: held.id, field, ours: shortJson(value), rival, theirs: shortJson(wanted) },
       what: `${field} was changed here to ${JSON.stringify(held[field])} and by ${rival} to ${JSON.stringify(wanted)}: the later stamp stands`,
     });
   }

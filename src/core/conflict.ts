@@ -1,4 +1,5 @@
 // Conflicts: what in this cloud can't be as the mesh says, each with what settles it. Shown by `keymesh project conflicts`.
+import type { EditConflict } from "./edit-conflict.ts";
 import type { ValueField } from "./keystone-view.ts";
 
 /**
@@ -96,6 +97,30 @@ export function livingConflict(id: string, live: readonly string[]): Conflict {
     what: `deleted in the mesh, but ${live.join(", ")} lives under it`,
     resolve: `delete ${live.join(", ")}: then it goes by itself`,
   };
+}
+
+/** Two clouds changed one field at once. */
+export function editConflict(
+  { id, field, ours, theirs }: EditConflict,
+  { rival, stands }: { readonly rival: string; readonly stands: string },
+): Conflict {
+  return {
+    id,
+    kind: "edit",
+    field: field as ValueField,
+    others: [],
+    what: `its ${field} was changed here to ${ours} and by ${rival} to ${theirs} at about the same time: ${stands} stands`,
+    resolve: `nothing, if that is right; else set its ${field} anew in any cloud that may update the domain`,
+  };
+}
+
+/** What is refused, by Keystone or by us, in the words of whoever refuses. */
+export function refusedConflict(id: string, state: "stuck" | "conflict", why: string): Conflict {
+  const resolve =
+    state === "stuck"
+      ? "remove the cause that is named, here or in the mesh: it is tried again by itself"
+      : "decide by what is named which of the two it is to be, and change the other";
+  return { id, kind: "refused", field: null, others: [], what: why, resolve };
 }
 
 export function driftConflict(id: string, field: ValueField): Conflict {

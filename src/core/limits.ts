@@ -245,6 +245,10 @@ export const UNFIT_SILENT_RETRY_MIN_MS = 30_000;
 export const UNFIT_SILENT_RETRY_MAX_MS = 600_000;
 /** Values remembered as refused by this Keystone; of more the oldest are tried again. 2 MB of names, a signer's flood no more. */
 export const UNFIT_VALUES_MAX = 10_000;
+/** Fields changed by two clouds at once that are kept to be shown, characters of each value, and milliseconds: two weeks, as long as people are away. 100 KB. */
+export const EDIT_CONFLICTS_MAX = 200;
+export const EDIT_CONFLICT_VALUE_LENGTH_MAX = 200;
+export const EDIT_CONFLICT_SHOWN_MS = 14 * 86_400_000;
 /** Tries of one read, and milliseconds before the second, doubled from then on: a restart of Keystone takes 2 to 3 s. */
 export const KEYSTONE_READ_TRIES_MAX = 5;
 export const KEYSTONE_READ_RETRY_MS = 250;
@@ -270,6 +274,8 @@ export const LOGIN_REFUSED_RETRY_MIN_MS = 5_000;
 export const LOGIN_REFUSED_RETRY_MAX_MS = 300_000;
 /** Projects of which a login for several domains remembers the domain, to ask with the right token at once. */
 export const PROJECT_DOMAINS_KNOWN_MAX = 100_000;
+/** Milliseconds that `keymesh keystone check` waits for an event of what it wrote: Keystone sends it before it answers. */
+export const CHECK_EVENT_WAIT_MS = 2_000;
 /** Times that a scan starts anew because the project that it stood at was deleted. */
 export const SCAN_RESTARTS_MAX = 5;
 /** Characters of Keystone's own words that an error repeats: a schema error quotes the whole body. */
@@ -307,11 +313,15 @@ export const DATABASE_CONNECT_TIMEOUT_MS = 5_000;
 export const DATABASE_STATEMENT_TIMEOUT_MS = 30_000;
 export const DATABASE_LOCK_TIMEOUT_MS = 2_000;
 /** Milliseconds of a wait for SQLite's one lock, in which this process does nothing else: Keystone's writes take some. */
-export const SQLITE_LOCK_TIMEOUT_MS = 500;
+export const SQLITE_LOCK_TIMEOUT_MS = 250;
 /** Rows read from SQLite before others have their turn: 5 ms, as it reads on the node's own thread. */
 export const SQLITE_ROWS_AT_ONCE = 2_000;
-/** Tries of a batch that another's lock, or a cluster's other member, made the database take back. */
-export const DATABASE_TRIES_MAX = 3;
+/**
+ * Tries of a batch that another's lock, or a cluster's other member, made the database take back, and milliseconds before
+ * the second, one time more before each further one: locks of a Keystone that is busy last some tenths of a second.
+ */
+export const DATABASE_TRIES_MAX = 5;
+export const DATABASE_BUSY_WAIT_MS = 100;
 /** Milliseconds for which a database that failed, or isn't this Keystone's, is left alone and the API is read. */
 export const DATABASE_RETRY_MS = 60_000;
 /** Milliseconds for which a comparison with the API proves that the database is this Keystone's own. */

@@ -4,7 +4,7 @@
 // value keeps no other waiting, and what is refused alone is left out of the plan and shown.
 import type { Fields, FieldValue } from "./entry.ts";
 import { PROJECT_NAME_LENGTH_MAX, UNFIT_TRIES } from "./limits.ts";
-import { trimName } from "./names.ts";
+import { foldName, trimName } from "./names.ts";
 
 /** `suspect`: refused together with others, to be tried alone. `refused`: refused alone; `why` in Keystone's own words. */
 export type Verdict = { readonly is: "suspect" | "refused"; readonly why: string };
@@ -13,11 +13,14 @@ export type UnfitValues = {
   verdict(id: string, field: string, value: FieldValue): Verdict | undefined;
 };
 
-/** What an answer says of the values that were sent. `refused`: it named a fault. `silent`: none came, and nothing was changed. */
+/**
+ * What an answer says of the values that were sent. `refused`: it named a fault. `taken`: something is there twice, which
+ * may be a tag: MariaDB takes two that differ in case for one. `silent`: no answer came, and nothing was changed.
+ */
 export type Refusal = {
   readonly action: "create" | "update";
   readonly fields: Fields;
-  readonly is: "refused" | "silent";
+  readonly is: "refused" | "taken" | "silent";
   readonly why: string;
 };
 const JUDGED = ["name", "description", "tags"] as const;
@@ -31,6 +34,10 @@ export function judgedFields(fields: Fields): readonly string[] {
 export function judge(refusal: Refusal, tries: number): ReadonlyMap<string, Verdict> {
   const { action, fields, why } = refusal;
   const judged = judgedFields(fields);
+  if (refusal.is === "taken") {
+    const is = judged.length > 1 ? "suspect" : "refused";
+    return hasTwins(fields.tags) ? new Map([["tags", { is, why }]]) : new Map();
+  }
   // A new project can do without its texts, and without its name it can't be.
   const together = action === "create" ? judged.filter((field) => field !== "name") : judged;
   if (together.length > 0 && judged.length > 1)
@@ -63,6 +70,10 @@ export function apart(id: string, fields: Fields, unfit: UnfitValues | undefined
     else refused.set(field, verdict);
   }
   return { together, alone, refused };
+}
+
+function hasTwins(tags: FieldValue | undefined): boolean {
+  return Array.isArray(tags) && new Set(tags.map((tag) => foldName(String(tag)))).size < tags.length;
 }
 
 function isName(value: FieldValue | undefined): boolean {

@@ -76,6 +76,7 @@ export function connectControl(node: { socketPath: string; data: string }): Cont
     grant: ({ scopes, ...options }) => ask(VERBS.grant, { ...options, scopes: [...scopes] }),
     domains: () => ask(VERBS.domains, {}),
     projects: (options) => ask(VERBS.projects, options),
+    conflicts: (options) => ask(VERBS.conflicts, options),
     explain: (options) => ask(VERBS.explain, options),
     plan: () => ask(VERBS.plan, {}),
     holds: () => ask(VERBS.holds, {}),

@@ -1,7 +1,9 @@
 // The control protocol: one POST /v1/<path> per verb, with a JSON body and a JSON answer. Server and client both read
 // this table, so a verb stands in one place.
+
 import { z } from "zod";
 import { MEMBERS_MAX, SET_RECORDS_MAX } from "../core/limits.ts";
+import { conflictView } from "./conflict-shapes.ts";
 import {
   agreementMode,
   blockView,
@@ -156,6 +158,12 @@ export const VERBS = {
     body: z.strictObject({ domain: text.exactOptional() }),
     answer: z.array(projectView),
     carryOut: (control, body) => control.projects(body),
+  }),
+  conflicts: verb({
+    path: "project/conflicts",
+    body: z.strictObject({ domain: text.exactOptional() }),
+    answer: z.array(conflictView),
+    carryOut: (control, body) => control.conflicts(body),
   }),
   explain: verb({
     path: "project/explain",

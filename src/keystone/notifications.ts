@@ -53,6 +53,8 @@ export type NotificationsOptions = {
   readonly ca?: string;
   /** The queue's name, this node's own. */
   readonly queue: string;
+  /** Whether the queue goes with its connection: for a look that leaves nothing behind. */
+  readonly isTransient?: boolean;
   readonly log: Log;
   now(): UnixMs;
   random(): number;
@@ -170,11 +172,12 @@ export class Notifications implements NotificationSource {
     await this.#declareExchange(model);
     const channel = await this.#open(model, fail);
     const dropped = `${queue}.dropped`;
+    const kind = this.#options.isTransient === true ? { exclusive: true, durable: false } : { durable: true };
     const bounds = { "x-expires": NOTIFICATIONS_QUEUE_EXPIRES_MS, "x-overflow": "drop-head" };
     // What runs over falls into a queue of one place: so the broker itself says that something was dropped.
-    await channel.assertQueue(dropped, { durable: true, arguments: { ...bounds, "x-max-length": 1 } });
+    await channel.assertQueue(dropped, { ...kind, arguments: { ...bounds, "x-max-length": 1 } });
     const { messageCount } = await channel.assertQueue(queue, {
-      durable: true,
+      ...kind,
       arguments: {
         ...bounds,
         "x-max-length": NOTIFICATIONS_QUEUE_MAX,

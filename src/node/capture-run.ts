@@ -2,6 +2,7 @@
 import { scopesOf } from "../core/authority.ts";
 import { capture } from "../core/capture.ts";
 import type { CaptureMode, Vouched } from "../core/capture-draft.ts";
+import { type EditConflict, withEdits } from "../core/edit-conflict.ts";
 import { guardLimits } from "../core/guard-limits.ts";
 import { intentAt } from "../core/intents.ts";
 import type { Hold, Seen } from "../core/keystone-view.ts";
@@ -38,6 +39,7 @@ export async function captureScan(
   const writes: Write[] = [];
   const seen = new Map<string, Seen>();
   const holds: Hold[] = [];
+  const edits: EditConflict[] = [];
   const replaced: Replaced[] = [];
   for (const { domain, held, gone } of scan.domains) {
     const authority = keeper.replica.authority(domain.set);
@@ -59,12 +61,16 @@ export async function captureScan(
       ...(options.drift === undefined ? {} : { drift: options.drift }),
     });
     writes.push(...captured.writes);
-    if (mode === "heal") replaced.push(...replacedByHealing({ domain, held, seen: memory.seenIn(domain.set) }));
+    if (mode === "heal")
+      replaced.push(...replacedIn({ domain, held, seen: memory.seenIn(domain.set) }, captured.writes));
     holds.push(...captured.holds);
     // What looks like this cloud's own may only lack its record while a session brings half of something, or a revoke is half known.
     const isKnown = options.mayPlan() && options.hasPulled() && keeper.replica.isSettled(domain.set);
     for (const [id, row] of captured.seen) if (isKnown || row.isOwn !== true) seen.set(id, row);
-    for (const { id, what } of captured.notes) log.info({ id, what }, "noted");
+    for (const { id, what, edit } of captured.notes) {
+      log.info({ id, what }, "noted");
+      if (edit !== undefined) edits.push({ ...edit, set: domain.set, atMs: now() });
+    }
   }
   // What can't be signed now must not pass for seen, nor lose the intents it is judged by: the next scan finds all again.
   const raise = () => (isLook ? holds : keepHolds(holds, options));
@@ -74,15 +80,22 @@ export async function captureScan(
     const left = intentAt(intent, nowMs);
     return left === intent ? [] : [[id, left] as const];
   });
+  const more = edits.length === 0 ? {} : { edits: withEdits(memory.edits, edits) };
   const list = withReplaced(memory.replaced, replaced, nowMs);
   const isListed = list === memory.replaced;
-  const change = { seen, intents: new Map(overdue), ...(isListed ? {} : { replaced: list }) };
+  const change = { seen, intents: new Map(overdue), ...(isListed ? {} : { replaced: list }), ...more };
   if (writes.length > 0) await keeper.write(writes, (signed) => memory.batch(change, signed));
   else if (seen.size + overdue.length > 0 || !isListed) await keeper.note(memory.batch(change));
   memory.believe(change);
   for (const { set, kind, id, fields } of writes) log.info({ set, kind, id, fields: Object.keys(fields) }, "captured");
   const signed = new Set(writes.filter(({ kind }) => kind !== "local").map(({ id }) => id));
   return { holds: await raise(), signed, changed: seen.size };
+}
+
+/** What a notification vouched for was captured just now, and is the mesh's word from here on. */
+function replacedIn(look: Parameters<typeof replacedByHealing>[0], writes: readonly Write[]): Replaced[] {
+  const signed = new Set(writes.flatMap(({ id, fields }) => Object.keys(fields).map((field) => `${id} ${field}`)));
+  return replacedByHealing(look).filter(({ id, field }) => !signed.has(`${id} ${field}`));
 }
 
 async function keepHolds(holds: readonly Hold[], { memory, log, now }: KeystoneLoopOptions): Promise<readonly Hold[]> {

@@ -85,9 +85,9 @@ ${keystoneText(cloud, cloudsYaml)}
 #   region: RegionOne
 #   cacert: /etc/ssl/certs/cloud.pem
 #
-# Keystone's own database, in either case: read, 50,000 projects take a fraction of a second; with create, new projects are
-# inserted with their IDs, thousands a second. The user needs SELECT on project, project_tag and project_option, and for
-# create INSERT on the first two. The URL is that of keystone.conf ([database] connection), or urlFile one that holds it (0600).
+# Keystone's own database, in either case: read there, 50,000 projects take a fraction of a second; with create, new ones
+# are inserted with their IDs, thousands a second. The user needs SELECT on project, project_tag and project_option, and
+# for create INSERT on the first two. The file (0600) holds what keystone.conf has under [database] connection.
 #   database:
 #     urlFile: database-url
 #     scan: true

@@ -1,6 +1,7 @@
 // What a running node does for its operator: the verbs of the command line, and the shapes that they answer with.
 // Other programs rely on these shapes: keys may be added, never renamed or removed. Long, because the shapes of all verbs
 // are read together; those of an owner's verbs stand in control-domains.ts.
+import type { ConflictKind } from "../core/conflict.ts";
 import type { AgreementMode } from "../core/keystone-view.ts";
 import type { Scope } from "../core/kinds.ts";
 import type { CreationWay, ScanWay } from "../keystone/api.ts";
@@ -300,6 +301,18 @@ export type ProjectView = {
   readonly deleted: boolean;
   readonly state: ProjectState;
 };
+/** Something that can't be here as the mesh says; `id` is a project's, or the domain's own. */
+export type ConflictView = {
+  readonly id: string;
+  readonly name: string;
+  readonly domainId: string;
+  readonly kind: ConflictKind;
+  readonly field: string | null;
+  /** Other projects that it is about. */
+  readonly others: readonly string[];
+  readonly what: string;
+  readonly resolve: string;
+};
 export type ExplainView = {
   readonly id: string;
   readonly kind: string;
@@ -404,6 +417,7 @@ export interface Control extends MembershipControl, HoldControl {
   signer(options: { peerId: string; domain: string }): Promise<SignerView>;
   domains(): Promise<DomainView[]>;
   projects(options: { domain?: string }): Promise<ProjectView[]>;
+  conflicts(options: { domain?: string }): Promise<ConflictView[]>;
   explain(options: { id: string }): Promise<ExplainView>;
   plan(): Promise<PlanView[]>;
 }

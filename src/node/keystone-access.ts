@@ -18,7 +18,8 @@ export async function openKeystone(config: KeystoneConfig, world: World): Promis
   const client = createKeystoneClient({ credentials: credentialsOf(config, world), now: world.now, newId });
   if (config.database === undefined) return client;
   const { scan = true, create = false } = config.database;
-  const database = await openKeystoneDatabase(await databaseUrl(config.database));
+  const wait = (ms: number) => new Promise<void>((resolve) => void world.after(ms, resolve));
+  const database = await openKeystoneDatabase(await databaseUrl(config.database), wait);
   return withDatabase(client, { database, scan, create, uptimeMs: world.uptimeMs, newId });
 }
 

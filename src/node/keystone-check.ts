@@ -1,8 +1,11 @@
 // What a node will need of its Keystone, tried one by one, with what is missing and the fix. Every write is taken back.
 // Needs no running node, and disturbs none: what it makes is named so that a node leaves it alone (own-projects.ts).
 import { CANARY_KEYS, CANARY_NAME, openCanary } from "../core/canary.ts";
-import { type KeystoneApi, KeystoneError, type KeystoneScope } from "../keystone/api.ts";
+import { type CreationWay, type KeystoneApi, KeystoneError, type KeystoneScope } from "../keystone/api.ts";
+import type { NotificationSource } from "../keystone/notifications.ts";
+import { listen } from "./check-ear.ts";
 import { checkName } from "./own-projects.ts";
+import type { World } from "./world.ts";
 
 export type Finding = {
   readonly what: string;
@@ -17,6 +20,11 @@ export type CheckOptions = {
   readonly api: KeystoneApi;
   /** 32 fresh lower-case hex digits. */
   readonly newId: () => string;
+  readonly after: World["after"];
+  /** What Keystone's database is for, where the config names one. */
+  readonly database?: { readonly scan: boolean; readonly create: boolean };
+  /** Where Keystone's events are to come from, if the config says so. Started and stopped here. */
+  readonly notifications?: NotificationSource;
 };
 
 const POLICY_FIX = "install what keymesh keystone policy prints, and give our user its role on that domain";
@@ -31,37 +39,44 @@ export async function checkKeystone(options: CheckOptions): Promise<readonly Fin
     fix: "check auth_url, cacert and verify, and that Keystone is up",
   });
   if (reached.value === undefined)
-    return [reached.finding, ...skipped("login", "list", "driver plugin", "write", "canary")];
+    return [reached.finding, ...["login", "list", "driver plugin", "write", "canary"].map((what) => skipped(what))];
   const login = await attempt("login", () => api.scope(), {
     say: scopeText,
     fix: "check user, password and scope, and that neither user nor domain is disabled",
   });
   const scope = login.value;
   if (scope === undefined)
-    return [reached.finding, login.finding, ...skipped("list", "driver plugin", "write", "canary")];
+    return [
+      reached.finding,
+      login.finding,
+      ...["list", "driver plugin", "write", "canary"].map((what) => skipped(what)),
+    ];
   const domains = scope.is === "all" ? [DEFAULT_DOMAIN] : scope.domains.map(({ id }) => id);
-  const driver = await checkDriver(api);
-  const findings = [reached.finding, login.finding, ...refusedDomains(scope)];
-  for (const domainId of domains) findings.push(await checkList(api, scope, domainId));
-  findings.push(await checkAbsent(options), driver);
-  for (const domainId of domains)
-    findings.push(
-      driver.is === "ok" || scope.is === "all"
-        ? await checkWrites(options, { scope, domainId, isChosen: driver.is === "ok" })
-        : {
-            what: `write in domain ${domainId}`,
-            is: "skipped",
-            detail: "tried once the driver plugin is at work",
-            fix: null,
-          },
-    );
-  if (scope.is === "all" && driver.is === "ok") findings.push(await checkDomains(options));
-  findings.push(await checkCanary(api, domains[0] ?? DEFAULT_DOMAIN));
-  return findings;
+  const ear = options.notifications === undefined ? undefined : listen(options.notifications, options.after);
+  try {
+    const { finding: driver, ways } = await checkDriver(api);
+    const findings = [reached.finding, login.finding, ...refusedDomains(scope)];
+    for (const domainId of domains) findings.push(await checkList(api, scope, domainId));
+    findings.push(await checkAbsent(options), driver, ...databaseFindings(options, ways));
+    await ear?.isReady;
+    const tried = new Set<string>();
+    for (const domainId of domains)
+      findings.push(
+        driver.is === "ok" || scope.is === "all"
+          ? await checkWrites(options, { scope, domainId, isChosen: driver.is === "ok", tried })
+          : skipped(`write in domain ${domainId}`, "tried once the driver plugin is at work"),
+      );
+    if (scope.is === "all" && driver.is === "ok") findings.push(await checkDomains(options));
+    findings.push(await checkCanary(api, domains[0] ?? DEFAULT_DOMAIN));
+    if (ear !== undefined) findings.push(await ear.judge(tried));
+    return findings;
+  } finally {
+    await options.notifications?.stop();
+  }
 }
 
-function skipped(...names: readonly string[]): Finding[] {
-  return names.map((what) => ({ what, is: "skipped", detail: "", fix: null }));
+function skipped(what: string, detail = ""): Finding {
+  return { what, is: "skipped", detail, fix: null };
 }
 
 type Words<T> = { readonly say: (value: T) => string; readonly fix: string };
@@ -119,29 +134,40 @@ async function checkAbsent({ api, newId }: CheckOptions): Promise<Finding> {
   return finding;
 }
 
-async function checkDriver(api: KeystoneApi): Promise<Finding> {
+async function checkDriver(
+  api: KeystoneApi,
+): Promise<{ readonly finding: Finding; readonly ways: readonly CreationWay[] }> {
   const { finding, value } = await attempt("driver plugin", () => api.checkDriver(), {
     say: ({ detail }) => detail,
     fix: POLICY_FIX, // Refused before the plugin was asked.
   });
-  if (value === undefined || value.explicitIds) return finding;
-  return {
-    ...finding,
-    is: "missing",
-    fix: "install the plugin as its README says, or let our user choose IDs: keymesh keystone policy",
-  };
+  const ways = value?.ways ?? [];
+  if (value === undefined || value.explicitIds) return { finding, ways };
+  const fix =
+    "install the plugin as its README says, or let our user choose IDs: keymesh keystone policy; or let rows be inserted: keystone.database with create: true";
+  return { finding: { ...finding, is: "missing", fix }, ways };
 }
 
-type Place = { readonly scope: KeystoneScope; readonly domainId: string; readonly isChosen: boolean };
+type Place = {
+  readonly scope: KeystoneScope;
+  readonly domainId: string;
+  readonly isChosen: boolean;
+  /** Told the IDs of what was made. */
+  readonly tried: Set<string>;
+};
 
 /** Creates, changes, reads and deletes a project. What could not be deleted is named. */
-async function checkWrites({ api, newId }: CheckOptions, { scope, domainId, isChosen }: Place): Promise<Finding> {
+async function checkWrites(
+  { api, newId }: CheckOptions,
+  { scope, domainId, isChosen, tried }: Place,
+): Promise<Finding> {
   const wanted = newId();
   let left: string | undefined;
   const act = async () => {
     const place = { domainId, parentId: domainId, description: null, enabled: false, tags: ["keymesh"] };
     const made = await api.createProject({ ...(isChosen ? { id: wanted } : {}), name: checkName(wanted), ...place });
     left = made.id;
+    tried.add(made.id);
     const tags = ["keymesh", "keymesh-check"];
     const after = await api.updateProject(made.id, { description: "changed", tags, enabled: false });
     if (after.description !== "changed" || after.tags.join() !== tags.join())
@@ -202,4 +228,23 @@ async function checkCanary(api: KeystoneApi, domainId: string): Promise<Finding>
     fix: POLICY_FIX,
   });
   return finding;
+}
+
+/** What the lists and the probe before showed of Keystone's own database, where one is configured. */
+function databaseFindings({ api, database }: CheckOptions, ways: readonly CreationWay[]): Finding[] {
+  if (database === undefined) return [];
+  const fix = "see keystone.database in keymesh.yaml: its URL, the user's rights, and that it is this Keystone's own";
+  const finding = (what: string, works: boolean, detail: string): Finding => ({
+    ...{ what, detail },
+    ...(works ? { is: "ok", fix: null } : { is: "missing", fix }),
+  });
+  const read = api.scanWay?.();
+  const insert = ways.find(({ way }) => way === "database");
+  const isRead = read?.by === "database";
+  return [
+    ...(database.scan
+      ? [finding("database", isRead, isRead ? "lists are read from it" : (read?.detail ?? "not read"))]
+      : []),
+    ...(database.create && insert !== undefined ? [finding("database creates", insert.works, insert.detail)] : []),
+  ];
 }

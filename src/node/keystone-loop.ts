@@ -1,6 +1,7 @@
 // The Keystone loop: scan, capture, confirm, plan, apply; one thing at a time, so that a scan never races a write of ours.
 // It wakes by timer for a scan, and by a change of the replica for a plan. What Keystone refuses is shown and retried,
 // and a Keystone that is down only makes it wait: nothing here ends the node.
+import type { Conflict } from "../core/conflict.ts";
 import type { DomainView } from "../core/keystone-view.ts";
 import {
   LOOK_GATHER_MS,
@@ -169,6 +170,11 @@ export class KeystoneLoop {
   /** Every record's state here, by set, with what is stuck in Keystone's own words. */
   standings(): ReadonlyMap<SetName, ReadonlyMap<string, Standing>> {
     return this.#runner.standings();
+  }
+
+  /** What can't be as the mesh says, by set, as of the last plan. */
+  conflicts(): ReadonlyMap<SetName, readonly Conflict[]> {
+    return this.#runner.conflicts;
   }
 
   get stuckCount(): number {

@@ -1,6 +1,7 @@
 // What the node remembers of its Keystone: rows last seen, intents, holds, the canary and the state. In memory for the
 // loop, durable in the store: a change is written first and believed after.
 import type { CanaryMemory } from "../core/canary.ts";
+import type { EditConflict } from "../core/edit-conflict.ts";
 import type { Entry } from "../core/entry.ts";
 import type { Decision, Decisions, Hold, Intent, Seen } from "../core/keystone-view.ts";
 import { HOLDS_MAX } from "../core/limits.ts";
@@ -43,6 +44,7 @@ type Memo = {
   state: StateMemory;
   replaced: ReplacedList;
   former: ReadonlySet<PeerId>;
+  edits: readonly EditConflict[];
 };
 /** Rows to write; null forgets. */
 export type MemoryChange = {
@@ -50,6 +52,8 @@ export type MemoryChange = {
   readonly intents?: ReadonlyMap<string, Intent | null>;
   readonly canary?: CanaryMemory;
   readonly state?: StateMemory;
+  /** Fields that two clouds changed at once: all that are kept from now on. */
+  readonly edits?: readonly EditConflict[];
   readonly replaced?: ReplacedList;
   /** For the audit, where intents end: in Keystone's own words why a write was refused, and how it was made. */
   readonly why?: string;
@@ -58,6 +62,7 @@ export type MemoryChange = {
 
 /** Where the store keeps the peer IDs that this node had before, the latest first. */
 export const FORMER_PEERS = "former-peers";
+const EDIT_CONFLICTS = "edit-conflicts";
 const REPLACED = "replaced";
 const EVENTS_MAX = 20; // Enough for an operator to see what a bad day was made of.
 
@@ -102,6 +107,7 @@ export class KeystoneMemory {
       state,
       replaced,
       former: new Set(former),
+      edits: ((await store.meta(EDIT_CONFLICTS)) ?? []) as unknown as readonly EditConflict[],
     };
     return new KeystoneMemory(store, memo, audit);
   }
@@ -124,6 +130,11 @@ export class KeystoneMemory {
 
   get state(): StateMemory {
     return this.#memo.state;
+  }
+
+  /** Fields that two clouds changed at once, the latest first. */
+  get edits(): readonly EditConflict[] {
+    return this.#memo.edits;
   }
 
   /** What the last bad day's healing wrote over. */
@@ -175,6 +186,7 @@ export class KeystoneMemory {
     meta.push(...(audited?.rows ?? []));
     if (change.canary !== undefined) meta.push(["canary", change.canary]);
     if (change.state !== undefined) meta.push(["keystone-state", change.state as unknown as StoredValue]);
+    if (change.edits !== undefined) meta.push([EDIT_CONFLICTS, change.edits as unknown as StoredValue]);
     if (change.replaced !== undefined) meta.push([REPLACED, change.replaced as unknown as StoredValue]);
     return { seen: writesOf(change.seen), intents: writesOf(change.intents), meta };
   }
@@ -188,6 +200,7 @@ export class KeystoneMemory {
     for (const [id, intent] of change.intents ?? []) assign(this.#memo.intents, id, intent);
     if (change.canary !== undefined) this.#memo.canary = change.canary;
     if (change.state !== undefined) this.#memo.state = change.state;
+    if (change.edits !== undefined) this.#memo.edits = change.edits;
     if (change.replaced !== undefined) this.#memo.replaced = change.replaced;
   }
 

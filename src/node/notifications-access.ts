@@ -2,7 +2,6 @@
 // its own that only we may read, or in keymesh.yaml, which must then be so itself.
 import { readFile, stat } from "node:fs/promises";
 import type { Log } from "../core/log.ts";
-import type { PeerId } from "../core/peer-id.ts";
 import { Notifications, type NotificationsOptions } from "../keystone/notifications.ts";
 import { brokerUrlProblem } from "./broker-url.ts";
 import { ConfigError } from "./config-error.ts";
@@ -33,13 +32,13 @@ export async function openNotifications(
     readonly world: World;
     readonly log: Log;
   },
-  { file, peerId }: { readonly file: string; readonly peerId: PeerId },
+  { file, ...queue }: { readonly file: string; readonly queue: string; readonly isTransient?: boolean },
 ): Promise<Notifications | undefined> {
   const { world, log, config } = options;
   if (config.notifications === undefined) return undefined;
   return new Notifications({
     ...(await brokerAccess(config.notifications, file)),
-    queue: `keymesh.${peerId}`,
+    ...queue,
     log,
     now: world.now,
     random: world.random,

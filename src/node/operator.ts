@@ -2,8 +2,10 @@
 // One desk for each subject; here stands what speaks of the whole node.
 import type { Scope } from "../core/kinds.ts";
 import { AudienceDesk } from "./audience-desk.ts";
+import { ConflictDesk } from "./conflict-desk.ts";
 import type {
   BlockView,
+  ConflictView,
   Control,
   DomainView,
   ExplainView,
@@ -46,6 +48,7 @@ export class Operator implements Control {
   readonly #leaving: LeavingDesk;
   readonly #domains: DomainDesk;
   readonly #projects: ProjectDesk;
+  readonly #conflicts: ConflictDesk;
   readonly #explains: ExplainDesk;
   readonly #switches: SwitchDesk;
   readonly #audiences: AudienceDesk;
@@ -60,6 +63,7 @@ export class Operator implements Control {
     this.#leaving = new LeavingDesk(node, this.#rosters);
     this.#domains = new DomainDesk(node);
     this.#projects = new ProjectDesk(node, this.#domains);
+    this.#conflicts = new ConflictDesk(node, this.#domains);
     this.#explains = new ExplainDesk(node);
     this.#switches = new SwitchDesk(node, this.#domains);
     this.#audiences = new AudienceDesk(node, this.#domains);
@@ -232,6 +236,10 @@ export class Operator implements Control {
 
   projects(options: { domain?: string }): Promise<ProjectView[]> {
     return this.#projects.list(options);
+  }
+
+  conflicts(options: { domain?: string }): Promise<ConflictView[]> {
+    return this.#conflicts.list(options);
   }
 
   explain(options: { id: string }): Promise<ExplainView> {

@@ -37,7 +37,7 @@ export function replacedView({ sinceMs, total, values }: ReplacedList): HoldDeta
     id: REPLACED_ID,
     kind: "replaced",
     what: `${total} value${total === 1 ? "" : "s"} that stood in this Keystone when it was put back ${total === 1 ? "was" : "were"} replaced by the mesh's`,
-    why: "most are what the old copy held; what somebody edited here after the restore is among them, and is to be done again. Nothing waits: approve or reject forgets this list",
+    why: "most are what the old copy held; what somebody edited here after the restore is among them, and is to be done again",
     count: total,
     since: sinceMs,
     objects: [...new Set(values.map(({ id }) => id))],

@@ -34,7 +34,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     throw error;
   };
   const identity = await identityFor(paths, store).catch(closed);
-  const notifications = await openNotifications(options, { peerId: identity.peerId, file: paths.config }).catch(closed);
+  const notifications = await openNotifications(options, {
+    queue: `keymesh.${identity.peerId}`,
+    file: paths.config,
+  }).catch(closed);
   const audit = await openAudit(options, { paths, store, peerId: identity.peerId }).catch(closed);
   const wanted = Promise.withResolvers<void>();
   const heap = new HeapWatch(options.world.after);

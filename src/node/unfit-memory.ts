@@ -9,13 +9,13 @@ import {
   UNFIT_VALUES_MAX,
 } from "../core/limits.ts";
 import type { UnixMs } from "../core/stamp.ts";
-import { judge, judgedFields, type UnfitValues, type Verdict } from "../core/unfit.ts";
+import { judge, judgedFields, type Refusal, type UnfitValues, type Verdict } from "../core/unfit.ts";
 import type { KeystoneError, KeystoneErrorCode } from "../keystone/api.ts";
 
 type Case = {
   readonly value: FieldValue;
   readonly tries: number;
-  readonly is: "refused" | "silent";
+  readonly is: Refusal["is"];
   readonly verdict?: Verdict;
   /** Until then the verdict holds. */
   readonly untilMs: number;
@@ -26,6 +26,7 @@ type Sent = { readonly action: "create" | "update" | "delete"; readonly id: stri
 const ABOUT_VALUES: ReadonlyMap<KeystoneErrorCode, Case["is"]> = new Map([
   ["BAD_REQUEST", "refused"],
   ["TOO_LARGE", "refused"],
+  ["CONFLICT", "taken"],
   ["UNKNOWN_OUTCOME", "silent"],
 ]);
 const SHOWN_LENGTH_MAX = 80; // Enough to see what became of a value.
@@ -63,6 +64,7 @@ export class UnfitMemory implements UnfitValues {
     const verdicts = judge({ action, fields, is, why: message }, Math.max(0, ...tried.map(({ tries }) => tries)));
     for (const { field, value, tries } of tried) {
       const verdict = verdicts.get(field);
+      if (verdict === undefined && is === "taken") continue;
       const untilMs = this.#now() + (is === "silent" ? silentWaitMs(tries) : UNFIT_RETRY_MS);
       this.#put(`${id} ${field}`, { value, tries, is, untilMs, ...(verdict === undefined ? {} : { verdict }) });
     }

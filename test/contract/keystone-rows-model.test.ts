@@ -8,7 +8,7 @@ import { naming, texts } from "./keystone-rows-values.ts";
 for (const database of ["sqlite", "mariadb"] as const) {
   const model = createModelKeystone({ newId: () => randomUUID().replaceAll("-", ""), database });
   const setImmutable = async (id: string, immutable: boolean) => model.admin.setImmutable(id, immutable);
-  keystoneRows(`the model on ${database}`, () => ({ api: model, database, setImmutable }), {
+  keystoneRows(`the model on ${database}`, () => ({ api: model, database, setImmutable, crashEvery: 1 }), {
     tree,
     domains,
     naming,

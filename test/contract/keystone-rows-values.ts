@@ -23,8 +23,8 @@ export const naming: Rows = (world) => {
       await row.wish([A, creation("a")], [B, creation("b")]);
       await row.rest();
       await row.wish([A, { name: "b" }], [B, { name: "a" }]);
-      // Every third: Keystone's writes stand between two of the store's, and a real one is slow to start over.
-      row.cloud.crashAt = { step: row.cloud.steps + at * 3, side: at % 2 === 0 ? "before" : "after" };
+      const step = row.cloud.steps + at * world().crashEvery;
+      row.cloud.crashAt = { step, side: at % 2 === 0 ? "before" : "after" };
       const crashed = await row.rest().then(
         () => false,
         (error: unknown) => {

@@ -10,6 +10,8 @@ import { idOf } from "../fixtures/peers.ts";
 import type { Database } from "../model/keystone-rules.ts";
 
 export type RowsWorld = {
+  /** Steps between two at which a node crashes: a real Keystone is slow to start over. */
+  readonly crashEvery: number;
   readonly api: KeystoneApi;
   readonly database: Database | "postgresql";
   setImmutable(id: string, immutable: boolean): Promise<void>;
@@ -56,7 +58,7 @@ export class Row {
   /** Turns until nothing is asked of Keystone any more; then the second plan is empty. Answers the steps. */
   async rest({ isPlanEmpty = true } = {}): Promise<string[]> {
     const from = this.steps.length;
-    for (let quiet = 0, turns = 0; quiet < 2; turns += 1) {
+    for (let quiet = 0, turns = 0; quiet < (this.planned.length === 0 ? 1 : 2) || turns === 0; turns += 1) {
       if (turns > TURNS_MAX) throw new Error(`it never comes to rest: ${this.steps.slice(from).join("\n")}`);
       const before = this.steps.length;
       await this.cloud.turn();

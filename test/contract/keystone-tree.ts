@@ -31,6 +31,30 @@ export function hierarchy(tools: () => Tools): void {
     expect((await api.updateProject(child.id, { enabled: true })).enabled).toBe(true);
   });
 
+  it("enables nothing while anything above it is disabled, and deletes there all the same", async () => {
+    const { api, make } = tools();
+    const top = await make();
+    const middle = await make({ parentId: top.id });
+    const leaf = await make({ parentId: middle.id, enabled: false });
+    await api.updateProject(middle.id, { enabled: false });
+    await api.updateProject(top.id, { enabled: false });
+    await refuses("FORBIDDEN", api.updateProject(leaf.id, { enabled: true }));
+    await refuses("FORBIDDEN", api.updateProject(middle.id, { enabled: true }));
+    await refuses("BAD_REQUEST", make({ parentId: middle.id, enabled: false }));
+    await api.deleteProject(leaf.id);
+    await api.deleteProject(middle.id);
+  });
+
+  it("deletes an enabled project, and any in a disabled domain", async () => {
+    const { api, make, makeDomain } = tools();
+    await api.deleteProject((await make()).id);
+    const domainId = await makeDomain();
+    const inside = await make({ domainId });
+    await api.updateDomain(domainId, { enabled: false });
+    await api.deleteProject(inside.id);
+    expect(await api.getProject(inside.id)).toBeUndefined();
+  });
+
   it("takes no child under a disabled parent, not even a disabled one", async () => {
     const { make } = tools();
     const parent = await make({ enabled: false });

@@ -33,6 +33,7 @@ export function values(tools: () => Tools): void {
       "プロジェクト",
       "a/b?c#d&e=f%20",
       "line\nbreak",
+      "nul\0inside",
       "e\u0301",
       "\u00e9",
       "'; --",

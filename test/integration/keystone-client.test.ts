@@ -1,6 +1,8 @@
 // The client against a real Keystone: the contract, and what only a real one can do: refuse a login, die, forget a token.
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -209,5 +211,20 @@ describe("a Keystone without the driver plugin", () => {
       message: expect.stringContaining("deleted again"),
     });
     expect([await client.listDomains(), await client.listProjects("default")]).toEqual(before);
+  });
+
+  it("that keeps back rows (list_limit) is an error on 22, which has no way to the rest, and read whole on 27", async () => {
+    const conf = join(keystones.base, "list-limit.conf");
+    await writeFile(conf, "[DEFAULT]\nlist_limit = 3\n");
+    await using limited = await startKeystones({ count: 1, driver: "sql", conf });
+    const [one] = limited.all;
+    const client = open(credentialsOf(one.cloud, limited.cloudsYaml));
+    const plain = { domainId: "default", parentId: "default", description: null, enabled: true, tags: [] };
+    for (const name of ["p1", "p2"]) await client.createProject({ name, ...plain });
+    expect(await client.listProjects("default")).toHaveLength(3); // With Keystone's own first project: just all of them.
+    await client.createProject({ name: "p3", ...plain });
+    if (one.release === "bookworm")
+      await expect(client.listProjects("default")).rejects.toMatchObject({ code: "LIST_TRUNCATED" });
+    else expect(await client.listProjects("default")).toHaveLength(4);
   });
 });

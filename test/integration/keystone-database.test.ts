@@ -2,7 +2,9 @@
 // row by row, what is inserted lives in Keystone like any other project, and what can't be used says so and is left alone.
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { NewProject } from "../../src/core/creation-rules.ts";
 import type { UnixMs } from "../../src/core/stamp.ts";
 import { type KeystoneApi, KeystoneError, type ProjectCreation, type ProjectObject } from "../../src/keystone/api.ts";
 import { createKeystoneClient, type KeystoneClient } from "../../src/keystone/client.ts";
@@ -37,7 +39,7 @@ describe.each(KINDS)("a Keystone on %s", (kind) => {
     });
     api = createKeystoneClient({ credentials, now: () => Date.now() as UnixMs, newId });
     admin = new KeystoneAdmin(keystone);
-    database = await openKeystoneDatabase(url);
+    database = await openKeystoneDatabase(url, sleep);
     sql = await openSql(url);
   }, 300_000); // The tables of MariaDB and PostgreSQL are made anew.
 
@@ -236,6 +238,20 @@ describe.each(KINDS)("a Keystone on %s", (kind) => {
     expect(await database.readProjects(domainId)).toEqual(await api.listProjects(domainId));
   });
 
+  it("inserts several batches at once, and under another's lock once that is gone", async () => {
+    const domainId = await newDomain();
+    const batch = () => Array.from({ length: 300 }, () => project(domainId, { tags: ["t"] }));
+    const answers = await Promise.all([1, 2, 3, 4].map(() => database.insertProjects(batch() as NewProject[])));
+    expect(codes(answers.flat())).toEqual(Array.from({ length: 1_200 }, () => "made"));
+    expect((await api.listProjects(domainId)).length).toBe(1_200);
+    if (kind !== "sqlite") return;
+    await sql.run("BEGIN IMMEDIATE");
+    const waiting = database.insertProjects([project(domainId) as NewProject]);
+    await sleep(300);
+    await sql.run("COMMIT");
+    expect(codes(await waiting)).toEqual(["made"]);
+  });
+
   it("leaves nothing of its probe behind", async () => {
     const count = () => sql.rows("SELECT count(*) FROM project UNION ALL SELECT count(*) FROM project_tag");
     const before = await count();
@@ -262,7 +278,7 @@ describe.each(KINDS)("a Keystone on %s", (kind) => {
 
   it("gives way to the API for a while when it can't be reached or read, and comes back", async () => {
     const broken = kind === "sqlite" ? `${url}-gone` : url.replace(/:[^:@/]*@/, ":wrong-password@");
-    const both = beside(await openKeystoneDatabase(broken));
+    const both = beside(await openKeystoneDatabase(broken, sleep));
     const domainId = await newDomain();
     const made = await admin.create({ name: "here", domainId });
     expect((await both.listProjects(domainId)).map(({ id }) => id)).toEqual([made.id]);
@@ -304,7 +320,7 @@ describe.each(KINDS)("a Keystone on %s", (kind) => {
 });
 
 async function openFailure(url: string): Promise<unknown> {
-  return (await openKeystoneDatabase(url)).tryRead().catch((error: unknown) => error);
+  return (await openKeystoneDatabase(url, sleep)).tryRead().catch((error: unknown) => error);
 }
 
 function rowOf({ id, name, description, enabled, domainId, parentId }: ProjectCreation) {

@@ -11,6 +11,7 @@ import { findCredentials } from "../../src/keystone/clouds-yaml.ts";
 import { keystoneRows, type RowsWorld } from "../contract/keystone-rows.ts";
 import { domains, tree } from "../contract/keystone-rows-tree.ts";
 import { naming, texts } from "../contract/keystone-rows-values.ts";
+import { storageContract } from "../contract/keystone-storage.ts";
 import { KeystoneAdmin } from "../fixtures/keystone-admin.ts";
 import { type Keystones, startKeystones } from "../fixtures/keystones.ts";
 
@@ -44,6 +45,7 @@ for (const database of DATABASES)
       world = {
         api,
         database,
+        crashEvery: 5,
         setImmutable: async (id, immutable) => {
           await admin.do("PATCH", `/projects/${id}`, { project: { options: { immutable } } });
         },
@@ -55,12 +57,12 @@ for (const database of DATABASES)
       await keystones?.[Symbol.asyncDispose]();
     });
 
-    keystoneRows(
-      database,
-      () => {
-        if (world === undefined) throw new Error("the Keystone is there once beforeAll has run");
-        return world;
-      },
-      { tree, domains, naming, texts },
-    );
+    const newId = () => randomUUID().replaceAll("-", "");
+    const worldNow = (): RowsWorld => {
+      if (world === undefined) throw new Error("the Keystone is there once beforeAll has run");
+      return world;
+    };
+    // PostgreSQL tells names apart and holds texts as SQLite does.
+    storageContract(database, database === "mariadb" ? "mariadb" : "sqlite", () => ({ ...worldNow(), newId }));
+    keystoneRows(database, worldNow, { tree, domains, naming, texts });
   });

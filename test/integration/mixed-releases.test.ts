@@ -3,7 +3,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { POLICY_ROLE, policyFile } from "../../src/keystone/policy-file.ts";
+import { POLICY_ROLE, policyFile } from "../../src/node/policy-file.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { type Cloud, useFederation } from "../fixtures/federation.ts";
 import { idOf } from "../fixtures/keystone-http.ts";

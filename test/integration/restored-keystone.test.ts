@@ -4,15 +4,19 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
+import { holdsText } from "../../src/cli/hold.ts";
 import {
   CANARY_NAME,
   canaryId,
   eventCount,
+  giveLogins,
   healedFrom,
   isWriteOf,
   removeProjects,
   scans,
   settled,
+  soak,
+  statusOf,
   stillLife,
 } from "../fixtures/bad-days.ts";
 import { eventually } from "../fixtures/eventually.ts";
@@ -186,6 +190,120 @@ describe("a node", () => {
     expect(second.gate.writes.filter(({ method }) => method === "PATCH")).toEqual([]);
     expect(await b.cli("status")).toMatchObject({ keystone: { state: "ok" } });
     await second.kill();
+  });
+});
+
+describe("a Keystone that is put back while people work", () => {
+  it("and edited before the node looks: the mesh's values come back, what was edited is listed, what was made is shared", async () => {
+    const { a, b, c, domainId } = world();
+    const worked = await a.admin.create({ domainId, name: "worked on", description: "old" });
+    const other = await a.admin.create({ domainId, name: "left alone", description: "same" });
+    await settled([a, b, c], domainId);
+    const copy = await a.copyDatabase();
+    await a.admin.patch(worked.id, { description: "new" });
+    await settled([a, b, c], domainId);
+    const events = await eventCount(a);
+    await a.kill("SIGSTOP");
+    await a.putBackDatabase(copy);
+    await a.admin.patch(other.id, { description: "edited after the restore" });
+    const made = await a.admin.create({ domainId, name: "made after the restore" });
+    await a.kill("SIGCONT");
+    await healedFrom(a, "restored", events);
+    for (const { admin } of [a, b, c]) await eventually(async () => expect(await admin.get(made.id)).toEqual(made));
+    for (const { admin } of [a, b, c]) {
+      expect(await admin.get(worked.id)).toMatchObject({ description: "new" });
+      expect(await admin.get(other.id)).toMatchObject({ description: "same" });
+    }
+    const shown = await a.control.showHold({ id: "replaced" });
+    const lines = shown.items.map(({ name, changes: [change] }) => [name, change?.from, change?.to]);
+    expect(lines).toContainEqual(["left alone", "edited after the restore", "same"]);
+    expect(await a.control.explain({ id: other.id })).toMatchObject({
+      replaced: [{ field: "description", found: "edited after the restore" }],
+    });
+    const told = await statusOf(a);
+    expect(told).toContain("this Keystone was put back to an older copy: its canary went back");
+    expect(told).toContain("everything the mesh knows is back in this Keystone");
+    expect(told).toContain("replaced by the mesh's, edits made meanwhile too: keymesh hold show replaced");
+    await a.cli("hold", "approve", "replaced");
+    expect(await a.cli("status")).toMatchObject({ keystone: { replaced: 0 } });
+  });
+
+  soak("once more while it is being healed is healed all the same", async () => {
+    const { a, b, c, domainId } = world();
+    const [project] = await settled([a, b, c], domainId);
+    const id = project?.id ?? "";
+    const copy = await a.copyDatabase();
+    await a.admin.patch(id, { description: "newer than the copy" });
+    await a.admin.create({ domainId, name: "newer than the copy" });
+    await settled([a, b, c], domainId);
+    await survive("restored", async () => {
+      const healing = a.gate.stopNext(isWriteOf(id));
+      await a.putBackDatabase(copy);
+      await healing.arrived;
+      await a.putBackDatabase(copy);
+      healing.release();
+    });
+  });
+
+  soak("together with its node's store is healed from the others", async () => {
+    const { a, b, c, domainId } = world();
+    const [project] = await settled([a, b, c], domainId);
+    await a.kill("SIGTERM");
+    const store = join(a.data, "store");
+    await cp(store, `${store}.both`, { recursive: true });
+    await a.start();
+    await scans(a);
+    const copy = await a.copyDatabase();
+    await a.admin.patch(project?.id ?? "", { name: "renamed after both copies" });
+    await a.admin.create({ domainId, name: "made after both copies" });
+    await settled([a, b, c], domainId);
+    const wanted = await b.admin.list(domainId);
+    await a.kill("SIGKILL");
+    await a.putBackDatabase(copy);
+    await rm(store, { recursive: true });
+    await cp(`${store}.both`, store, { recursive: true });
+    await a.start();
+    await settled([a, b, c], domainId);
+    for (const { admin } of [a, b, c]) expect(await admin.list(domainId)).toEqual(wanted);
+    expect((await a.control.status()).keystone).toMatchObject({ state: "ok" });
+  });
+
+  soak("to an older copy while its node lost its store, but not its key, is healed from the others", async () => {
+    const { a, b, c, domainId } = world();
+    const copy = await a.copyDatabase();
+    await a.admin.create({ domainId, name: "made after the copy, before the loss" });
+    const wanted = await settled([a, b, c], domainId);
+    await a.kill("SIGKILL");
+    await rm(join(a.data, "store"), { recursive: true });
+    await a.putBackDatabase(copy);
+    await a.start();
+    await a.cli("join", b.address);
+    await settled([a, b, c], domainId);
+    for (const { admin } of [a, b, c]) expect(await admin.list(domainId)).toEqual(wanted);
+    expect((await a.control.status()).keystone).toMatchObject({ state: "ok", held: 0 });
+  });
+});
+
+describe("a clone of another cloud", () => {
+  it("is written to by nobody until an operator decides, and is then brought to what the mesh says", async () => {
+    const { a, b, domainId } = world();
+    await settled([a, b], domainId);
+    const clone = await a.copyDatabase();
+    giveLogins(clone, await b.copyDatabase());
+    await b.putBackDatabase(clone);
+    await eventually(async () => expect((await b.control.status()).keystone).toMatchObject({ state: "contested" }));
+    const made = await a.admin.create({ domainId, name: "made beside a clone" });
+    await scans(b);
+    expect(await b.admin.get(made.id)).toBeUndefined();
+    const told = holdsText(await b.control.holds(), Date.now());
+    expect(told).toContain("the canary in this Keystone was signed by a: two nodes on one Keystone, or a cloned cloud");
+    expect(told).toContain("stop the other node, then approve to give this Keystone to this one");
+    expect(await statusOf(b)).toContain("nothing is read or written here until you decide: see keymesh hold list");
+    expect((await b.control.showHold({ id: "contested-canary" })).items).toMatchObject([{ approve: "takeOver" }]);
+    await b.cli("hold", "approve", "contested-canary");
+    await eventually(async () => expect(await b.admin.get(made.id)).toEqual(made));
+    await settled([a, b], domainId);
+    for (const { control } of [a, b]) expect((await control.status()).keystone).toMatchObject({ state: "ok", held: 0 });
   });
 });
 

@@ -39,6 +39,9 @@ export function checkStorable(operation: string, database: Database, write: Writ
   if (database === "sqlite") return;
   const long = Buffer.byteLength(write.description ?? "") > DESCRIPTION_BYTES_MAX;
   const keys = (write.tags ?? []).map((tag) => nameKey(tag, database));
+  // Two tags that are one to the database: where a project is made, Keystone takes that for its name being taken.
+  if (operation === "createProject" && new Set(keys).size !== keys.length)
+    throw fail("CONFLICT", operation, "duplicate entry");
   if (/[\u{10000}-\u{10ffff}]/u.test(write.name ?? "") || long || new Set(keys).size !== keys.length)
     throw fail("UNKNOWN_OUTCOME", operation, "the database refused it");
 }

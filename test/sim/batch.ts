@@ -16,6 +16,8 @@ export type BatchOptions = {
   readonly count: number;
   /** Wall time after which no further seed begins. */
   readonly mostMs: number;
+  /** CPU time of all processes after which no further seed begins: the same work on a machine that is busy. */
+  readonly mostCpuMs?: number;
   readonly mutation?: string;
   /** Processes at once; two by default, as many as CI's machine has cores. */
   readonly processes?: number;
@@ -23,27 +25,31 @@ export type BatchOptions = {
   readonly onProgress?: (batch: Batch) => void;
 };
 const CHUNK_SEEDS = 40; // A process needs half a second until it is warm, and its memory is to stay small.
-/** The longest that one seed may take, on a machine that may be busy: they take a third of a second. A bug may loop for ever. */
-const SEED_MS_MAX = 30_000;
+/** The longest that one seed may take, on a machine that may be busy with all else: they take a third of a second. A bug may loop for ever. */
+const SEED_MS_MAX = 60_000;
 const MAIN = join(import.meta.dirname, "main.ts");
 
 /** Runs seeds in chunks, each chunk in a process of its own; one that dies, or comes to no end, is a failure of the seed that it ran. */
 export async function runBatch(options: BatchOptions): Promise<Batch> {
-  const { from, count, mostMs, mutation, processes = 2, onProgress } = options;
+  const { from, count, mostMs, mutation, processes = 2, onProgress, mostCpuMs = Number.POSITIVE_INFINITY } = options;
   const untilMs = performance.now() + mostMs;
   const happened = new Happened();
   const failures: BatchFailure[] = [];
   const total = { seeds: 0, cpuMs: 0 };
   let next = from;
   const isOver = () =>
-    next >= from + count || performance.now() >= untilMs || (mutation !== undefined && failures.length > 0);
+    next >= from + count ||
+    performance.now() >= untilMs ||
+    total.cpuMs >= mostCpuMs ||
+    (mutation !== undefined && failures.length > 0);
   const work = async () => {
     while (!isOver()) {
       const first = next;
       const size = Math.min(CHUNK_SEEDS, from + count - first);
       next += size;
       const minutes = Math.max(0.01, (untilMs - performance.now()) / 60_000);
-      const chunk = await runChunk({ first, size, minutes, mutation });
+      const cpuMinutes = Math.max(0.01, (mostCpuMs - total.cpuMs) / processes / 60_000);
+      const chunk = await runChunk({ first, size, minutes, cpuMinutes, mutation });
       total.seeds += chunk.seeds;
       total.cpuMs += chunk.cpuMs;
       happened.add(chunk.happened);
@@ -61,11 +67,13 @@ async function runChunk(chunk: {
   first: number;
   size: number;
   minutes: number;
+  cpuMinutes: number;
   mutation: string | undefined;
 }): Promise<Chunk> {
-  const { first, size, minutes, mutation } = chunk;
+  const { first, size, minutes, cpuMinutes, mutation } = chunk;
+  const bounds = [`--minutes=${minutes}`, ...(Number.isFinite(cpuMinutes) ? [`--cpu-minutes=${cpuMinutes}`] : [])];
   const planted = mutation === undefined ? [] : [`--mutation=${mutation}`];
-  const args = [MAIN, `--seeds=${size}`, `--from=${first}`, `--minutes=${minutes}`, "--json", ...planted];
+  const args = [MAIN, `--seeds=${size}`, `--from=${first}`, ...bounds, "--json", ...planted];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   const out: string[] = [];
   const errors: string[] = [];

@@ -13,16 +13,19 @@ import { textOf } from "./ledger.ts";
 import type { Provenance } from "./provenance.ts";
 import type { SimCloud } from "./sim-cloud.ts";
 import type { Change, NodeWrite, SimKeystone } from "./sim-keystone.ts";
-import type { Simulation } from "./simulation.ts";
+import { type Simulation, START_MS } from "./simulation.ts";
 
 /** A plan's longest way to Keystone: what was decided when it was made may have been overtaken since. */
 const PLAN_MS = 90_000;
+const HOUR_MS = 3_600_000; // A window of the guards: no run but a scenario takes longer.
 type Body = Readonly<Record<string, FieldValue>>;
 
 export class KeystoneCheck {
   readonly #simulation: Simulation;
   readonly #keystone: SimKeystone;
   readonly #provenance: Provenance;
+  /** Projects that were deleted here without an operator's word, by cloud, domain and who deleted them in the mesh. */
+  readonly #waves = new Map<string, Set<string>>();
 
   constructor(simulation: Simulation, keystone: SimKeystone, provenance: Provenance) {
     this.#simulation = simulation;
@@ -93,11 +96,37 @@ export class KeystoneCheck {
 
   #judgeDelete(cloud: SimCloud, key: RecordKey) {
     if (!this.#isDecided(cloud, key, "deleted", true)) return uncounted("nobody who counts deleted it");
+    const wave = this.#judgeWave(cloud, key);
+    if (wave !== undefined) return wave;
     const { graceMs, faults } = this.#simulation.swarm;
     const deletedMs = this.#simulation.checks.replicaOf(cloud).deletedForMs(key);
     // By the node's own clock: where that is wrong, so is the day on which the grace ends.
     if (faults.includes("clocks") || deletedMs === undefined || deletedMs >= graceMs) return undefined;
     return { checker: "a delete waits out its grace", why: `it is deleted for ${deletedMs} of ${graceMs} ms` };
+  }
+
+  /**
+   * Of one cloud's deletes no more than its limit, unless an operator let them. Not judged where a node forgot what it did,
+   * or where a domain changes hands: what the former owner deleted is the next one's word then.
+   */
+  #judgeWave(cloud: SimCloud, { set, id }: RecordKey) {
+    const { swarm, checks, timeline } = this.#simulation;
+    const { memory } = cloud.running?.node ?? {};
+    const origin = memory?.seen.get(id)?.tombstone?.origin;
+    const isOdd =
+      cloud.hasTwin || cloud.wasRestored || checks.restored.has(cloud) || swarm.faults.includes("transfers");
+    if (memory === undefined || origin === undefined || isOdd || timeline.nowMs - START_MS > HOUR_MS) return undefined;
+    const isApproved = [...memory.holds.values()].some(
+      ({ kind, decision, decided }) => kind === "deletes" && decision === "approve" && decided.includes(id),
+    );
+    if (isApproved) return undefined;
+    const place = `${cloud.name} ${set.split("/")[2]} ${origin}`;
+    const wave = this.#waves.get(place) ?? new Set<string>();
+    this.#waves.set(place, wave.add(id));
+    const most = Math.min(swarm.guards.deletesPerHourMax, swarm.guards.deletesPerDayMax);
+    if (wave.size <= most) return undefined;
+    const why = `${wave.size} projects that ${origin} deleted, at most ${most} without being asked`;
+    return { checker: "a wave of deletes waits for an operator", why };
   }
 
   #judgeFields(cloud: SimCloud, key: RecordKey, body: Body, before: ProjectObject | undefined) {

@@ -1,6 +1,6 @@
 // The simulator's command line: one seed, or many. Sources run as they are, so that a bug can be planted as they load.
 //   npm run sim -- --seed=N [--mutation=NAME] [--trace]
-//   npm run sim -- --seeds=COUNT [--from=N] [--minutes=M] [--mutation=NAME] [--json]
+//   npm run sim -- --seeds=COUNT [--from=N] [--minutes=M] [--cpu-minutes=M] [--mutation=NAME] [--json]
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Happened, tableOf } from "./happened.ts";
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seeds: { type: "string" },
     from: { type: "string" },
     minutes: { type: "string" },
+    "cpu-minutes": { type: "string" },
     mutation: { type: "string" },
     trace: { type: "boolean" },
     json: { type: "boolean" },
@@ -40,14 +41,16 @@ async function replay(seed: number): Promise<void> {
   process.exitCode = failure === undefined && again.hash === hash ? 0 : 1;
 }
 
-/** Runs seeds one after the other, until they or the minutes are used up. A planted bug needs to be caught but once. */
+/** Runs seeds one after the other, until they or the minutes (of the wall's clock, or of CPU) are used up. A planted bug needs to be caught but once. */
 async function runMany({ from, count }: { from: number; count: number }): Promise<void> {
   const happened = new Happened();
   const failures: { seed: number; checker: string; what: string }[] = [];
   const startedMs = performance.now();
   const untilMs = startedMs + Number(values.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
+  const cpuMostMs = Number(values["cpu-minutes"] ?? Number.POSITIVE_INFINITY) * 60_000;
   let seeds = 0;
-  for (let seed = from; seed < from + count && performance.now() < untilMs; seed += 1) {
+  const isOver = () => performance.now() >= untilMs || usedMs() >= cpuMostMs;
+  for (let seed = from; seed < from + count && !isOver(); seed += 1) {
     if (values.json === true) process.stderr.write(`seed ${seed}\n`); // So that whoever waits knows which one comes to no end.
     const result = await runSeed(seed);
     seeds += 1;
@@ -58,7 +61,7 @@ async function runMany({ from, count }: { from: number; count: number }): Promis
     if (values.mutation !== undefined) break;
     await settled();
   }
-  const cpuMs = (process.cpuUsage().user + process.cpuUsage().system) / 1_000;
+  const cpuMs = usedMs();
   if (values.json === true) {
     console.log(JSON.stringify({ seeds, failures, happened: [...happened.counts], cpuMs }));
     return;
@@ -70,4 +73,10 @@ async function runMany({ from, count }: { from: number; count: number }): Promis
     `${seeds} seeds, ${failures.length} failed; ${eachMs.toFixed(0)} ms each, ${(cpuMs / seeds).toFixed(0)} ms of CPU`,
   );
   process.exitCode = failures.length > 0 ? 1 : 0;
+}
+
+/** CPU time of this process so far, in milliseconds. */
+function usedMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }

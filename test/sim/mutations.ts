@@ -117,6 +117,12 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "",
   },
   {
+    name: "waves-of-deletes-not-held",
+    file: "src/core/plan-guards.ts",
+    find: "    if (waiting.length === 0) continue;\n",
+    replace: "    if (waiting.length >= 0) continue;\n",
+  },
+  {
     name: "stamps-follow-the-clock-back",
     file: "src/core/stamp.ts",
     find: "if (nowMs > last.wallMs) return",

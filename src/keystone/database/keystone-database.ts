@@ -1,7 +1,8 @@
 // Keystone's database as keymesh uses it: lists of projects read in one moment, and new rows. A task has a connection of
-// its own; what another's lock made the database take back is tried again.
+// its own; what another's lock made the database take back is tried again. Writes take turns: two of our own would only
+// meet each other's locks, and in SQLite, which waits for them on this very thread, neither could ever go on.
 import type { NewProject } from "../../core/creation-rules.ts";
-import { DATABASE_TRIES_MAX } from "../../core/limits.ts";
+import { DATABASE_BUSY_WAIT_MS, DATABASE_TRIES_MAX } from "../../core/limits.ts";
 import type { DomainCreation, DomainObject, KeystoneError, ProjectObject } from "../api.ts";
 import {
   type ConnectionUse,
@@ -32,11 +33,21 @@ export interface KeystoneDatabase {
   tryInsert(probeId: string): Promise<void>;
 }
 
+export type Wait = (ms: number) => Promise<void>;
+
 /** `url`: as in keystone.conf. Asks the database nothing yet. Errors: DatabaseError, DATABASE_URL. */
-export async function openKeystoneDatabase(url: string): Promise<KeystoneDatabase> {
+export async function openKeystoneDatabase(url: string, wait: Wait): Promise<KeystoneDatabase> {
   const database = await databaseAt(url);
-  const within = <T>(use: ConnectionUse, act: (database: Database, connection: SqlConnection) => Promise<T>) =>
-    again(() => withConnection(database, use, (connection) => act(database, connection)));
+  let lastWrite: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const mine = lastWrite.then(act);
+    lastWrite = mine.catch(() => undefined); // Whose write it was hears of its failure; the next one doesn't care.
+    return mine;
+  };
+  const within = <T>(use: ConnectionUse, act: (database: Database, connection: SqlConnection) => Promise<T>) => {
+    const attempt = () => withConnection(database, use, (connection) => act(database, connection));
+    return use === "write" ? inTurn(() => again(attempt, wait)) : again(attempt, wait);
+  };
   return {
     kind: database.dialect.kind,
     place: database.place,
@@ -48,8 +59,11 @@ export async function openKeystoneDatabase(url: string): Promise<KeystoneDatabas
   };
 }
 
-/** Each adapter is loaded where it is used: nobody pays for the two others. */
-async function databaseAt(text: string): Promise<Database> {
+/**
+ * The database behind a URL, with none of what Keystone demands around it. Each adapter is loaded where it is used: nobody
+ * pays for the two others. Errors: DATABASE_URL.
+ */
+export async function databaseAt(text: string): Promise<Database> {
   const url = parseDatabaseUrl(text);
   if (url.kind === "sqlite") return (await import("./sqlite.ts")).sqliteDatabase(url);
   return url.kind === "mariadb"
@@ -57,13 +71,14 @@ async function databaseAt(text: string): Promise<Database> {
     : (await import("./postgresql.ts")).postgresqlDatabase(url);
 }
 
-async function again<T>(act: () => Promise<T>): Promise<T> {
+async function again<T>(act: () => Promise<T>, wait: Wait): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await act();
     } catch (error) {
-      if (!(error instanceof DatabaseError) || error.code !== "DATABASE_BUSY" || tries >= DATABASE_TRIES_MAX)
-        throw error;
+      const isBusy = error instanceof DatabaseError && error.code === "DATABASE_BUSY";
+      if (!isBusy || tries >= DATABASE_TRIES_MAX) throw error;
+      await wait(DATABASE_BUSY_WAIT_MS * tries);
     }
   }
 }

@@ -18,6 +18,7 @@ describe("verbs for this cloud alone", () => {
     ["domain enable x", { switchDomain: { domain: "x", enabled: true } }, "no more"],
     [`project disable --local ${ID}`, { switchProject: { id: ID, enabled: false } }, "off in this cloud"],
     [`project enable --local ${ID}`, { switchProject: { id: ID, enabled: true } }, "no more"],
+    ["project conflicts --domain x", { conflicts: { domain: "x" } }, "To settle it: rename"],
     [`project opt-out ${ID}`, { optOut: { id: ID, out: true } }, `keymesh project restore ${ID}`],
     [`project restore ${ID}`, { optOut: { id: ID, out: false } }, "again"],
   ])("%s", async (typed, call, says) => {

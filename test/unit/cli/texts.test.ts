@@ -36,6 +36,19 @@ describe("what people read", () => {
     expect(text).toContain(`cloud-b ${PEER_B}, 60 s ago`);
   });
 
+  it("says by which ways projects come into Keystone, and what is missing where none does", () => {
+    const [driver, database] = STATUS.keystone.creates;
+    if (driver === undefined || database === undefined) throw new Error("two ways");
+    expect(statusText(STATUS, NOW_MS)).toMatch(/^ +creates by driver$/m);
+    const scans = { by: "api", detail: "mariadb at h:1, database k: gone" } as const;
+    const none = { ...STATUS.keystone, scans, creates: [{ ...driver, works: false, detail: "no plugin" }, database] };
+    const text = statusText({ ...STATUS, keystone: none }, NOW_MS);
+    expect(text).toMatch(
+      /creates nothing: projects of other clouds wait\n +driver: no plugin\n +database: not set up\n/,
+    );
+    expect(text).toContain("scanned by the API, as the database can't be used: mariadb at h:1, database k: gone");
+  });
+
   it("shows what each cloud switched off for itself", async () => {
     const text = domainsText([DOMAIN]);
     expect(text).toMatch(/research \(here research-b\) .* mirror, 1 project off /);
@@ -48,9 +61,7 @@ describe("what people read", () => {
 
   it("tells what would happen to each object of a hold, who asked and when", async () => {
     const text = holdText(await fakeControl().showHold({ id: "h1" }), NOW_MS);
-    expect(text).toMatch(
-      /^h1 \(renames, 2 objects, since 64 s ago\)\n {2}2 projects have names that others took first$/m,
-    );
+    expect(text).toMatch(/^h1 \(2 objects, since 64 s ago\)\n {2}2 projects have names that others took first$/m);
     expect(text).toMatch(
       / 1{32} {2}research {2}is renamed here: name .* -> "web~11111111" .* 1970-01-01T00:00:02.000Z$/m,
     );

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { capture } from "../../../src/core/capture.ts";
 import type { Captured, CaptureInput } from "../../../src/core/capture-draft.ts";
 import { holdId } from "../../../src/core/capture-holds.ts";
-import { guardLimits } from "../../../src/core/guard-limits.ts";
+import { type Guards, guardLimits } from "../../../src/core/guard-limits.ts";
 import type { Decision, DomainView, Held, Intent, RecordView, Seen } from "../../../src/core/keystone-view.ts";
 import type { Scope } from "../../../src/core/kinds.ts";
 import type { UnixMs } from "../../../src/core/stamp.ts";
@@ -268,6 +268,23 @@ describe("an old value of something unconfirmed", () => {
 });
 
 describe("what is missing", () => {
+  it("is held as a share of the domain too, unless it is few", () => {
+    const ids = Array.from({ length: 10 }, (_, at) => idOf((at + 1).toString(16)));
+    const seen = Object.fromEntries(ids.map((id, at) => [id, row(`p${at}`)]));
+    const mesh = Object.fromEntries(ids.map((id, at) => [id, project(`p${at}`)]));
+    const without = (count: number, limits: Guards) => {
+      const [gone, left] = [ids.slice(0, count), ids.slice(count)];
+      const found = left.map((id, at) => held(id, `p${at + count}`));
+      return look({ held: found, seen, mesh, gone, scopes: ALL, input: { limits: guardLimits(limits, DOMAIN) } });
+    };
+    expect(without(6, {}).holds).toMatchObject([
+      { kind: "missing", what: `6 projects of domain shared (${DOMAIN}) are gone from this Keystone at once` },
+    ]);
+    expect(without(5, {}).holds).toEqual([]);
+    expect(without(6, { sharePercentMax: 60 }).writes).toHaveLength(6);
+    expect(without(5, { sharePercentMax: 0 }).writes).toHaveLength(5);
+  });
+
   it("is a delete with the scope, and an opt-out without", () => {
     expect(words({ ...known, gone: [A], scopes: ["delete"] })).toEqual([{ "project 1": { deleted: true } }]);
     expect(words({ ...known, gone: [A] })).toEqual([{ "local 1": { optout: true } }]);

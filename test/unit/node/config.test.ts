@@ -6,6 +6,8 @@ import { DELETE_GRACE_MS, SCAN_INTERVAL_MS } from "../../../src/core/limits.ts";
 import { LISTEN_DEFAULT, loadConfig } from "../../../src/node/config.ts";
 import { ConfigError } from "../../../src/node/config-error.ts";
 import { configText, writeConfig } from "../../../src/node/config-text.ts";
+import { credentialsOf } from "../../../src/node/keystone-access.ts";
+import { fakeShell } from "../../fixtures/fake-shell.ts";
 
 let data: string;
 beforeEach(async () => {
@@ -41,6 +43,14 @@ async function problem(text: string, mode = 0o600): Promise<ConfigError> {
 }
 
 describe("loadConfig", () => {
+  it("takes the domains that the login is for, and logs in to each of them alone", async () => {
+    const ids = ["default", "ab".repeat(16)];
+    const { keystone } = await load(`${AUTH}  domains: [${ids.join(", ")}]\n`);
+    expect(keystone.domains).toEqual(ids);
+    const { scope } = credentialsOf(keystone, fakeShell().shell.world);
+    expect(scope).toEqual({ is: "domains", domains: ids.map((id) => ({ id })) });
+  });
+
   it("fills in the defaults", async () => {
     expect(await load(MINIMAL)).toMatchObject({
       name: "cloud-a",
@@ -51,6 +61,23 @@ describe("loadConfig", () => {
       deleteGraceMs: DELETE_GRACE_MS,
       log: { level: "info" },
     });
+  });
+
+  it("takes Keystone's database by its URL, or by a file that only its user may read", async () => {
+    const file = join(data, "database-url");
+    await writeFile(file, "mysql://keymesh:s3cret@127.0.0.1/keystone", { mode: 0o600 });
+    const text = "name: a\nkeystone: { cloud: a, database: { urlFile: database-url, create: true } }\n";
+    expect((await load(text)).keystone).toEqual({ cloud: "a", database: { urlFile: file, create: true } });
+    await chmod(file, 0o640);
+    expect(await problem(text)).toMatchObject({ code: "CONFIG_MODE", key: "keystone.database.urlFile" });
+    await rm(file);
+    expect(await problem(text)).toMatchObject({ code: "CONFIG_NO_FILE" });
+    const url = "name: a\nkeystone: { cloud: a, database: { url: mysql://k:s3cret@h/k, scan: false } }\n";
+    expect((await load(url)).keystone.database).toEqual({ url: "mysql://k:s3cret@h/k", scan: false });
+    expect(await problem(url, 0o644)).toMatchObject({ code: "CONFIG_MODE" });
+    for (const keys of ["{}", "{ url: a, urlFile: b }"])
+      expect((await problem(`name: a\nkeystone: { cloud: a, database: ${keys} }\n`)).message).toContain("either url");
+    expect((await problem("name: a\nkeystone: { cloud: a, database: { urlfile: x } }\n")).message).toContain("urlFile");
   });
 
   it("takes an auth block of clouds.yaml from a file that only its user may read", async () => {
@@ -90,6 +117,14 @@ describe("loadConfig", () => {
     ["name: 7\nkeystone: { cloud: a }", "CONFIG_BAD_VALUE", "name", "must be text, not a number"],
     ["name: a\nkeystone: a", "CONFIG_BAD_VALUE", "keystone", "must be a block of keys, not text"],
     ["name: a\nkeystone: {}", "CONFIG_BAD_VALUE", "keystone", "needs either cloud"],
+    ["name: a\nkeystone: { cloud: a, domains: [] }", "CONFIG_BAD_VALUE", "keystone.domains", "1 to 100 domain IDs"],
+    ["name: a\nkeystone: { cloud: a, domains: [web] }", "CONFIG_BAD_VALUE", "keystone.domains[0]", "(not names)"],
+    [
+      "name: a\nkeystone: { cloud: a, domains: [default, default] }",
+      "CONFIG_BAD_VALUE",
+      "keystone.domains",
+      "each once",
+    ],
     [`${AUTH}  cloud: a`, "CONFIG_BAD_VALUE", "keystone", "needs either cloud"],
     [`${MINIMAL}scanIntervalMs: soon`, "CONFIG_BAD_VALUE", "scanIntervalMs", "whole number of milliseconds"],
     [`${MINIMAL}scanIntervalMs: 1`, "CONFIG_BAD_VALUE", "scanIntervalMs", "from 100 to"],

@@ -2,7 +2,7 @@
 // so is shown by test/integration/least-privilege.test.ts.
 import { expect, it } from "vitest";
 import { parse } from "yaml";
-import { policyFile, policyRules } from "../../../src/keystone/policy-file.ts";
+import { policyFile, policyRules } from "../../../src/node/policy-file.ts";
 
 const ID = "8d1e0c5b7a7f4c1c9f0e2a3b4c5d6e7f";
 
