@@ -1,5 +1,6 @@
-// Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree | scan | onboard.
-// The last two start a real Keystone (scripts/keystones), on --database=sqlite | mariadb | postgresql.
+// Benchmarks of what this machine can do: npm run bench -- reconcile | throughput | latency | join | memory | tree |
+// propagate (real Keystones and RabbitMQ; --runs=N changes) | scan | onboard. The last two start a real Keystone
+// (scripts/keystones), on --database=sqlite | mariadb | postgresql.
 // Options: --json, --runs=N, --records=N[,N], --entries=N, --processes=N, --batch=N, --rate=N (writes a second),
 // --settle=N (milliseconds before memory is read), --by=database,driver (onboard).
 // Tables say what was measured and on what; --json prints one line per case instead, for other programs.
@@ -8,6 +9,7 @@ import { join } from "./join.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
 import { ONBOARD_WAYS, type OnboardBy, onboard } from "./onboard.ts";
+import { propagate } from "./propagate.ts";
 import { reconcile } from "./reconcile.ts";
 import { Report } from "./report.ts";
 import { scan } from "./scan.ts";
@@ -85,6 +87,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void> | void>> = {
     }),
   onboard: () =>
     onboard(report, { projects: numberOf(values.records, 10_000), database: values.database, by: waysOf(values.by) }),
+  propagate: () => propagate(report, { changes: numberOf(values.runs, 50) }),
   tree: () => tree(report, { records: numbersOf(values.records ?? "100000,1000000") }),
 };
 

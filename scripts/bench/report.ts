@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { cwd } from "node:process";
 
 /** A case's line. Its first keys are relied on by other programs; see README.md, "Benchmarks". */
-export type Line = { readonly bench: string; readonly [key: string]: string | number };
+export type Line = { readonly bench: string; readonly [key: string]: string | number | boolean };
 
 export class Report {
   readonly #json: boolean;
@@ -17,7 +17,7 @@ export class Report {
   }
 
   /** `more` stands in the table only: a line of --json has the keys that were promised and no others. */
-  add(line: Line, more: Readonly<Record<string, string | number>> = {}): void {
+  add(line: Line, more: Readonly<Record<string, string | number | boolean>> = {}): void {
     this.#lines.push({ ...line, ...more });
     if (this.#json) console.log(JSON.stringify(line));
   }

@@ -22,6 +22,8 @@ export type Vouched = {
   readonly created: ReadonlySet<string>;
   readonly changed: ReadonlySet<string>;
   readonly deleted: ReadonlySet<string>;
+  /** Of two events of such an object one came right after the other: what looks undone was put back by somebody. */
+  readonly toggled: ReadonlySet<string>;
   readonly hasBase: boolean;
 };
 

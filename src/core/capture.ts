@@ -127,7 +127,8 @@ function captureChanged(input: CaptureInput, change: Change, draft: Draft): void
   }
   if (decision === undefined && edits.length > 0 && input.mode === "hold")
     return void draft.differing.push(change.held.id);
-  const undone = decision === undefined ? edits.filter((field) => looksUndone(field, change)) : [];
+  const isToggled = input.mode === "capture" && input.vouched?.toggled.has(change.held.id) === true;
+  const undone = decision === undefined && !isToggled ? edits.filter((field) => looksUndone(field, change)) : [];
   if (undone.length > 0) draft.unconfirmed.push(change.held.id);
   // What was changed beside it is an edit all the same: a restore may be followed by one before anybody looks.
   const held = withRowValues(change, undone);

@@ -538,8 +538,11 @@ export const LOOKS_WAITING_MAX = 200;
 export const LOOK_OBJECTS_MAX = 32;
 /** Milliseconds that the first event after a pause waits for others of the same object: a domain's change is told twice. */
 export const LOOK_GATHER_MS = 3;
-/** Looks in a row before what they found is confirmed, though more wait: what is unconfirmed can't be deleted by anybody. */
-export const LOOKS_BEFORE_CONFIRM_MAX = 8;
+/** Milliseconds without a change after which what came is confirmed while events flow, and at most since the first. */
+export const CONFIRM_REST_MS = 300;
+export const CONFIRM_REST_MAX_MS = 2_000;
+/** Milliseconds between two events of one object within which no restore can lie: the second is an edit of what the first left. */
+export const TOGGLE_MAX_MS = 3_000;
 /** Our own requests that are remembered, to know their events: more than Keystone does in the longest time a write may land. */
 export const OWN_REQUESTS_MAX = 50_000;
 /** Objects whose last events are remembered, to tell a missed event and an overwritten edit. */

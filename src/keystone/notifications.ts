@@ -246,7 +246,8 @@ export class Notifications implements NotificationSource {
     const { password } = new URL(this.#options.url.replace(/^rabbit/, "amqp"));
     const text = error instanceof Error ? error.message || error.name : String(error);
     const told = error instanceof AggregateError ? error.errors.map(String).join("; ") : text;
-    const secrets = [password, decodeURIComponent(password)].filter((secret) => secret !== "");
+    const plain = password.replace(/%([0-9A-Fa-f]{2})/g, (_all, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    const secrets = [password, plain].filter((secret) => secret !== "");
     return oneLine(secrets.reduce((line, secret) => line.replaceAll(secret, "…"), told));
   }
 }

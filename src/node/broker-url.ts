@@ -7,10 +7,7 @@ export function brokerUrlProblem(url: string): string | undefined {
     return "must be a URL such as amqp://user:password@broker.example.org:5672/vhost (amqps:// for TLS)";
   if (parsed.hostname === "" || parsed.hostname.includes(","))
     return "must name one host: a list of them is not supported";
-  try {
-    decodeURIComponent(parsed.username + parsed.password);
-  } catch {
+  if (/%(?![0-9A-Fa-f]{2})/.test(parsed.username + parsed.password))
     return "has a % in its user or password that stands for nothing: write it as %25";
-  }
   return undefined;
 }

@@ -6,6 +6,7 @@ import {
   EVENTS_REMEMBERED_MAX,
   LOOK_OBJECTS_MAX,
   LOOKS_WAITING_MAX,
+  TOGGLE_MAX_MS,
 } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { KeystoneEvent } from "../keystone/notification.ts";
@@ -25,6 +26,8 @@ export type Look = {
   /** Such an event says that it was created, or deleted. */
   readonly isCreated: boolean;
   readonly isDeleted: boolean;
+  /** Another event of it came right before. */
+  readonly isToggled: boolean;
 };
 export type EventDeskOptions = {
   readonly source: NotificationSource | undefined;
@@ -124,6 +127,8 @@ export class EventDesk {
     this.#unannounced.delete(id);
     const type = `${event.kind}.${change}`;
     const isOwn = own.has(event.sentAs);
+    const last = this.#traces.get(id)?.at(-1);
+    const isToggled = last !== undefined && last.atMs + TOGGLE_MAX_MS > uptimeMs();
     this.#trace(id, { at: ++this.#number, sentAs: event.sentAs, user: event.user, isOwn, atMs: uptimeMs() });
     if (isOwn) return void this.#count(type, "own");
     // What is deleted can't be asked for its domain.
@@ -141,6 +146,7 @@ export class EventDesk {
       sinceMs: before?.sinceMs ?? uptimeMs(),
       isVouched: before?.isVouched === true || isVouched,
       isCreated: before?.isCreated === true || (isVouched && change === "created"),
+      isToggled: before?.isToggled === true || (isVouched && isToggled),
       isDeleted: before?.isDeleted === true || (isVouched && change === "deleted"),
     });
     onLook();

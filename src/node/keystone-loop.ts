@@ -1,11 +1,13 @@
 // The Keystone loop: scan, capture, confirm, plan, apply; one thing at a time, so that a scan never races a write of ours.
-// It wakes by timer for a scan, and by a change of the replica for a plan. What Keystone refuses is shown and retried,
-// and a Keystone that is down only makes it wait: nothing here ends the node.
+// It wakes by timer for a scan, by Keystone's events for a look at what they name, and by a change of the replica for a plan.
+// What Keystone refuses is shown and retried, and a Keystone that is down only makes it wait: nothing here ends the node.
+// Long, because all of it shares one clockwork: what is due next, and what waits for what.
 import type { Conflict } from "../core/conflict.ts";
 import type { DomainView } from "../core/keystone-view.ts";
 import {
+  CONFIRM_REST_MAX_MS,
+  CONFIRM_REST_MS,
   LOOK_GATHER_MS,
-  LOOKS_BEFORE_CONFIRM_MAX,
   LOOKS_WAITING_MAX,
   OVERWRITTEN_LOOK_MS,
   PLAN_DUTY_FACTOR,
@@ -54,8 +56,9 @@ export class KeystoneLoop {
   #nextOftenMs = 0;
   /** While Keystone is healed: what it holds was looked at since it was restored. */
   #hasBase = false;
-  #needsConfirm = false;
-  #looksInARow = 0;
+  /** When what was captured or written is confirmed, and since when that waits; infinite if nothing does. */
+  #confirmAtMs = Number.POSITIVE_INFINITY;
+  #unconfirmedMs = Number.POSITIVE_INFINITY;
   /** The connection for which that write was made, by its beginning. */
   #provenForMs: number | null = null;
   /** The first change after a pause is planned at once; where changes stream in, one plan serves many of them. */
@@ -205,7 +208,10 @@ export class KeystoneLoop {
         await this.#scanCycle();
         this.#recover(); // Only a whole scan shows that Keystone answers: a plan may have had nothing to ask.
       } else if (this.#isLookDue) await this.#lookCycle();
-      else if (this.#hasScanned && this.#trouble === undefined) await this.#planCycle();
+      else if (this.#hasScanned && this.#trouble === undefined) {
+        if (this.#options.uptimeMs() >= this.#confirmAtMs) await this.#confirm();
+        else await this.#planCycle();
+      }
     } catch (error) {
       this.#fail(error);
     }
@@ -213,14 +219,18 @@ export class KeystoneLoop {
 
   async #sleep(): Promise<void> {
     const { uptimeMs } = this.#options;
-    const dueMs = () => Math.min(this.#nextScanMs, this.#retryMs);
+    const isWell = () => this.#trouble === undefined;
+    const dueMs = () => Math.min(this.#nextScanMs, this.#retryMs, isWell() ? this.#confirmAtMs : this.#nextScanMs);
     const isIdle = () => !this.#isStopped && !this.#isLookDue;
     const wasIdle = isIdle();
-    while (isIdle() && !this.#isPoked && uptimeMs() < dueMs()) await this.#until(dueMs());
-    while (isIdle() && uptimeMs() < Math.min(this.#nextPlanMs, this.#nextScanMs)) await this.#until(this.#nextPlanMs);
-    if (!this.#isLookDue)
-      this.#isPoked = false; // A plan waits for the looks, and follows them.
-    else if (wasIdle) await this.#until(uptimeMs() + LOOK_GATHER_MS);
+    while (isIdle() && !this.#isPlanWanted && uptimeMs() < dueMs()) await this.#until(dueMs());
+    while (isIdle() && uptimeMs() < Math.min(this.#nextPlanMs, dueMs()))
+      await this.#until(Math.min(this.#nextPlanMs, dueMs()));
+    if (wasIdle && this.#isLookDue) await this.#until(uptimeMs() + LOOK_GATHER_MS);
+  }
+
+  get #isPlanWanted(): boolean {
+    return this.#isPoked && this.#hasScanned && this.#trouble === undefined;
   }
 
   /** In other states than `ok` only whole scans look at Keystone, and they come often. */
@@ -269,6 +279,7 @@ export class KeystoneLoop {
   }
 
   #scanOften(): void {
+    if (this.#trouble !== undefined) return; // Its tries are spaced.
     this.#nextScanMs = Math.min(this.#nextScanMs, this.#nextOftenMs);
     this.#wake?.();
   }
@@ -287,18 +298,8 @@ export class KeystoneLoop {
       this.#nextScanMs = 0;
       return;
     }
-    this.#needsConfirm ||= looked === "changed";
     this.#isPoked ||= looked === "changed"; // Drift is put back without an entry that would ask for a plan.
-    this.#looksInARow += 1;
-    if (this.#desk.hasLooks && this.#looksInARow < LOOKS_BEFORE_CONFIRM_MAX) return;
-    this.#looksInARow = 0;
-    if (this.#isPoked && this.#options.uptimeMs() >= this.#nextPlanMs) {
-      this.#isPoked = false;
-      await this.#planCycle();
-    }
-    if (!this.#needsConfirm) return;
-    this.#needsConfirm = false;
-    await this.#confirm();
+    if (looked === "changed") this.#confirmSoon();
   }
 
   /** In the one round trip between our read and our write the later write stands: events tell whose was the other. */
@@ -395,6 +396,8 @@ export class KeystoneLoop {
 
   /** True if nothing is left to do but what Keystone refuses. */
   async #planCycle(): Promise<boolean> {
+    this.#isPoked = false;
+    this.#retryMs = Number.POSITIVE_INFINITY;
     const { state } = this.#options.memory.state;
     if (state === "contested" || state === "canaryMissing" || !this.#options.mayPlan()) return false;
     if (HEALING.has(state) && !this.#options.hasPulled()) return false;
@@ -419,11 +422,27 @@ export class KeystoneLoop {
     this.#wasStale = run === "stale";
     if (run === "more") this.#isPoked = true;
     // At once, and not with the next scan: until then a quick delete by an operator would look like a restore.
-    if (run === "written" && state === "ok") await this.#confirm();
+    if (run === "written" && state === "ok") {
+      this.#confirmSoon();
+      if (this.#options.uptimeMs() >= this.#confirmAtMs) await this.#confirm();
+    }
     return run === "settled";
   }
 
+  /**
+   * At once where only scans see a delete. While events flow, one vouches for it: then what streams in is confirmed together,
+   * and the other clouds' writes of it go first.
+   */
+  #confirmSoon(): void {
+    const nowMs = this.#options.uptimeMs();
+    this.#unconfirmedMs = Math.min(this.#unconfirmedMs, nowMs);
+    const restMs = this.#desk.isFlowing ? CONFIRM_REST_MS : 0;
+    this.#confirmAtMs = Math.min(nowMs + restMs, this.#unconfirmedMs + CONFIRM_REST_MAX_MS);
+  }
+
   async #confirm(options: { isForced?: boolean } = {}): Promise<void> {
+    this.#confirmAtMs = Number.POSITIVE_INFINITY;
+    this.#unconfirmedMs = Number.POSITIVE_INFINITY;
     if ((await this.#confirmation.confirmNews(options)) === "rescan") this.#nextScanMs = 0;
   }
 

@@ -86,6 +86,7 @@ export function vouchedBy(looks: readonly Look[], { hasBase }: Pick<Vouched, "ha
     created: ids(named.filter(({ isCreated }) => isCreated)),
     changed: ids(named),
     deleted: ids(named.filter(({ isDeleted }) => isDeleted)),
+    toggled: ids(named.filter(({ isToggled }) => isToggled)),
     hasBase,
   };
 }

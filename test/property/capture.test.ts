@@ -34,6 +34,9 @@ const step = fc.record({
   /** At which read of the node the hands move; 0: before its turn. Never between its last read and its write. */
   atRead: fc.oneof(fc.constant(0), fc.nat({ max: 25 })),
 });
+/** What becomes of Keystone's events, each in its turn. */
+const fate = fc.constantFrom("comes" as const, "comes" as const, "twice" as const, "late" as const, "lost" as const);
+const fates = fc.array(fate, { minLength: 1, maxLength: 12 });
 const steps = fc.array(step, { minLength: 2, maxLength: 5, size: "max" });
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -45,8 +48,8 @@ const recordOf = (cloud: Cloud, id: string): RecordView =>
   agreedDomains(cloud.keeper.replica)[0]?.projects.get(id) ?? new Map();
 
 /** A cloud with projects 1, 2 under 1, and 3, at rest. */
-async function start(scopes: typeof SCOPES): Promise<Cloud> {
-  const cloud = await Cloud.open({ scopes });
+async function start(scopes: typeof SCOPES, { events = false } = {}): Promise<Cloud> {
+  const cloud = await Cloud.open({ scopes, events });
   await cloud.agree();
   const places = [DOMAIN, idOf("1"), DOMAIN];
   await cloud.hear(
@@ -57,6 +60,26 @@ async function start(scopes: typeof SCOPES): Promise<Cloud> {
   await cloud.settle();
   cloud.beforeTurn = () => note("late writes landed", cloud.model.landLate());
   return cloud;
+}
+
+/** Brings events to the node as these fates say, over and over; answers how to bring those that are late. */
+function carry(
+  { notifications }: Cloud,
+  all: readonly (typeof fate extends fc.Arbitrary<infer T> ? T : never)[],
+): () => void {
+  const late: (() => void)[] = [];
+  let count = 0;
+  if (notifications !== undefined)
+    notifications.carry = (_event, deliver) => {
+      const next = all[count++ % all.length] ?? "comes";
+      note(`events that were ${next}`);
+      if (next === "late") late.push(deliver);
+      if (next === "comes" || next === "twice") deliver();
+      if (next === "twice") deliver();
+    };
+  return () => {
+    for (const deliver of late.splice(0)) deliver();
+  };
 }
 
 async function hear(cloud: Cloud, said: readonly Change[]): Promise<void> {
@@ -129,6 +152,40 @@ async function rest(cloud: Cloud): Promise<void> {
 
 describe("capture", () => {
   it(
+    "loses no edit where Keystone's events come, some of them late, twice or never",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(steps, fates, async (all, these) => {
+          const cloud = await start(SCOPES, { events: true });
+          for (const one of all) {
+            await hear(cloud, one.said);
+            const bringLate = carry(cloud, these);
+            const edits = disturb(cloud, one);
+            const before = cloud.signed().length;
+            if (one.isRestarted) await cloud.restart();
+            await cloud.look();
+            bringLate();
+            await cloud.look();
+            if (edits.length > 0 && cloud.signed().length > before) note("edits captured by events");
+            cloud.loop.scanSoon(); // What no event told of is the next scan's.
+            await rest(cloud);
+            cloud.loop.scanSoon();
+            await rest(cloud);
+            for (const { id, field, value } of edits) {
+              const now = fieldValue(recordOf(cloud, id), field);
+              expect({ id, field, value, now, isKept: isSameValue(field, now, value) }).toMatchObject({ isKept: true });
+            }
+            if (edits.length === 0) expect(cloud.signed()).toHaveLength(before);
+            expect(await amiss(cloud)).toEqual([]);
+          }
+        }),
+        runs(RUNS),
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     "loses no edit where this cloud may sign it, and signs nothing else",
     async () => {
       await fc.assert(
@@ -182,6 +239,8 @@ describe("capture", () => {
 
   it("saw what it is about", () => {
     for (const what of [
+      "edits captured by events",
+      "events that were lost",
       "edits before a turn",
       "edits within a turn",
       "disables by hand",

@@ -136,6 +136,21 @@ describe("loadConfig", () => {
     [`${MINIMAL}guards: { deletesMax: 3 }`, "CONFIG_UNKNOWN_KEY", "guards.deletesMax", "deletesPerDayMax?"],
     [`${MINIMAL}guards: { sharePercentMax: 101 }`, "CONFIG_BAD_VALUE", "guards.sharePercentMax", "from 0 to 100"],
     [`${MINIMAL}guards: { domains: { web: {} } }`, "CONFIG_BAD_VALUE", "guards.domains", "no domain ID"],
+    [`${MINIMAL}notifications: {}`, "CONFIG_BAD_VALUE", "notifications", "either url or urlFile"],
+    [
+      `${MINIMAL}notifications: { url: "http://k:12345@broker" }`,
+      "CONFIG_BAD_VALUE",
+      "notifications.url",
+      "amqp://user:password@",
+    ],
+    [`${MINIMAL}notifications: { url: "amqp://k:12345%@b/v" }`, "CONFIG_BAD_VALUE", "notifications.url", "as %25"],
+    [
+      `${MINIMAL}notifications: { url: "amqp://a,b:12345/v" }`,
+      "CONFIG_BAD_VALUE",
+      "notifications.url",
+      "must name one host",
+    ],
+    [`${MINIMAL}notifications: { urlFile: u, topics: x }`, "CONFIG_UNKNOWN_KEY", "notifications.topics", "topic?"],
     [`${MINIMAL}accept: all`, "CONFIG_BAD_VALUE", "accept", "must be a list, not text"],
     [
       `${MINIMAL}accept: [{ owner: me, domains: "*", mode: mirror }]`,

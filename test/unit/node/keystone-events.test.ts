@@ -46,6 +46,8 @@ describe("an event of somebody else's change", () => {
     await cloud.look();
     expect(signed(cloud)).toEqual([["1", { name: "web 2" }]]);
     expect(scans(cloud)).toBe(0);
+    expect(reads(cloud, A)).toBe(1);
+    await cloud.rest();
     expect(reads(cloud, A)).toBe(2); // One to capture it, one to confirm it.
     expect(cloud.memory.seen.get(A)?.confirmedAt).toBe(cloud.memory.canary?.generation);
     expect(cloud.loop.notifications.captured.count).toBe(1);
@@ -56,7 +58,18 @@ describe("an event of somebody else's change", () => {
     for (const name of ["one", "two", "three"]) await cloud.model.admin.updateProject(A, { name });
     await cloud.look();
     expect(signed(cloud)).toEqual([["1", { name: "three" }]]);
-    expect(reads(cloud, A)).toBe(2);
+    expect(reads(cloud, A)).toBe(1);
+  });
+
+  it("vouches for a value that is put back before anything could confirm the one between", async () => {
+    const cloud = await flowing();
+    await cloud.model.admin.updateProject(A, { enabled: false });
+    await cloud.look();
+    await cloud.model.admin.updateProject(A, { enabled: true });
+    await cloud.look();
+    expect(signed(cloud)).toEqual([["1", { enabled: true }]]);
+    expect([...cloud.memory.holds.keys()]).toEqual([]);
+    expect(scans(cloud)).toBe(0);
   });
 
   it("makes a new project an entry, and its delete", async () => {
@@ -83,7 +96,7 @@ describe("an event of somebody else's change", () => {
     await cloud.restart();
     await cloud.settle();
     await make(cloud, C, "quick");
-    await cloud.look();
+    await cloud.rest();
     expect(signed(cloud)).toContainEqual(["3", { deleted: true }]);
     expect([...cloud.memory.holds.keys()]).toEqual([]);
   });
@@ -113,7 +126,7 @@ describe("an event of somebody else's change", () => {
     const cloud = await flowing();
     const backup = cloud.model.snapshot();
     await cloud.model.admin.updateProject(A, { name: "web 2", description: "two" });
-    await cloud.look();
+    await cloud.rest();
     const before = signed(cloud);
     cloud.model.restore(backup);
     await cloud.model.admin.updateProject(A, { name: "web 3" }); // Beside it stands the old description.
@@ -128,7 +141,7 @@ describe("an event of somebody else's change", () => {
     const cloud = await flowing();
     const backup = cloud.model.snapshot();
     await cloud.model.admin.updateProject(A, { name: "web 2", description: "two" });
-    await cloud.look();
+    await cloud.rest();
     cloud.model.restore(backup);
     // Healing waits, for Keystone refuses to be written to.
     cloud.model.faults = ({ write, id }) => (write && id === A ? { fault: "unreachable" } : undefined);
@@ -151,6 +164,7 @@ describe("an event of our own write", () => {
     await cloud.hear([say(ANNA, { id: A, at: 10, fields: { name: "from afar" } })]);
     await cloud.look();
     expect(await cloud.model.admin.getProject(A)).toMatchObject({ name: "from afar" });
+    await cloud.rest();
     expect(reads(cloud, A)).toBe(2); // Before the write, and to confirm it.
     expect(signed(cloud)).toEqual([]);
     expect(scans(cloud)).toBe(0);
@@ -165,7 +179,8 @@ describe("an event of our own write", () => {
         isArmed = false;
         await cloud.model.admin.updateProject(A, { name: "by hand" });
       }
-      return updateProject(id, patch, options);
+      const { expect: _compared, ...rest } = options ?? {}; // A driver that compares nothing.
+      return updateProject(id, patch, rest);
     };
     await cloud.restart();
     await cloud.settle();
