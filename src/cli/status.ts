@@ -142,10 +142,14 @@ function rotationRow({ rotation }: StatusView, nowMs: number): [string, ...strin
   return rotation === null ? [] : [["rotation", ...rotationLines(rotation, nowMs)]];
 }
 
-function keystoneText({ state, pending, stuck, held, lastScanMs }: StatusView["keystone"], nowMs: number): string {
+function keystoneText(
+  { state, pending, stuck, applying, held, lastScanMs }: StatusView["keystone"],
+  nowMs: number,
+): string {
   const scan = lastScanMs === null ? "not scanned yet" : `scanned ${ago(lastScanMs, nowMs)}`;
+  const progress = applying === null ? "" : `; writing: ${applying.done} of ${applying.planned} changes done`;
   const hint = held > 0 ? " (keymesh hold list)" : "";
-  return `${state}, ${scan}; ${pending} pending, ${stuck} stuck, ${held} held${hint}`;
+  return `${state}, ${scan}; ${pending} pending, ${stuck} stuck, ${held} held${hint}${progress}`;
 }
 
 function notificationsText(

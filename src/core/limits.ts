@@ -284,6 +284,8 @@ export const SCAN_RESTARTS_MAX = 5;
 export const KEYSTONE_WORDS_LENGTH_MAX = 300;
 /** Objects that a confirmation reads one by one; above it, one list of the domain is cheaper (a list of 1,000 is 0.4 s). */
 export const CONFIRM_READS_MAX = 20;
+/** Milliseconds after which a domain of which nothing changed is planned again: a guard's window may have moved on, or a peer have a new name. */
+export const PLAN_KEPT_MS = 60_000;
 /** Plans made and carried out in a row before the loop looks at the clock again: a subtree needs one for each kind of step. */
 export const PLAN_PASSES_MAX = 8;
 /**

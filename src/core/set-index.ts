@@ -92,6 +92,7 @@ export class SetIndex {
   readonly #limited = new Set<SetName>();
   readonly #touched = new Set<SetName>();
   readonly #buckets: Bucket[] = Array.from({ length: SET_BUCKETS }, () => EMPTY_BUCKET);
+  readonly #revisions = new Map<SetName, number>();
   #version = 0;
 
   /** `find`: a set as it stands, undefined if nobody else would know it (nothing in it counts, or nobody owns it). */
@@ -108,6 +109,12 @@ export class SetIndex {
   touch(set: SetName): void {
     this.#touched.add(set);
     this.#version += 1;
+    this.#revisions.set(set, this.#version);
+  }
+
+  /** The version at which this set was touched last: what was computed from it alone holds while it is the same. */
+  revision(set: SetName): number {
+    return this.#revisions.get(set) ?? 0;
   }
 
   /** All buckets: of public sets, and of those limited ones that `mayHold` names. */

@@ -94,6 +94,7 @@ export const statusView: z.ZodType<StatusView> = z.looseObject({
     why: text.nullable(),
     pending: count,
     stuck: count,
+    applying: z.looseObject({ planned: count, done: count, stuck: count }).nullable().default(null), // A node of before tells none.
     held: count,
     replaced: count.default(0),
     lastScanMs: count.nullable(),

@@ -106,6 +106,8 @@ export type StatusView = {
     readonly why: string | null;
     readonly pending: number;
     readonly stuck: number;
+    /** How far a plan is that is being carried out: its changes, those done, and those refused. null while none is. */
+    readonly applying: { readonly planned: number; readonly done: number; readonly stuck: number } | null;
     readonly held: number;
     /** Values in this Keystone that the last bad day replaced, until somebody read the list: keymesh hold show replaced. */
     readonly replaced: number;

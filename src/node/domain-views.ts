@@ -7,14 +7,30 @@ import type { AgreementMode, DomainView, RecordView } from "../core/keystone-vie
 import { localId, parseLocalId } from "../core/kinds.ts";
 import type { FieldState } from "../core/record.ts";
 import type { Replica } from "../core/replica.ts";
+import type { SetName } from "../core/set-name.ts";
 import type { DomainChain } from "../core/transfers.ts";
 
-/** Agreements of this cloud. Those with mode `none` are left out. */
+/** A view walks its whole set, so it is kept until one of the sets that it was read from is touched. */
+type Kept = { readonly revision: string; readonly view: DomainView | undefined };
+const VIEWS = new WeakMap<Replica, Map<SetName, Kept>>();
+
+/** Agreements of this cloud. Those with mode `none` are left out. The very same object as before where nothing changed. */
 export function agreedDomains(replica: Replica): DomainView[] {
   return replica.domainChains().flatMap((chain) => {
-    if (modeOf(wordOf(replica, chain, localId(replica.self))) === "none") return []; // A view walks the whole set.
-    return domainView(replica, chain) ?? [];
+    if (modeOf(wordOf(replica, chain, localId(replica.self))) === "none") return [];
+    return keptView(replica, chain) ?? [];
   });
+}
+
+function keptView(replica: Replica, chain: DomainChain): DomainView | undefined {
+  const kept = VIEWS.get(replica) ?? new Map<SetName, Kept>();
+  VIEWS.set(replica, kept);
+  const revision = [chain.present, ...chain.sets].map((set) => `${set} ${replica.index.revision(set)}`).join();
+  const known = kept.get(chain.present);
+  if (known?.revision === revision) return known.view;
+  const view = domainView(replica, chain);
+  kept.set(chain.present, { revision, view });
+  return view;
 }
 
 /**

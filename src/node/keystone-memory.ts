@@ -74,6 +74,9 @@ export class KeystoneMemory {
   readonly #untold = new WeakMap<MemoryChange, AuditPart>();
   /** The same rows by set: each domain is planned by its own, however many others there are. */
   readonly #seenBySet = new Map<SetName, Map<string, Seen>>();
+  readonly #revisions = new Map<SetName, number>();
+  #holdsRevision = 0;
+  #changes = 0;
 
   private constructor(store: ReplicaStore, memo: Memo, audit: AuditSink | undefined) {
     this.#store = store;
@@ -149,11 +152,23 @@ export class KeystoneMemory {
     return this.#seenBySet.get(set) ?? new Map();
   }
 
+  /** Grows with every change of this set's rows, and of the holds and what was decided on them. */
+  revision(set: SetName): number {
+    return Math.max(this.#holdsRevision, this.#revisions.get(set) ?? 0);
+  }
+
   #index(id: string, before: Seen | undefined, after: Seen | null): void {
+    this.#changes += 1;
+    for (const row of [before, after]) if (row) this.#revisions.set(row.set, this.#changes);
     if (before !== undefined && before.set !== after?.set) this.#seenBySet.get(before.set)?.delete(id);
     if (after === null) return;
     const rows = this.#seenBySet.get(after.set) ?? new Map<string, Seen>();
     this.#seenBySet.set(after.set, rows.set(id, after));
+  }
+
+  #noteHolds(): void {
+    this.#changes += 1;
+    this.#holdsRevision = this.#changes;
   }
 
   decisions(): Decisions {
@@ -210,6 +225,7 @@ export class KeystoneMemory {
     for (const [id, known] of this.#memo.holds) {
       if (!kinds.has(known.kind) || current.has(id)) continue;
       this.#memo.holds.delete(id);
+      this.#noteHolds();
       writes.push([id, null]);
       acts.push({ action: "released", hold: known });
     }
@@ -224,6 +240,7 @@ export class KeystoneMemory {
         ...awayOf(known, away),
       };
       this.#memo.holds.set(id, kept);
+      this.#noteHolds();
       writes.push([id, kept as unknown as StoredValue]);
       if (known === undefined) fresh.push(kept);
       if (known === undefined) acts.push({ action: "held", hold: kept });
@@ -241,6 +258,7 @@ export class KeystoneMemory {
     const action = decision === "approve" ? "approved" : "rejected";
     await this.#writeHolds([[id, decided as unknown as StoredValue]], [{ action, hold: decided }]);
     this.#memo.holds.set(id, decided);
+    this.#noteHolds();
     return decided;
   }
 

@@ -95,6 +95,7 @@ export class Operator implements Control {
         why: membered?.loop.why ?? null,
         pending: standings.filter(({ state }) => state === "pending").length,
         stuck: membered?.loop.stuckCount ?? 0,
+        applying: membered?.loop.progress ?? null,
         held: [...memory.holds.values()]
           .filter(isWaiting)
           .reduce((sum, { objects }) => sum + Math.max(1, objects.length), 0),

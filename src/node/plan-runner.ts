@@ -5,6 +5,7 @@ import { guardLimits } from "../core/guard-limits.ts";
 import type { AgreementMode, DomainView, Hold, Seen } from "../core/keystone-view.ts";
 import { localId } from "../core/kinds.ts";
 import { APPLY_SLICE_MS, PLAN_PASSES_MAX } from "../core/limits.ts";
+import type { PeerId } from "../core/peer-id.ts";
 import { type Action, type Plan, plan } from "../core/plan.ts";
 import type { Standing } from "../core/project-tree.ts";
 import type { Write } from "../core/replica.ts";
@@ -16,6 +17,7 @@ import { Applier, type ApplierOptions } from "./apply.ts";
 import { blockedPlan } from "./blocks.ts";
 import { agreedDomains } from "./domain-views.ts";
 import type { KeystoneLoopOptions } from "./loop-options.ts";
+import { PlanCache } from "./plan-cache.ts";
 import { SETTLE_HOLDS, SettleGate } from "./settle-gate.ts";
 import { unseenPlan } from "./sight.ts";
 import { UnfitMemory } from "./unfit-memory.ts";
@@ -44,6 +46,7 @@ export class PlanRunner {
   #standings: ReadonlyMap<SetName, ReadonlyMap<string, Standing>> = new Map();
   #conflicts: ReadonlyMap<SetName, readonly Conflict[]> = new Map();
   #mayInsert = false;
+  readonly #plans = new PlanCache();
   #retryMs: UnixMs | undefined;
   #planningMs = 0;
   /** Names taken by earlier stamps, as far as they were counted against who signed them. */
@@ -214,7 +217,18 @@ export class PlanRunner {
 
   #planOf(domain: DomainView): Plan {
     if (this.#gate.waits(domain)) return this.#gate.waitingPlan(domain, PLAN_HOLDS);
-    const { memory, now, deleteGraceMs, guards, nameOf, isBlocked, drift } = this.#options;
+    const { memory, keeper, now, deleteGraceMs, isBlocked } = this.#options;
+    const owner = setOwner(domain.set);
+    const isUnseen = this.#isUnseen(domain.domainId);
+    const blocked = owner !== undefined && isBlocked?.(owner) === true ? owner : undefined;
+    const key = [domain, memory.revision(domain.set), isUnseen, blocked, this.#mayInsert, keeper.replica.membership];
+    const make = () => this.#planAnew(domain, { isUnseen, blocked });
+    if (!this.#unfit.isEmpty) return make();
+    return this.#plans.get(domain.set, { key, nowMs: now(), rows: memory.seenIn(domain.set), deleteGraceMs, make });
+  }
+
+  #planAnew(domain: DomainView, is: { readonly isUnseen: boolean; readonly blocked: PeerId | undefined }): Plan {
+    const { memory, now, deleteGraceMs, guards, nameOf, drift } = this.#options;
     const planned = plan({
       domain,
       seen: memory.seenIn(domain.set),
@@ -228,10 +242,7 @@ export class PlanRunner {
       mayInsert: this.#mayInsert,
       ...(drift === undefined ? {} : { drift }),
     });
-    if (this.#isUnseen(domain.domainId)) return unseenPlan(planned);
-    const owner = setOwner(domain.set);
-    return owner !== undefined && isBlocked?.(owner) === true
-      ? blockedPlan(planned, { peerId: owner, name: nameOf(owner) })
-      : planned;
+    if (is.isUnseen) return unseenPlan(planned);
+    return is.blocked === undefined ? planned : blockedPlan(planned, { peerId: is.blocked, name: nameOf(is.blocked) });
   }
 }

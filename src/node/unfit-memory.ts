@@ -40,6 +40,11 @@ export class UnfitMemory implements UnfitValues {
     this.#now = now;
   }
 
+  /** Whether nothing was shown so far: then no verdict changes with time. */
+  get isEmpty(): boolean {
+    return this.#cases.size === 0;
+  }
+
   verdict(id: string, field: string, value: FieldValue): Verdict | undefined {
     const known = this.#caseOf(id, field, value);
     return known !== undefined && known.untilMs > this.#now() ? known.verdict : undefined;

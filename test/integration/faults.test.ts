@@ -15,7 +15,7 @@ import { type Keystone, type Keystones, startKeystones } from "../fixtures/keyst
 
 const PROGRAM = join(import.meta.dirname, "../fixtures/fault-process.ts");
 const IS_SOAK = env.KEYMESH_FAULT_POINTS === "all";
-const TIMEOUT_MS = IS_SOAK ? 3_600_000 : 180_000;
+const TIMEOUT_MS = IS_SOAK ? 3_600_000 : 600_000;
 
 let keystones: Keystones;
 let k1: Keystone;
@@ -129,7 +129,7 @@ describe("a create, a rename and a delete under way", () => {
     async () => {
       const sides = ["before", "amid", "after"] as const;
       let killed = 0;
-      for (const [count, atStep] of points(steps, 4).entries()) {
+      for (const [count, atStep] of points(steps, 3).entries()) {
         for (const side of IS_SOAK ? sides : [sides[count % 3] ?? "amid"]) {
           const trial = await prepare();
           const { signal } = await run({ is: "kill", side, atStep });
@@ -178,7 +178,7 @@ describe("a create, a rename and a delete under way", () => {
   test.each(edits)(
     "keep what an admin does in a gap to %s",
     async (_, patchOf) => {
-      for (const atStep of points(steps, 2)) {
+      for (const atStep of points(steps, 1)) {
         const trial = await prepare();
         const patch = patchOf(trial.renamed);
         const fault: Fault = { is: "edit", id: trial.renamed, patch };
