@@ -149,11 +149,18 @@ export class PlanRunner {
       if (isStale) return "stale";
       written += done;
       if (done === 0 && isOver()) break;
-      if (done === 0 && actions.every((action) => this.#applier.stuck.isHopeless(action)))
-        return written > 0 ? "written" : isWaiting ? "waiting" : "settled";
+      if (done === 0 && this.#areHopeless(actions)) return written > 0 ? "written" : isWaiting ? "waiting" : "settled";
       if (done === 0) return "waiting";
     }
     return "more";
+  }
+
+  /** Whether no further try can help; what is barred can't go before what bars it. */
+  #areHopeless(actions: readonly Action[]): boolean {
+    const barred = new Set(this.#pool.barred.map(({ set, id }) => `${set} ${id}`));
+    return actions.every(
+      (action) => barred.has(`${action.set} ${action.id}`) || this.#applier.stuck.isHopeless(action),
+    );
   }
 
   /** Plans every domain. Tombstones that are new to this node get their date first: their grace counts from it. */

@@ -165,6 +165,9 @@ function isKeptByPeople(cloud: SimCloud, { set, action, id, fields }: Action): b
   if (running?.node.membered?.loop.standings().get(set)?.get(id)?.state === "conflict") return true; // Shown as what it is.
   const rows = keystone.rows();
   if (action === "create" && leadsElsewhere(cloud, { set, parentId: String(fields.parent_id) })) return true;
+  // What follows a creation that waits for that (seed 107).
+  const parentId = cloud.replica?.field({ set, kind: "project", id }, "parent_id")?.value;
+  if (action === "update" && !rows.has(id) && leadsElsewhere(cloud, { set, parentId: String(parentId) })) return true;
   const seen = running?.node.memory.seen;
   const isOwn = (child: string) => seen?.get(child)?.isOwn === true || seen?.has(child) === false;
   // However far below: what stands between goes no sooner than the last of it.
