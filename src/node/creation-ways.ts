@@ -1,5 +1,5 @@
 // The ways in which projects with a chosen ID can come into this Keystone, as status tells them. A local ID with a mapping
-// to the mesh's is none of them (ADR 0017).
+// to the mesh's is none of them (ADR 0018).
 import type { CreationWay, DriverState } from "../keystone/api.ts";
 
 const NO_DATABASE: CreationWay = {
