@@ -52,8 +52,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "told-before-durable",
     file: "src/node/replica-keeper.ts",
-    find: "    await this.#persist(joined, beside);\n    this.#tell(joined, true);",
-    replace: "    this.#tell(joined, true);\n    await this.#persist(joined, beside);",
+    find: '    await this.#persist(joined, typeof beside === "function" ? beside(joined.entries) : beside);\n    this.#tell(joined, true);',
+    replace:
+      '    this.#tell(joined, true);\n    await this.#persist(joined, typeof beside === "function" ? beside(joined.entries) : beside);',
   },
   {
     name: "answers-before-durable",
@@ -89,8 +90,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "restored-keystone-is-captured",
     file: "src/core/capture.ts",
-    find: '  if (input.mode === "heal") {\n    draft.seen.set(held.id, lookedAt(row, held));\n    return;\n  }\n',
-    replace: "",
+    find: 'if (input.mode === "heal" && !(input.vouched?.hasBase === true && input.vouched.changed.has(held.id))) {',
+    replace: "if (draft === undefined) {",
   },
   {
     name: "name-clash-by-id",
@@ -113,8 +114,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "absence-is-a-delete-while-healing",
     file: "src/core/capture-missing.ts",
-    find: '  if (input.mode === "heal") {\n    for (const [id, row] of missing) absent(id, row);\n    return [];\n  }\n',
-    replace: "",
+    find: '  if (input.mode === "heal") {\n    for (const [id, row] of missing) {\n      absent(id, row);',
+    replace: "  if (draft === undefined) {\n    for (const [id, row] of missing) {\n      absent(id, row);",
   },
   {
     name: "waves-of-deletes-not-held",
