@@ -221,12 +221,13 @@ export class KeystoneLoop {
   async #sleep(): Promise<void> {
     const { uptimeMs } = this.#options;
     const isWell = () => this.#trouble === undefined;
-    const dueMs = () => Math.min(this.#nextScanMs, this.#retryMs, isWell() ? this.#confirmAtMs : this.#nextScanMs);
+    const onTimeMs = () => Math.min(this.#nextScanMs, isWell() ? this.#confirmAtMs : this.#nextScanMs);
+    const dueMs = () => Math.min(onTimeMs(), this.#retryMs);
     const isIdle = () => !this.#isStopped && !this.#isLookDue;
     const wasIdle = isIdle();
     while (isIdle() && !this.#isPlanWanted && uptimeMs() < dueMs()) await this.#until(dueMs());
-    while (isIdle() && uptimeMs() < Math.min(this.#nextPlanMs, dueMs()))
-      await this.#until(Math.min(this.#nextPlanMs, dueMs()));
+    while (isIdle() && uptimeMs() < Math.min(this.#nextPlanMs, onTimeMs()))
+      await this.#until(Math.min(this.#nextPlanMs, onTimeMs()));
     if (wasIdle && this.#isLookDue) await this.#until(uptimeMs() + LOOK_GATHER_MS);
   }
 
@@ -418,8 +419,11 @@ export class KeystoneLoop {
       isStopped: () => this.#isStopped,
     });
     const { retryMs } = this.#runner;
+    // What is stale is tried again with the next scan: no plan before it can find anything else (seed 611).
     this.#retryMs =
-      retryMs === undefined ? Number.POSITIVE_INFINITY : this.#options.uptimeMs() + retryMs - this.#options.now();
+      retryMs === undefined || run === "stale"
+        ? Number.POSITIVE_INFINITY
+        : this.#options.uptimeMs() + retryMs - this.#options.now();
     const tookMs = this.#runner.planningMs; // What was written took its time of Keystone, not of this core.
     this.#nextPlanMs = startedMs + Math.max(PLAN_SPACING_MS, tookMs * PLAN_DUTY_FACTOR);
     // A state ends with a scan after which nothing was left to write: what was written is looked at once more.
