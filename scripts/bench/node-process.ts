@@ -8,7 +8,6 @@ import { verifySignature } from "../../src/core/codec.ts";
 import type { Entry } from "../../src/core/entry.ts";
 import type { Write } from "../../src/core/replica.ts";
 import { domainSet, type KeystoneId, type SetName } from "../../src/core/set-name.ts";
-import type { UnixMs } from "../../src/core/stamp.ts";
 import { openIdentity } from "../../src/mesh/identity.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Config } from "../../src/node/config.ts";
@@ -20,10 +19,10 @@ import { Operator } from "../../src/node/operator.ts";
 import type { ReplicaKeeper } from "../../src/node/replica-keeper.ts";
 import { HeapWatch, keepHeapSmall } from "../../src/node/small-heap.ts";
 import { verifyOnThreads } from "../../src/node/verify-entries.ts";
-import type { World } from "../../src/node/world.ts";
 import { openLevelStore } from "../../src/store/open-store.ts";
 import { createModelKeystone } from "../../test/model/keystone.ts";
 import { type Asked, type Envelope, monotonicMs, type Request } from "./messages.ts";
+import { realWorld } from "./real-world.ts";
 
 const DOMAIN = "b".repeat(32) as KeystoneId;
 const VERSION = "bench";
@@ -33,19 +32,7 @@ const SYNC_INTERVAL_MS = 30_000;
 /** Milliseconds between two counts of the projects that are placed: a count of 10,000 takes about one. */
 const PLACED_LOOK_MS = 100;
 
-const world: World = {
-  now: () => Date.now() as UnixMs,
-  uptimeMs: () => performance.now(),
-  random: Math.random,
-  randomBytes: (count) => randomBytes(count),
-  after: (ms, act) => {
-    const timer = setTimeout(act, ms);
-    return () => clearTimeout(timer);
-  },
-  env: {},
-  homeDir: "/nonexistent",
-  workingDir: process.cwd(),
-};
+const world = realWorld();
 
 class NodeProcess {
   readonly #node: Node;

@@ -7,8 +7,9 @@ import { openKeystone } from "../../src/node/keystone-access.ts";
 import { fill } from "./join.ts";
 import { withNodes } from "./nodes.ts";
 import { insertBare, type RealKeystone, withKeystone } from "./real-keystone.ts";
+import { realWorld } from "./real-world.ts";
 import { type Report, rounded } from "./report.ts";
-import { newId, realWorld } from "./scan.ts";
+import { newId } from "./scan.ts";
 
 export const ONBOARD_WAYS = ["database", "driver"] as const;
 export type OnboardBy = (typeof ONBOARD_WAYS)[number];

@@ -1,9 +1,8 @@
 // Milliseconds to read a whole domain, by Keystone's own database and by its API, as a node reads it at every scan.
 import { randomBytes } from "node:crypto";
-import type { UnixMs } from "../../src/core/stamp.ts";
 import { openKeystone } from "../../src/node/keystone-access.ts";
-import type { World } from "../../src/node/world.ts";
 import { insertBare, withKeystone } from "./real-keystone.ts";
+import { realWorld } from "./real-world.ts";
 import { median, type Report } from "./report.ts";
 
 export type ScanOptions = { readonly projects: number; readonly runs: number; readonly database: string };
@@ -41,20 +40,4 @@ export async function scan(report: Report, { projects, runs, database }: ScanOpt
 
 export function newId(): string {
   return randomBytes(16).toString("hex");
-}
-
-export function realWorld(): World {
-  return {
-    now: () => Date.now() as UnixMs,
-    uptimeMs: () => performance.now(),
-    random: Math.random,
-    randomBytes: (count) => randomBytes(count),
-    after: (ms, act) => {
-      const timer = setTimeout(act, ms);
-      return () => clearTimeout(timer);
-    },
-    env: {},
-    homeDir: "/nonexistent",
-    workingDir: process.cwd(),
-  };
 }

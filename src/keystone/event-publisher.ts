@@ -10,7 +10,7 @@ import {
 } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { UnixMs } from "../core/stamp.ts";
-import { oneLine } from "./one-line.ts";
+import { brokerUrl, brokerWords, hangUp } from "./broker.ts";
 
 /** What names who tells it: `identity.HOST` is Keystone, this is a node. Its own consumer passes such events over. */
 export const PUBLISHER_PREFIX = "keymesh.";
@@ -122,13 +122,13 @@ export class EventPublisher {
       this.#why = this.#words(error);
       return sent;
     } finally {
-      await model?.close().catch(() => undefined); // It is closed already, most often.
+      await hangUp(model);
     }
   }
 
   async #connect(): Promise<ChannelModel> {
     const { url, ca } = this.#options;
-    return connect(url.replace(/^rabbit/, "amqp"), {
+    return connect(brokerUrl(url).href, {
       noDelay: true,
       timeout: AUDIT_BROKER_TIMEOUT_MS,
       clientProperties: { connection_name: "keymesh audit" },
@@ -198,10 +198,7 @@ export class EventPublisher {
 
   /** Never with the password in it. */
   #words(error: unknown): string {
-    const { password } = new URL(this.#options.url.replace(/^rabbit/, "amqp"));
-    const text = error instanceof Error ? error.message || error.name : String(error);
-    const secrets = [password, decodeURIComponent(password)].filter((secret) => secret !== "");
-    return oneLine(secrets.reduce((line, secret) => line.replaceAll(secret, "…"), text));
+    return brokerWords(this.#options.url, error);
   }
 }
 

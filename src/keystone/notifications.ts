@@ -15,8 +15,8 @@ import {
 } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { UnixMs } from "../core/stamp.ts";
+import { brokerUrl, brokerWords, hangUp } from "./broker.ts";
 import { type KeystoneEvent, readNotification } from "./notification.ts";
-import { oneLine } from "./one-line.ts";
 
 /** Where the events come from: a broker, or a test's own. */
 export type NotificationSource = {
@@ -137,13 +137,13 @@ export class Notifications implements NotificationSource {
     } catch (error) {
       return this.#words(error);
     } finally {
-      await model?.close().catch(() => undefined); // It is closed already, most often.
+      await hangUp(model);
     }
   }
 
   async #connect(): Promise<ChannelModel> {
     const { url, ca } = this.#options;
-    const at = new URL(url.replace(/^rabbit/, "amqp"));
+    const at = brokerUrl(url);
     at.searchParams.set("heartbeat", String(NOTIFICATIONS_HEARTBEAT_SECONDS));
     const opening = connect(at.href, {
       noDelay: true,
@@ -243,11 +243,6 @@ export class Notifications implements NotificationSource {
 
   /** Never with the password in it, whatever a library puts into its errors. */
   #words(error: unknown): string {
-    const { password } = new URL(this.#options.url.replace(/^rabbit/, "amqp"));
-    const text = error instanceof Error ? error.message || error.name : String(error);
-    const told = error instanceof AggregateError ? error.errors.map(String).join("; ") : text;
-    const plain = password.replace(/%([0-9A-Fa-f]{2})/g, (_all, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-    const secrets = [password, plain].filter((secret) => secret !== "");
-    return oneLine(secrets.reduce((line, secret) => line.replaceAll(secret, "…"), told));
+    return brokerWords(this.#options.url, error);
   }
 }
